@@ -1,0 +1,243 @@
+//! The task of a connection: it reads, flushes and keeps time.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+use super::{Connection, Export, Flush, Room, apply};
+use crate::channel::{LinkError, LinkReader};
+use crate::clock;
+use crate::session::{Effects, End, Request};
+use crate::wire::frame::split_frame;
+
+/// How long a closing connection tries to write its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A read buffer that has grown beyond this is not kept when it is empty.
+const KEEP: usize = 64 * 1024;
+
+/// Drives a connection until it ends, and closes it.
+pub(super) async fn drive<G: Send>(
+    connection: Arc<Connection>,
+    link: Box<dyn LinkReader>,
+    guard: G,
+    handshake: Option<Room>,
+) {
+    let lost = LostOnDrop(Arc::clone(&connection));
+    tracing::debug!(target: "remoting::connection", peer = connection.peer(), "connected");
+    let mut reader = Reader { link, buffer: Vec::new(), start: 0, paused: false, handshake, effects: Effects::new() };
+    let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+    let end = poll_fn(|cx| {
+        if let Poll::Ready(end) = connection.poll_time(cx, &mut timer) {
+            return Poll::Ready(end);
+        }
+        if let Poll::Ready(end) = reader.poll(&connection, cx) {
+            return Poll::Ready(end);
+        }
+        let flushed = connection.poll_flush(cx);
+        if reader.paused && !connection.is_behind() {
+            cx.waker().wake_by_ref();
+        }
+        flushed
+    })
+    .await;
+    connection.end(end);
+    connection.log_end();
+    let last_words = poll_fn(|cx| connection.poll_close(cx));
+    let _too_slow = tokio::time::timeout(LAST_WORDS, last_words).await;
+    drop((lost, guard));
+}
+
+/// Marks a connection lost whose driver was dropped, with its runtime perhaps.
+struct LostOnDrop(Arc<Connection>);
+
+impl Drop for LostOnDrop {
+    fn drop(&mut self) {
+        self.0.end(End::Lost("the runtime that drove the connection was shut down".to_owned()));
+    }
+}
+
+impl Connection {
+    /// Does what is due, and has the timer wake the driver for what will be.
+    fn poll_time(&self, cx: &mut Context<'_>, timer: &mut Pin<Box<Sleep>>) -> Poll<End> {
+        loop {
+            let mut effects = Effects::new();
+            let (due, result) = {
+                let mut state = self.lock();
+                if let Some(end) = &state.end {
+                    return Poll::Ready(end.clone());
+                }
+                let now = clock::now();
+                let result = match state.session.poll_timeout() {
+                    Some(due) if due <= now => state.session.handle_timeout(now, &mut effects),
+                    _ => Ok(()),
+                };
+                if state.session.is_drained() && state.session.output_len() == 0 {
+                    return Poll::Ready(End::Drained);
+                }
+                let due = state.session.poll_timeout();
+                state.armed = due;
+                if !matches!(&state.driver, Some(driver) if driver.will_wake(cx.waker())) {
+                    state.driver = Some(cx.waker().clone());
+                }
+                (due, result)
+            };
+            apply(effects);
+            if let Err(end) = result {
+                return Poll::Ready(end);
+            }
+            let Some(due) = due else { return Poll::Pending };
+            let due = tokio::time::Instant::from_std(due);
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Flushes if that is the driver's turn.
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<End> {
+        let flush = {
+            let mut state = self.lock();
+            let flush = state.flush;
+            if flush == Flush::Asked {
+                state.flush = Flush::Due;
+            }
+            flush
+        };
+        match flush {
+            Flush::Idle => Poll::Pending,
+            Flush::Asked => {
+                // To the back of the queue: those who are about to append come first.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Flush::Due | Flush::Blocked => match self.poll_write(cx) {
+                Poll::Ready(Err(end)) => Poll::Ready(end),
+                Poll::Ready(Ok(())) => self.poll_drained(cx),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    /// Comes back at once if the flush was the last thing to wait for.
+    fn poll_drained(&self, cx: &Context<'_>) -> Poll<End> {
+        if self.lock().session.is_drained() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Writes what the end left to be written, and closes the link.
+    fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let speechless = matches!(
+            self.lock().end,
+            Some(End::PeerClosed | End::Lost(_) | End::PeerSilent | End::WriteStalled | End::Aborted { .. })
+        );
+        if !speechless {
+            if self.poll_write(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        let Some(mut outbound) = self.lock().outbound.take() else {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        if speechless {
+            outbound.discard();
+        }
+        let closed = outbound.poll_close(cx);
+        self.lock().outbound = Some(outbound);
+        closed.map(|_| ())
+    }
+
+    fn log_end(&self) {
+        let state = self.lock();
+        let Some(end) = &state.end else { return };
+        let reason = crate::text::for_log(&end.to_string());
+        drop(state);
+        tracing::info!(target: "remoting::connection", peer = self.peer(), reason, "connection closed");
+    }
+}
+
+/// The incoming half of a link, with the bytes of frames that are not whole yet.
+struct Reader {
+    link: Box<dyn LinkReader>,
+    buffer: Vec<u8>,
+    start: usize,
+    /// Whether reading waits for the peer to take what was written.
+    paused: bool,
+    handshake: Option<Room>,
+    effects: Effects<Export>,
+}
+
+impl Reader {
+    /// Reads and handles frames until there are no more for now.
+    fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            self.paused = connection.is_behind();
+            if self.paused {
+                return Poll::Pending;
+            }
+            let read = match self.link.poll_read(cx, &mut self.buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(read) => read,
+            };
+            match read {
+                Ok(0) => return Poll::Ready(End::PeerClosed),
+                Ok(_) => {}
+                Err(LinkError::Io(error)) => return Poll::Ready(End::Lost(error.to_string())),
+                Err(other @ LinkError::Version(_)) => return Poll::Ready(End::VersionMismatch(other.to_string())),
+                Err(LinkError::NotOurProtocol(what)) => return Poll::Ready(End::NotOurProtocol(what)),
+            }
+            if let Err(end) = self.handle_frames(connection) {
+                return Poll::Ready(end);
+            }
+            if let Poll::Ready(Err(end)) = connection.poll_write(cx) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+        loop {
+            let unread = self.buffer.get(self.start..).unwrap_or_default();
+            let Some((frame, length)) = split_frame(unread, connection.limits.max_frame).map_err(End::Violation)? else {
+                break;
+            };
+            self.start = self.start.saturating_add(length);
+            let now = clock::now();
+            let handled = connection.lock().session.handle_frame(frame, now, &mut self.effects);
+            if !self.effects.is_empty() {
+                apply(std::mem::take(&mut self.effects));
+            }
+            let request = handled?;
+            if self.handshake.is_some() {
+                self.handshake = None;
+            }
+            match request {
+                None => {}
+                Some(Request::Call(call)) => connection.serve_call(call, now),
+                Some(Request::Resolve(resolve)) => connection.serve_resolve(resolve, now),
+            }
+        }
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Whether so much waits to be written that nothing more should be read.
+    fn is_behind(&self) -> bool {
+        self.lock().session.unsent() > self.limits.unsent
+    }
+}

@@ -1,0 +1,334 @@
+//! A link with its session: the only place where the protocol meets time, tasks and sockets.
+//!
+//! All state is the session's; a connection adds one lock around it, the outgoing
+//! half of the link, and one task, the driver. The driver reads, flushes and keeps
+//! time. A lone caller writes to the socket itself; when many are under way, each
+//! appends its frame and the driver flushes for all of them. Nobody holds the lock
+//! while writing to a socket or running anybody's code.
+
+mod calls;
+mod driver;
+mod outbound;
+mod serve;
+mod slot;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use self::outbound::{Outbound, Written};
+use crate::channel::Link;
+use crate::clock;
+use crate::error::Fault;
+use crate::formatter::FormatterRef;
+use crate::id::InterfaceId;
+use crate::limits::{Counters, Limits};
+use crate::object::{Class, ServerObject, Workers};
+use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
+
+pub(crate) use self::calls::{Deferred, Destination};
+pub(crate) use self::slot::SlotEndpoint;
+
+/// What a connection needs of its host.
+pub(crate) trait Service: Send + Sync {
+    /// The object that calls by `name` reach.
+    fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault>;
+
+    /// What makes objects under `name`.
+    fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault>;
+
+    /// Makes room for one more object of a client.
+    fn room_for_object(&self) -> Result<Room, Fault>;
+
+    /// The formatter of a codec.
+    fn formatter(&self, codec: u8) -> Option<FormatterRef>;
+
+    /// Where handlers run.
+    fn workers(&self) -> &Arc<Workers>;
+}
+
+/// Room for something, given back on drop.
+pub(crate) type Room = Arc<dyn Send + Sync>;
+
+/// What a slot stands for.
+#[derive(Clone)]
+pub(crate) struct Export {
+    pub(crate) object: Arc<dyn ServerObject>,
+    /// The room that an activated object takes.
+    pub(crate) _room: Option<Room>,
+}
+
+/// One link and its session.
+pub(crate) struct Connection {
+    state: Mutex<State>,
+    service: Arc<dyn Service>,
+    limits: Arc<Limits>,
+    counters: Arc<Counters>,
+    /// How calls that leave are written.
+    formatter: FormatterRef,
+    peer: Arc<str>,
+    /// Told when the connection is closed.
+    closed: Notify,
+}
+
+/// All that changes; one short lock.
+struct State {
+    session: Session<Export>,
+    /// The outgoing half; taken out by whoever is writing.
+    outbound: Option<Outbound>,
+    flush: Flush,
+    /// Wakes the driver.
+    driver: Option<Waker>,
+    /// When the driver will look at the time by itself.
+    armed: Option<Instant>,
+    /// Why the connection ended, once it has.
+    end: Option<End>,
+}
+
+/// Who will write what has been appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    /// Nobody has to.
+    Idle,
+    /// The driver was asked to, and lets others append first.
+    Asked,
+    /// The driver has let others append.
+    Due,
+    /// The socket takes no more for now.
+    Blocked,
+}
+
+/// What is to be done about appended bytes, once the lock is let go.
+#[must_use]
+pub(crate) enum Then {
+    Nothing,
+    /// Write them here and now.
+    Write,
+    /// Have the driver write them.
+    Wake(Waker),
+}
+
+/// What makes a connection what it is.
+pub(crate) struct ConnectionConfig {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) counters: Arc<Counters>,
+    /// How calls that leave are written.
+    pub(crate) formatter: FormatterRef,
+    /// The codecs that this side reads.
+    pub(crate) codecs: Vec<u8>,
+}
+
+impl Connection {
+    /// Puts a session on a link and starts the driver on the current runtime.
+    ///
+    /// - `guard`: dropped when the connection is closed.
+    /// - `handshake`: dropped when the peer's first frames have come.
+    pub(crate) fn start<G: Send + 'static>(config: ConnectionConfig, link: Link, guard: G, handshake: Option<Room>) -> Arc<Self> {
+        let session = SessionConfig {
+            limits: Arc::clone(&config.limits),
+            counters: Arc::clone(&config.counters),
+            codecs: config.codecs,
+            agent: concat!("remoting/", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        let state = State {
+            session: Session::new(session, clock::now()),
+            outbound: Some(Outbound::new(link.writer)),
+            flush: Flush::Due,
+            driver: None,
+            armed: None,
+            end: None,
+        };
+        let connection = Arc::new(Self {
+            state: Mutex::new(state),
+            service: config.service,
+            limits: config.limits,
+            counters: config.counters,
+            formatter: config.formatter,
+            peer: Arc::from(crate::text::for_log(&link.peer)),
+            closed: Notify::new(),
+        });
+        tokio::spawn(driver::drive(Arc::clone(&connection), link.reader, guard, handshake));
+        connection
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Whether new calls can be made.
+    pub(crate) fn can_call(&self) -> bool {
+        self.lock().session.can_call()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
+    pub(crate) fn stats(&self) -> SessionStats {
+        self.lock().session.stats()
+    }
+
+    /// Tells the peer to make no more calls; closes when those under way have ended.
+    pub(crate) fn go_away(&self, drain: Duration, reason: &str) {
+        let then = {
+            let mut state = self.lock();
+            state.session.go_away(drain, reason);
+            state.ask_driver()
+        };
+        self.act(then);
+    }
+
+    /// Ends the connection, now.
+    pub(crate) fn shut(&self, end: End) {
+        self.end(end);
+        let waker = self.lock().driver.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits until the connection is closed.
+    pub(crate) async fn wait_closed(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.is_closed() {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the session; the first end is the one that counts.
+    fn end(&self, end: End) {
+        let mut effects = Effects::new();
+        {
+            let mut state = self.lock();
+            if state.end.is_some() {
+                return;
+            }
+            state.session.close(&end, &mut effects);
+            state.end = Some(end);
+            state.flush = Flush::Due;
+        }
+        self.closed.notify_waiters();
+        apply(effects);
+    }
+
+    /// Writes or has written what was appended.
+    pub(crate) fn act(&self, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Wake(waker) => waker.wake(),
+            Then::Write => {
+                if let Poll::Ready(Err(end)) = self.poll_write(&mut Context::from_waker(Waker::noop())) {
+                    self.shut(end);
+                }
+            }
+        }
+    }
+
+    /// Writes all that was appended, unless somebody else is at it.
+    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let mut effects = Effects::new();
+        let result = self.poll_write_all(cx, &mut effects);
+        apply(effects);
+        result
+    }
+
+    fn poll_write_all(&self, cx: &mut Context<'_>, effects: &mut Effects<Export>) -> Poll<Result<(), End>> {
+        let mut state = self.lock();
+        loop {
+            let Some(mut outbound) = state.outbound.take() else { return Poll::Ready(Ok(())) };
+            if !outbound.refill(&mut state.session) {
+                state.flush = Flush::Idle;
+                state.outbound = Some(outbound);
+                return Poll::Ready(Ok(()));
+            }
+            drop(state);
+            let Written { bytes, status } = outbound.poll_write(cx);
+            state = self.lock();
+            if bytes > 0 {
+                state.session.written(bytes, clock::now(), effects);
+            }
+            state.outbound = Some(outbound);
+            match status {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::Lost(error.to_string()))),
+                Poll::Pending => {
+                    state.flush = Flush::Blocked;
+                    // The driver waits for the socket, whoever ran into it.
+                    if let Some(driver) = state.driver.take().filter(|driver| !driver.will_wake(cx.waker())) {
+                        effects.wakers.push(driver);
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Decides who writes what was just appended.
+    ///
+    /// - `alone`: nothing else is under way, so that waiting for company would be in vain.
+    fn flush(&mut self, alone: bool) -> Then {
+        match self.flush {
+            Flush::Idle if alone && self.outbound.is_some() => Then::Write,
+            Flush::Idle => self.ask_driver(),
+            Flush::Asked | Flush::Due | Flush::Blocked => self.wake_if_early(),
+        }
+    }
+
+    fn ask_driver(&mut self) -> Then {
+        if self.flush == Flush::Idle {
+            self.flush = Flush::Asked;
+        }
+        self.driver.take().map_or(Then::Nothing, Then::Wake)
+    }
+
+    /// Wakes the driver if something is due before it would look by itself.
+    fn wake_if_early(&mut self) -> Then {
+        match (self.session.poll_timeout(), self.armed) {
+            (Some(due), Some(armed)) if due >= armed => Then::Nothing,
+            (None, _) => Then::Nothing,
+            (Some(_), _) => self.driver.take().map_or(Then::Nothing, Then::Wake),
+        }
+    }
+}
+
+/// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
+fn apply(effects: Effects<Export>) {
+    debug_assert!(effects.ready.is_empty(), "only an answered RESOLVE sets calls free");
+    for (cancellation, reason) in effects.cancelled {
+        cancellation.cancel(reason);
+    }
+    for waker in effects.wakers {
+        waker.wake();
+    }
+    for export in effects.dropped {
+        drop_quietly(export);
+    }
+}
+
+/// Drops what may be the last hold on a user's object, whose `Drop` may panic.
+fn drop_quietly(export: Export) {
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(export)));
+    if dropped.is_err() {
+        tracing::error!(target: "remoting::object", "dropping an object panicked");
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).field("session", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,268 @@
+//! The server's end: calls that arrive through a connection.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::{Connection, Export, apply};
+use crate::budget::ScanLimits;
+use crate::clock;
+use crate::error::{ErrorKind, Fault};
+use crate::id::MethodId;
+use crate::object::context::{Active, Headers};
+use crate::object::{Bytes, ConstructorCall, Permit, RawCall, Running, ServerObject, supervise};
+use crate::session::{Effects, IncomingKey, IncomingRequest, IncomingResolve, QueuedCall};
+use crate::sink::ReplyMessage;
+use crate::wire::header::Header;
+use crate::wire::locks::LockTokens;
+use crate::wire::resolve::ResolveWhat;
+
+/// A call that has arrived, from whichever place.
+struct Arrived<'f> {
+    key: IncomingKey,
+    target: Export,
+    method: MethodId,
+    codec: u8,
+    locks: LockTokens,
+    headers: Headers,
+    payload: Bytes<'f>,
+    deadline: Instant,
+}
+
+impl Connection {
+    /// Runs a call whose frame was just read.
+    pub(super) fn serve_call(self: &Arc<Self>, call: IncomingRequest<'_, Export>, now: Instant) {
+        let key = call.key;
+        if let Err(fault) = check(&call.header) {
+            return self.reply(key, Err(fault));
+        }
+        let arrived = Arrived {
+            key,
+            target: call.target,
+            method: call.method,
+            codec: call.header.codec_or_default(),
+            headers: headers_of(&call.header),
+            locks: call.header.locks,
+            payload: Bytes::Borrowed(call.payload),
+            deadline: call.deadline,
+        };
+        self.run(arrived, now);
+    }
+
+    /// Runs a call that had to wait for its object.
+    fn serve_queued(self: &Arc<Self>, call: QueuedCall<Export>) {
+        let arrived = Arrived {
+            key: call.key,
+            target: call.target,
+            method: call.method,
+            codec: call.codec,
+            locks: call.locks,
+            headers: Some(call.user).filter(|pairs| !pairs.is_empty()).map(Arc::new),
+            payload: Bytes::Owned(call.payload),
+            deadline: call.deadline,
+        };
+        self.run(arrived, clock::now());
+    }
+
+    fn run(self: &Arc<Self>, call: Arrived<'_>, now: Instant) {
+        let key = call.key;
+        match self.try_run(call, now) {
+            Ok(None) => {}
+            Ok(Some(result)) => self.reply(key, result),
+            Err(fault) => self.reply(key, Err(fault)),
+        }
+    }
+
+    fn try_run(self: &Arc<Self>, call: Arrived<'_>, now: Instant) -> Result<Option<ReplyMessage>, Fault> {
+        let object = call.target.object.target()?;
+        let interface = object.interface();
+        let Some((index, method)) = interface.method(call.method) else {
+            return Err(Fault::of(ErrorKind::NoSuchMethod));
+        };
+        let permit = self.service.workers().admit()?;
+        let context = Active {
+            method,
+            peer: Arc::clone(&self.peer),
+            deadline: call.deadline,
+            headers: call.headers,
+            locks: call.locks,
+            cancellation: None,
+            started: false,
+        };
+        let raw = RawCall {
+            method,
+            index,
+            payload: call.payload,
+            formatter: self.service.formatter(call.codec).ok_or_else(|| unreadable_codec(call.codec))?,
+            limits: self.scan_limits(),
+        };
+        let running = Running::start(context, || Arc::clone(&object).dispatch(raw));
+        let key = call.key;
+        let profile = (object.profile(), index);
+        Ok(self.service.workers().launch(running, profile, now, permit, |cancellation| {
+            let late = self.lock().session.attach(key, Arc::clone(&cancellation));
+            if let Some(reason) = late {
+                cancellation.cancel(reason);
+            }
+            let connection = Arc::clone(self);
+            move |result| connection.finish(key, result)
+        }))
+    }
+
+    fn scan_limits(&self) -> ScanLimits {
+        ScanLimits { depth: self.limits.depth, elements: self.limits.elements }
+    }
+
+    /// Answers a call where its frame was read; the reader flushes.
+    fn reply(&self, key: IncomingKey, result: ReplyMessage) {
+        let ended = {
+            let mut state = self.lock();
+            let now = clock::now();
+            let bad = matches!(&result, Err(Fault::Error(error)) if error.kind() == ErrorKind::BadArguments);
+            state.session.reply(key, result.as_ref().map(|payload| payload.as_slice()), now);
+            if bad { state.session.bad_request(now).err() } else { None }
+        };
+        if let Some(end) = ended {
+            self.shut(end);
+        }
+    }
+
+    /// Answers a call that ran as a task.
+    fn finish(&self, key: IncomingKey, result: ReplyMessage) {
+        self.reply(key, result);
+        let then = {
+            let mut state = self.lock();
+            let alone = state.session.stats().incoming == 0;
+            state.flush(alone)
+        };
+        self.act(then);
+    }
+
+    /// Answers a request for an object.
+    pub(super) fn serve_resolve(self: &Arc<Self>, incoming: IncomingResolve<'_>, now: Instant) {
+        let key = incoming.key;
+        match self.try_resolve(incoming, now) {
+            Ok(None) => {}
+            Ok(Some(export)) => self.answer(key, Ok(export)),
+            Err(fault) => self.answer(key, Err(fault)),
+        }
+    }
+
+    fn try_resolve(self: &Arc<Self>, incoming: IncomingResolve<'_>, now: Instant) -> Result<Option<Export>, Fault> {
+        check(&incoming.resolve.header)?;
+        let request = &incoming.resolve.request;
+        let name = std::str::from_utf8(request.key).unwrap_or_default();
+        let interface = request.interface;
+        match request.what {
+            ResolveWhat::Name => self.service.resolve(name, interface).map(Some),
+            ResolveWhat::Activate(constructor) => {
+                let class = self.service.class(name, interface)?;
+                self.activate(&*class, constructor, incoming, now)
+            }
+            ResolveWhat::Ticket | ResolveWhat::Cast => Err(Fault::of(ErrorKind::Unsupported)),
+        }
+    }
+
+    /// Runs a constructor. Gives the object if it was made at once.
+    fn activate(
+        self: &Arc<Self>,
+        class: &dyn crate::object::Class,
+        constructor: MethodId,
+        incoming: IncomingResolve<'_>,
+        now: Instant,
+    ) -> Result<Option<Export>, Fault> {
+        let interface = class.interface();
+        let Some((index, method)) = interface.constructor(constructor) else {
+            return Err(Fault::of(ErrorKind::NoSuchMethod));
+        };
+        if self.stats().exports >= self.limits.objects_per_session {
+            self.counters.objects_per_session.add();
+            return Err(Fault::refused(ErrorKind::ResourceExhausted, "the session holds too many objects; drop some proxies"));
+        }
+        let room = self.service.room_for_object()?;
+        let permit = self.service.workers().admit()?;
+        let header = incoming.resolve.header;
+        let codec = header.codec_or_default();
+        let context = Active {
+            method,
+            peer: Arc::clone(&self.peer),
+            deadline: incoming.deadline,
+            headers: headers_of(&header),
+            locks: header.locks,
+            cancellation: None,
+            started: false,
+        };
+        let raw = RawCall {
+            method,
+            index,
+            payload: Bytes::Borrowed(incoming.resolve.payload),
+            formatter: self.service.formatter(codec).ok_or_else(|| unreadable_codec(codec))?,
+            limits: self.scan_limits(),
+        };
+        let mut running = Running::start(context, || class.construct(ConstructorCall(raw)));
+        if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
+            return Ok(Some(Export { object: object?, _room: Some(room) }));
+        }
+        self.construct_later(incoming.key, running, room, permit, now);
+        Ok(None)
+    }
+
+    /// Goes on with a constructor that waits.
+    fn construct_later(
+        self: &Arc<Self>,
+        key: IncomingKey,
+        mut running: Running<Arc<dyn ServerObject>>,
+        room: super::Room,
+        permit: Permit,
+        now: Instant,
+    ) {
+        let cancellation = running.cancellation();
+        let late = self.lock().session.attach(key, Arc::clone(&cancellation));
+        if let Some(reason) = late {
+            cancellation.cancel(reason);
+        }
+        let connection = Arc::clone(self);
+        let cap = self.service.workers().cap(now);
+        tokio::spawn(async move {
+            let object = supervise(running, cap).await;
+            drop(permit);
+            connection.answer(key, object.map(|object| Export { object, _room: Some(room) }));
+            let then = connection.lock().flush(true);
+            connection.act(then);
+        });
+    }
+
+    /// Answers a request for an object, and runs the calls that waited for it.
+    fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
+        let mut effects = Effects::new();
+        let answer = match &export {
+            Ok(export) => Ok((export.clone(), export.object.interface().signature)),
+            Err(fault) => Err(fault),
+        };
+        self.lock().session.answer_resolve(key, answer, clock::now(), &mut effects);
+        let ready = std::mem::take(&mut effects.ready);
+        apply(effects);
+        for call in ready {
+            self.serve_queued(call);
+        }
+    }
+}
+
+/// Refuses what asks for something that is not there.
+fn check(header: &Header<'_>) -> Result<(), Fault> {
+    if header.unknown_critical.is_some() || header.references.is_some() {
+        return Err(Fault::of(ErrorKind::Unsupported));
+    }
+    Ok(())
+}
+
+fn unreadable_codec(codec: u8) -> Fault {
+    Fault::refused(ErrorKind::Unsupported, format!("this host does not read codec {codec}"))
+}
+
+fn headers_of(header: &Header<'_>) -> Headers {
+    let mut pairs = header.user.iter().peekable();
+    pairs.peek()?;
+    let header = &header.user;
+    Some(Arc::new(header.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+}

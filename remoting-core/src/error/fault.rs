@@ -1,0 +1,128 @@
+//! A fault: how a failed call is told to the other side.
+//!
+//! Either one of our own kinds with a sentence, or a user's error as data.
+
+use std::time::Duration;
+
+use super::{Error, ErrorKind, Executed};
+use crate::payload::Payload;
+
+/// The longest text that goes to a peer, in bytes.
+pub(crate) const MAX_TEXT: usize = 1024;
+/// The code of a user's own error.
+pub(crate) const APP: u8 = 16;
+
+/// The wire form of a failed call (PROTOCOL.md, section "Errors").
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The user's error, encoded by the call's formatter.
+    App(Payload),
+    /// One of ours. Its text is shown to the peer as it stands.
+    Error(Error),
+}
+
+impl Fault {
+    /// Makes a fault of ours from a call that was not dispatched.
+    pub fn refused(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self::Error(Error::new(kind, text))
+    }
+
+    /// Makes a fault of ours with the sentence of its kind, not dispatched.
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        Self::refused(kind, kind.sentence())
+    }
+
+    /// Makes a fault of ours from a call whose code ran.
+    pub(crate) fn executed(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self::Error(Error::new(kind, text).with_executed(Executed::Yes))
+    }
+
+    /// Reads a fault from its parts on the wire. An unknown code becomes `Internal`.
+    pub(crate) fn from_wire(
+        code: u8,
+        executed: Executed,
+        retry_after_ms: u64,
+        text: &str,
+        app: &[u8],
+    ) -> Self {
+        if code == APP {
+            return Self::App(Payload::from(app));
+        }
+        let reason = app.first().copied().unwrap_or(0);
+        let kind = ErrorKind::from_code(code, reason).unwrap_or(ErrorKind::Internal);
+        let text = if text.is_empty() { kind.sentence() } else { text };
+        let correlation = app.get(1..9).and_then(|bytes| bytes.try_into().ok());
+        let mut error = Error::new(kind, text).with_executed(executed).from_peer();
+        if retry_after_ms > 0 {
+            error = error.with_retry_after(Some(Duration::from_millis(retry_after_ms)));
+        }
+        if let Some(bytes) = correlation {
+            error = error.with_correlation(u64::from_le_bytes(bytes));
+        }
+        Self::Error(error)
+    }
+
+    /// The parts on the wire: code, executed, milliseconds to wait, text, app payload.
+    pub(crate) fn to_wire(&self) -> (u8, Executed, u64, &str, Payload) {
+        match self {
+            Self::App(payload) => (APP, Executed::Yes, 0, "", payload.clone()),
+            Self::Error(error) => {
+                let wait = error.retry_after().map_or(0, |wait| {
+                    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+                });
+                let mut details = Payload::new();
+                if error.kind().reason() > 0 || error.correlation().is_some() {
+                    details.extend_from_slice(&[error.kind().reason()]);
+                }
+                if let Some(correlation) = error.correlation() {
+                    details.extend_from_slice(&correlation.to_le_bytes());
+                }
+                let text = cut(error.message());
+                (error.kind().code(), error.executed(), wait, text, details)
+            }
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Cuts a text to what a peer may be sent, between two characters.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::GoneReason;
+
+    #[test]
+    fn a_fault_is_read_back_from_its_wire_form() {
+        let kind = ErrorKind::ObjectGone(GoneReason::Disconnected);
+        let sent = Fault::Error(
+            Error::new(kind, "gone").with_correlation(7).with_retry_after(Some(Duration::from_secs(1))),
+        );
+        let (code, executed, wait, text, details) = sent.to_wire();
+        let received = Fault::from_wire(code, executed, wait, text, details.as_slice());
+        let Fault::Error(error) = received else { panic!("a user's error came back") };
+        assert_eq!((error.kind(), error.executed()), (kind, Executed::No));
+        assert_eq!((error.message(), error.correlation()), ("gone", Some(7)));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+        assert!(error.is_remote());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        let text = "ä".repeat(MAX_TEXT);
+        assert_eq!(cut(&text).len(), MAX_TEXT);
+        assert_eq!(cut(&format!("x{text}")).len(), MAX_TEXT - 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! The host's open door: who is let in, and what becomes of them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::channels::Registered;
+use super::{HostInner, exchange};
+use crate::channel::{Accept, Admission, BoxFuture, Link};
+use crate::connection::{Connection, Room};
+use crate::error::{ErrorKind, Fault};
+use crate::limits::Limits;
+use crate::sink::{CallMessage, ReplyMessage};
+
+/// How many connections a host has accepted, in all and from each address.
+#[derive(Debug, Default)]
+pub(super) struct Door(Mutex<Crowd>);
+
+#[derive(Debug, Default)]
+struct Crowd {
+    connections: usize,
+    handshakes: usize,
+    sources: HashMap<IpAddr, usize>,
+}
+
+impl Door {
+    /// Lets one more in, if there is room.
+    fn enter(self: &Arc<Self>, source: Option<IpAddr>, host: &HostInner) -> Option<Visitor> {
+        let (limits, counters) = (&host.registry.limits, &host.registry.counters);
+        let mut crowd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let from_there = source.and_then(|source| crowd.sources.get(&source).copied()).unwrap_or(0);
+        let full = [
+            (crowd.connections >= limits.connections, &counters.connections),
+            (from_there >= limits.connections_per_address, &counters.connections_per_address),
+            (crowd.handshakes >= limits.handshakes, &counters.handshakes),
+        ];
+        if let Some((_, counter)) = full.into_iter().find(|(full, _)| *full) {
+            counter.add();
+            return None;
+        }
+        crowd.connections += 1;
+        crowd.handshakes += 1;
+        if let Some(source) = source {
+            *crowd.sources.entry(source).or_default() += 1;
+        }
+        Some(Visitor { door: Arc::clone(self), source })
+    }
+}
+
+/// Somebody who was let in, until dropped.
+struct Visitor {
+    door: Arc<Door>,
+    source: Option<IpAddr>,
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        let mut crowd = self.door.0.lock().unwrap_or_else(PoisonError::into_inner);
+        crowd.connections = crowd.connections.saturating_sub(1);
+        let Some(source) = self.source else { return };
+        if let Some(count) = crowd.sources.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                crowd.sources.remove(&source);
+            }
+        }
+    }
+}
+
+/// Somebody who has not said anything yet, until dropped.
+struct Stranger(Arc<Door>);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut crowd = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        crowd.handshakes = crowd.handshakes.saturating_sub(1);
+    }
+}
+
+/// What one channel hands its links to.
+pub(super) struct HostAcceptor {
+    host: Weak<HostInner>,
+    channel: Weak<Registered>,
+    limits: Arc<Limits>,
+    allow_plaintext: bool,
+}
+
+impl HostAcceptor {
+    pub(super) fn new(host: Weak<HostInner>, channel: Weak<Registered>) -> Self {
+        let inner = host.upgrade();
+        let limits = inner.as_ref().map(|host| Arc::clone(&host.registry.limits)).unwrap_or_default();
+        let allow_plaintext = inner.is_some_and(|host| host.allow_plaintext);
+        Self { host, channel, limits, allow_plaintext }
+    }
+}
+
+impl Accept for HostAcceptor {
+    fn admit(&self, source: Option<IpAddr>) -> Option<Admission> {
+        let host = self.host.upgrade()?;
+        let visitor = host.door.enter(source, &host)?;
+        let stranger: Room = Arc::new(Stranger(Arc::clone(&host.door)));
+        Some(Admission::new(visitor, stranger))
+    }
+
+    fn accept(&self, link: Link, admission: Admission) {
+        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else { return };
+        let (guard, handshake) = admission.into_parts();
+        let config = host.connection_config(&channel);
+        let connection = Connection::start(config, link, guard, Some(handshake));
+        channel.accepted(&connection);
+        if channel.address().is_none() {
+            // The channel stopped to listen while the link was being set up.
+            connection.go_away(std::time::Duration::ZERO, "the channel stopped listening");
+        }
+    }
+
+    fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage> {
+        match self.host.upgrade() {
+            Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, Arc::from(peer))),
+            None => Box::pin(std::future::ready(Err(Fault::refused(ErrorKind::Disconnected, "the host has been dropped")))),
+        }
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
+    }
+
+    fn allow_plaintext(&self) -> bool {
+        self.allow_plaintext
+    }
+}

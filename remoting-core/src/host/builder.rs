@@ -1,0 +1,110 @@
+//! How a host is put together.
+
+use std::sync::Arc;
+
+use super::{Host, HostInner};
+use crate::channel::Channel;
+use crate::error::Result;
+use crate::formatter::{Formatter, FormatterRef};
+use crate::limits::Limits;
+
+/// Collects what a host is made of; made by `Host::builder`.
+#[must_use = "a builder makes nothing until `start`"]
+#[derive(Default)]
+pub struct HostBuilder {
+    channels: Vec<Box<dyn Channel>>,
+    formatters: Vec<FormatterRef>,
+    limits: Limits,
+    allow_plaintext: bool,
+}
+
+impl HostBuilder {
+    /// Adds a channel.
+    pub fn channel(mut self, channel: impl Channel) -> Self {
+        self.channels.push(Box::new(channel));
+        self
+    }
+
+    /// Adds a formatter that the host reads, beside MessagePack and JSON.
+    ///
+    /// One with the same codec replaces the one that is there.
+    pub fn formatter(mut self, formatter: impl Formatter) -> Self {
+        self.formatters.push(FormatterRef::from(formatter));
+        self
+    }
+
+    /// Replaces the default bounds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Lets channels listen beyond this machine without encryption and authentication.
+    ///
+    /// Everybody who can reach the port can then call everything that is published, and
+    /// everybody on the way can read it.
+    pub fn allow_plaintext(mut self) -> Self {
+        self.allow_plaintext = true;
+        self
+    }
+
+    /// Starts the host: registers the channels in order, and listens where they do.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::register_channel`], for the first channel that fails; nothing
+    /// stays bound then.
+    pub async fn start(mut self) -> Result<Host> {
+        let channels = std::mem::take(&mut self.channels);
+        let host = self.build();
+        for channel in channels {
+            host.register_boxed(channel).await?;
+        }
+        Ok(host)
+    }
+
+    /// Makes the host without listening anywhere: for one that only calls others.
+    ///
+    /// # Errors
+    ///
+    /// `ChannelTaken` if two channels have the same name.
+    pub fn start_client(mut self) -> Result<Host> {
+        let channels = std::mem::take(&mut self.channels);
+        let host = self.build();
+        for channel in channels {
+            host.add_channel(channel)?;
+        }
+        Ok(host)
+    }
+
+    fn build(self) -> Host {
+        let mut formatters = self.formatters;
+        for known in builtin() {
+            if !formatters.iter().any(|formatter| formatter.codec() == known.codec()) {
+                formatters.push(known);
+            }
+        }
+        Host::from_inner(HostInner::new(Arc::new(self.limits), formatters, self.allow_plaintext))
+    }
+}
+
+/// The formatters that are compiled in.
+fn builtin() -> Vec<FormatterRef> {
+    vec![
+        #[cfg(feature = "msgpack")]
+        FormatterRef::from(crate::formatter::MessagePack),
+        #[cfg(feature = "json")]
+        FormatterRef::from(crate::formatter::Json),
+    ]
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.channels.iter().map(|channel| channel.settings().name.clone()).collect();
+        f.debug_struct("HostBuilder")
+            .field("channels", &names)
+            .field("formatters", &self.formatters)
+            .field("allow_plaintext", &self.allow_plaintext)
+            .finish_non_exhaustive()
+    }
+}

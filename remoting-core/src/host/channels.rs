@@ -1,0 +1,204 @@
+//! The channels of a host: registered, listed, listening or not.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::HostInner;
+use super::acceptor::HostAcceptor;
+use crate::channel::{Acceptor, Channel, Listener};
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A channel and what the host knows of it.
+pub(super) struct Registered {
+    channel: Box<dyn Channel>,
+    number: u64,
+    state: Mutex<Listening>,
+    /// Held while listening starts or stops.
+    changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Listening {
+    listener: Option<Listener>,
+    /// Where it listens, or last did.
+    address: Option<String>,
+    accepted: Vec<Weak<Connection>>,
+}
+
+impl Registered {
+    pub(super) fn new(channel: Box<dyn Channel>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Self { channel, number, state: Mutex::default(), changing: tokio::sync::Mutex::new(()) }
+    }
+
+    pub(super) fn channel(&self) -> &dyn Channel {
+        &*self.channel
+    }
+
+    /// A number that no other channel of the process has.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.channel.settings().name
+    }
+
+    /// Where the channel listens now.
+    pub(super) fn address(&self) -> Option<String> {
+        self.state().listener.as_ref().map(|listener| listener.address.clone())
+    }
+
+    /// Adds a connection that came in through the channel.
+    pub(super) fn accepted(&self, connection: &Arc<Connection>) {
+        let mut state = self.state();
+        if state.accepted.len() == state.accepted.capacity() {
+            state.accepted.retain(|connection| connection.strong_count() > 0);
+        }
+        state.accepted.push(Arc::downgrade(connection));
+    }
+
+    /// The connections that came in through the channel and are not closed.
+    pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.state().accepted.iter().filter_map(Weak::upgrade).filter(|connection| !connection.is_closed()).collect()
+    }
+
+    /// Starts to listen, if the channel is one that listens.
+    pub(super) async fn listen(self: &Arc<Self>, host: &Arc<HostInner>) -> Result<()> {
+        let _turn = self.changing.lock().await;
+        if self.state().listener.is_some() {
+            return Ok(());
+        }
+        let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(Arc::downgrade(host), Arc::downgrade(self))));
+        if let Some(listener) = self.channel.listen(acceptor).await? {
+            tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "listening");
+            let mut state = self.state();
+            state.address = Some(listener.address.clone());
+            state.listener = Some(listener);
+        }
+        Ok(())
+    }
+
+    /// Stops to listen, and closes what came in when its calls have ended.
+    ///
+    /// - `drain`: how long calls may go on; the peers are told.
+    pub(super) async fn stop(&self, drain: Duration) {
+        let _turn = self.changing.lock().await;
+        let listener = self.state().listener.take();
+        if let Some(listener) = &listener {
+            tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
+        }
+        drop(listener);
+        let connections = self.connections();
+        for connection in &connections {
+            connection.go_away(drain, "the channel stopped listening");
+        }
+        drain_all(&connections, drain).await;
+    }
+
+    /// Stops to listen, without waiting for anything.
+    pub(super) fn stop_at_once(&self) {
+        let listener = self.state().listener.take();
+        drop(listener);
+    }
+
+    fn state(&self) -> MutexGuard<'_, Listening> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until connections are closed; those that are not in time are cut. Gives the number of those.
+pub(super) async fn drain_all(connections: &[Arc<Connection>], drain: Duration) -> usize {
+    let deadline = tokio::time::Instant::now().checked_add(drain);
+    let deadline = deadline.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(86_400));
+    let mut cut = 0;
+    for connection in connections {
+        if tokio::time::timeout_at(deadline, connection.wait_closed()).await.is_err() {
+            cut += 1;
+            connection.shut(crate::session::End::Drained);
+        }
+    }
+    cut
+}
+
+/// A channel of a running host.
+///
+/// Cheap to clone. Keeps neither the host nor the channel alive beyond its host.
+#[derive(Clone)]
+pub struct ChannelHandle {
+    pub(super) registered: Arc<Registered>,
+    pub(super) host: Weak<HostInner>,
+}
+
+impl ChannelHandle {
+    /// The name under which the channel was registered.
+    pub fn name(&self) -> &str {
+        self.registered.name()
+    }
+
+    /// The scheme of the channel's URLs.
+    pub fn scheme(&self) -> &'static str {
+        self.registered.channel().scheme()
+    }
+
+    /// The priority: channels with a higher one are listed, and tried, first.
+    pub fn priority(&self) -> i32 {
+        self.registered.channel().settings().priority
+    }
+
+    /// Where the channel listens, with the port it really has: `tcp://127.0.0.1:40123`.
+    ///
+    /// `None` while it does not listen.
+    pub fn address(&self) -> Option<String> {
+        self.registered.address()
+    }
+
+    /// The URL of a publication through this channel, while it listens.
+    pub fn url(&self, name: &str) -> Option<String> {
+        self.address().map(|address| format!("{address}/{name}"))
+    }
+
+    /// Whether the channel accepts connections.
+    pub fn is_listening(&self) -> bool {
+        self.address().is_some()
+    }
+
+    /// Stops to listen: no new connections, and those there are close when the calls
+    /// under way have ended. Ends when all are closed; the channel stays registered.
+    ///
+    /// A dropped future leaves the listening stopped and the connections closing.
+    /// (.NET: `StopListening`, which let old connections go on.)
+    pub async fn stop_listening(&self) {
+        let drain = match self.host.upgrade() {
+            Some(host) => host.registry.limits.max_deadline,
+            None => Duration::ZERO,
+        };
+        self.registered.stop(drain).await;
+    }
+
+    /// Listens again at the address that the channel was made with.
+    ///
+    /// # Errors
+    ///
+    /// - `ChannelTaken`: the address is in use.
+    /// - `Disconnected`: the host has been dropped.
+    pub async fn start_listening(&self) -> Result<()> {
+        let host = self.host.upgrade().ok_or_else(|| Error::new(ErrorKind::Disconnected, "the channel's host has been dropped"))?;
+        self.registered.listen(&host).await
+    }
+}
+
+impl fmt::Debug for ChannelHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelHandle")
+            .field("name", &self.name())
+            .field("scheme", &self.scheme())
+            .field("priority", &self.priority())
+            .field("address", &self.address())
+            .finish()
+    }
+}

@@ -1,0 +1,80 @@
+//! The core of `remoting`: everything but the transports.
+//!
+//! Most programs use the crate `remoting`, which re-exports this one together with
+//! its channels. Those who write a channel, a formatter or a contract crate with
+//! few dependencies use it directly.
+//!
+//! # Layout
+//!
+//! A module uses only those above it:
+//!
+//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`
+//! - `wire`: bytes to messages and back; [`formatter`]: values to bytes and back
+//! - `session`: the protocol, as a machine without clock and sockets
+//! - `object`, `proxy`, `sink`: the two ends of a call
+//! - [`channel`]: what a transport has to offer
+//! - `connection`: a link with its session, and the task that drives both
+//! - `host`: a process's place in the world of objects
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate self as remoting_core;
+
+mod error;
+mod url;
+mod id;
+mod descriptor;
+mod payload;
+mod limits;
+mod budget;
+mod text;
+mod clock;
+
+#[doc(hidden)]
+pub mod wire;
+pub mod formatter;
+
+#[doc(hidden)]
+pub mod session;
+
+mod object;
+mod proxy;
+mod sink;
+
+pub mod channel;
+mod connection;
+mod host;
+pub mod testing;
+
+pub use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason, Result};
+pub use crate::host::{ChannelHandle, Drained, Host, HostBuilder, ObjectName, ObjectRef, RunUntil};
+pub use crate::id::{InterfaceId, MethodId};
+pub use crate::limits::{Counter, Counters, Limits};
+pub use crate::object::{CallContext, Dispatcher, Publication};
+pub use crate::proxy::{Activatable, Adopts, Call, CallOptions, Proxy};
+pub use crate::sink::{CallMessage, ReplyMessage};
+pub use crate::url::ObjectUrl;
+#[cfg(feature = "macros")]
+pub use remoting_macros::remote;
+
+/// What a program needs to declare, offer and call objects.
+pub mod prelude {
+    pub use crate::formatter::FormatterRef;
+    pub use crate::{CallContext, CallOptions, Host, Proxy};
+    #[cfg(feature = "macros")]
+    pub use crate::remote;
+}
+
+/// What generated code uses. Nothing here is promised to anybody else.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+    pub use crate::error::{Error, Fault};
+    pub use crate::formatter::{Blob, ByteVec, Defaulted, Text};
+    pub use crate::host::activate_registered;
+    pub use crate::object::{
+        ArgumentBytes, Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Dispatched, IncomingCall,
+        Shared, bytes, not_activatable, pin,
+    };
+    pub use crate::proxy::{Activatable, Activator, Call, Outcome, Reference, Stub, Value};
+}

@@ -1,0 +1,126 @@
+//! Every bound that a peer can run into, in one place, with a counter for each.
+//!
+//! A field of [`Limits`] and the counter of the same name in [`Counters`] are
+//! written once, by the macro below, so that neither can be forgotten.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr;)+) => {
+        /// The bounds of a host. All are on by default and all may be changed.
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub struct Limits {
+            $($(#[doc = $doc])+ pub $name: $kind,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        /// How often each bound of [`Limits`] was reached.
+        #[derive(Debug, Default)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $(
+                #[doc = concat!("How often [`Limits::", stringify!($name), "`] was reached.")]
+                pub $name: Counter,
+            )+
+        }
+
+        impl Counters {
+            /// The name of each bound, with how often it was reached.
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)+]
+            }
+        }
+    };
+}
+
+limits! {
+    /// The longest body of a frame, in bytes.
+    max_frame: usize = 256 * 1024;
+    /// The longest message, in bytes. A message that needs more than one frame is refused for now.
+    max_message: usize = 4 * 1024 * 1024;
+    /// How many bytes of calls may wait for an object that is still being made, in one session.
+    assembly: usize = 16 * 1024 * 1024;
+    /// How deep values may nest.
+    depth: usize = 64;
+    /// How many values one message may hold.
+    elements: usize = 1_000_000;
+    /// How many calls may be under way in one session, in each direction.
+    calls_per_session: usize = 1024;
+    /// How many calls of all sessions together a host runs at once.
+    calls_per_host: usize = 16_384;
+    /// How many calls may wait for the lock of one object.
+    queued_per_object: usize = 1024;
+    /// How many connections a host accepts at once.
+    connections: usize = 10_000;
+    /// How many connections one address may have.
+    connections_per_address: usize = 1024;
+    /// How many accepted connections may be in their handshake.
+    handshakes: usize = 512;
+    /// How long a new connection has until its first frame has come.
+    handshake_time: Duration = Duration::from_secs(5);
+    /// How long a connection without calls and without held objects is kept.
+    idle_time: Duration = Duration::from_secs(120);
+    /// How long a peer may be silent until it is asked whether it is there.
+    ping_after: Duration = Duration::from_secs(15);
+    /// How long a peer may take to answer that.
+    pong_within: Duration = Duration::from_secs(10);
+    /// How many bytes may wait to be written to one connection.
+    unsent: usize = 8 * 1024 * 1024;
+    /// How long writing may make no progress until the connection is given up.
+    write_stall: Duration = Duration::from_secs(10);
+    /// How many cancels a second a peer may send, after a burst of five times as many.
+    cancels_per_second: u32 = 200;
+    /// How many pings a second a peer may send, after a burst of five times as many.
+    pings_per_second: u32 = 2;
+    /// How many bad requests a second a peer may send: unknown objects, unreadable arguments.
+    bad_requests_per_second: u32 = 100;
+    /// How long a call may take unless its caller says otherwise.
+    default_deadline: Duration = Duration::from_secs(30);
+    /// How long any call may run at a server, whatever its caller says.
+    max_deadline: Duration = Duration::from_secs(300);
+    /// How many objects clients may hold in one session.
+    objects_per_session: usize = 10_000;
+    /// How many objects a host keeps for its clients.
+    objects_per_host: usize = 1_000_000;
+    /// How many names of former publications a host remembers.
+    tombstones: usize = 65_536;
+    /// How many `#[blocking]` methods run at once.
+    blocking_threads: usize = 64;
+}
+
+/// How often something happened.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The number so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_has_a_counter_and_none_is_without_bound() {
+        let counters = Counters::default();
+        counters.max_frame.add();
+        assert_eq!(counters.all().len(), 26);
+        assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
+        let text = format!("{:?}", Limits::default());
+        assert!(!text.contains(&usize::MAX.to_string()), "{text}");
+    }
+}

@@ -1,0 +1,183 @@
+//! From the bytes of a call to the user's method and back.
+//!
+//! Generated code names the method and the types of its arguments; everything
+//! else is here. Arguments that own what they hold are read at once from the
+//! frame. Borrowed ones are read inside the future, from a copy of the payload
+//! that lives as long as the call.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::instance::{Instance, SharedAccess};
+use super::{Bytes, Pinned, RawCall, context, internal};
+use crate::error::{ErrorKind, Fault};
+use crate::formatter::{ByteVec, DecodeArguments, FormatterRef};
+use crate::payload::Payload;
+use crate::sink::ReplyMessage;
+
+/// A call that runs, and ends in the encoded result or in a fault.
+pub type Dispatched = Pinned<'static, ReplyMessage>;
+
+/// A call for an object of type `T`.
+pub struct IncomingCall<'f, T> {
+    pub(super) raw: RawCall<'f>,
+    pub(super) object: Arc<Instance<T>>,
+}
+
+impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
+    /// Which of the interface's methods is called, counted as in the trait.
+    pub fn index(&self) -> usize {
+        self.raw.index
+    }
+
+    /// Runs a `&self` method whose arguments own what they hold.
+    pub fn shared<A, R, E, F>(self, handler: F) -> Dispatched
+    where
+        A: for<'de> DecodeArguments<'de> + Send + 'static,
+        F: for<'a> FnOnce(&'a T, A) -> Pinned<'a, Result<R, E>> + Send + 'static,
+        R: Serialize + Send,
+        E: Serialize + Send,
+    {
+        let arguments = match self.raw.arguments() {
+            Ok(arguments) => arguments,
+            Err(fault) => return refused(fault),
+        };
+        let Self { raw: RawCall { method, formatter, .. }, object } = self;
+        Box::pin(async move {
+            let object = SharedAccess::to(&object).await?;
+            context::begin();
+            let result = handler(&object, arguments).await;
+            drop(object);
+            reply(method.name, &formatter, result)
+        })
+    }
+
+    /// Runs a `&mut self` method whose arguments own what they hold.
+    pub fn exclusive<A, R, E, F>(self, handler: F) -> Dispatched
+    where
+        A: for<'de> DecodeArguments<'de> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut T, A) -> Pinned<'a, Result<R, E>> + Send + 'static,
+        R: Serialize + Send,
+        E: Serialize + Send,
+    {
+        let arguments = match self.raw.arguments() {
+            Ok(arguments) => arguments,
+            Err(fault) => return refused(fault),
+        };
+        let Self { raw: RawCall { method, formatter, .. }, object } = self;
+        Box::pin(async move {
+            let (mut watch, mut object) = object.exclusive().await?;
+            watch.begin(method.cancel_safe);
+            context::begin();
+            let result = handler(&mut object, arguments).await;
+            drop(object);
+            watch.finish();
+            reply(method.name, &formatter, result)
+        })
+    }
+
+    /// Runs a `&self` method with borrowed arguments.
+    pub fn shared_ref<R, E, F>(self, handler: F) -> Dispatched
+    where
+        F: for<'a> FnOnce(&'a T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault> + Send + 'static,
+        R: Serialize + Send,
+        E: Serialize + Send,
+    {
+        let raw = self.raw.into_owned();
+        let object = self.object;
+        Box::pin(async move {
+            let object = SharedAccess::to(&object).await?;
+            let running = handler(&object, ArgumentBytes(&raw))?;
+            context::begin();
+            let result = running.await;
+            drop(object);
+            reply(raw.method.name, &raw.formatter, result)
+        })
+    }
+
+    /// Runs a `&mut self` method with borrowed arguments.
+    pub fn exclusive_ref<R, E, F>(self, handler: F) -> Dispatched
+    where
+        F: for<'a> FnOnce(&'a mut T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault> + Send + 'static,
+        R: Serialize + Send,
+        E: Serialize + Send,
+    {
+        let raw = self.raw.into_owned();
+        let object = self.object;
+        Box::pin(async move {
+            let (mut watch, mut object) = object.exclusive().await?;
+            let running = handler(&mut object, ArgumentBytes(&raw))?;
+            watch.begin(raw.method.cancel_safe);
+            context::begin();
+            let result = running.await;
+            drop(object);
+            watch.finish();
+            reply(raw.method.name, &raw.formatter, result)
+        })
+    }
+
+    /// Answers a call of a method that the generated code does not know.
+    pub fn unknown(self) -> Dispatched {
+        refused(Fault::of(ErrorKind::NoSuchMethod))
+    }
+}
+
+/// Arguments that are still bytes; what is read from them may borrow.
+#[derive(Debug, Clone, Copy)]
+pub struct ArgumentBytes<'a>(pub(super) &'a RawCall<'static>);
+
+impl<'a> ArgumentBytes<'a> {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    ///
+    /// `BadArguments`, not executed, with the argument that was wrong.
+    pub fn decode<A: DecodeArguments<'a>>(&self) -> Result<A, Fault> {
+        debug_assert!(matches!(self.0.payload, Bytes::Owned(_)), "the bytes live as long as the call");
+        self.0.borrowed_arguments()
+    }
+}
+
+/// Puts a future on the heap, without its name.
+pub fn pin<'a, F: Future + Send + 'a>(future: F) -> Pinned<'a, F::Output> {
+    Box::pin(future)
+}
+
+/// Lets the bytes that a method returns travel as bytes rather than as a list of numbers.
+pub async fn bytes<E>(method: impl Future<Output = Result<Vec<u8>, E>>) -> Result<ByteVec, E> {
+    method.await.map(ByteVec)
+}
+
+/// A call that is answered without having run.
+pub(crate) fn refused(fault: Fault) -> Dispatched {
+    Box::pin(std::future::ready(Err(fault)))
+}
+
+/// Encodes what the user's method returned.
+pub(super) fn reply<R: Serialize, E: Serialize>(
+    method: &str,
+    formatter: &FormatterRef,
+    result: Result<R, E>,
+) -> Result<Payload, Fault> {
+    match result {
+        Ok(value) => formatter.encode(&value).map_err(|error| {
+            let text = format!("the result of `{method}` could not be written: {error}");
+            Fault::executed(ErrorKind::BadResult, text)
+        }),
+        Err(error) => Err(app_fault(method, formatter, &error)),
+    }
+}
+
+/// Encodes a user's error. One that cannot be written is still an error of that call, and of no other.
+pub(super) fn app_fault<E: Serialize>(method: &str, formatter: &FormatterRef, error: &E) -> Fault {
+    match formatter.encode(error) {
+        Ok(payload) => Fault::App(payload),
+        Err(failure) => internal(
+            method,
+            &format!("`{method}` failed with an error that could not be written"),
+            &failure.to_string(),
+        ),
+    }
+}

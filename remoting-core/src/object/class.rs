@@ -1,0 +1,353 @@
+//! Where objects come from: the kinds of publication.
+//!
+//! | publication | an object is made | and serves |
+//! |---|---|---|
+//! | singleton | at the first call | all calls, until it is poisoned and made anew |
+//! | single call | for each call | that call |
+//! | activated | by a client's constructor call | those who hold a reference |
+//! | an object | by its owner, before | all calls |
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::call::Dispatched;
+use super::lock::Lock;
+use super::{
+    Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Face, Instance, Pinned, Profile, RawCall,
+    ServerObject,
+};
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::{Error, ErrorKind, Executed, Fault};
+
+/// What a host offers under a name: made by the functions of a dispatcher, used by `Host::publish`.
+pub struct Publication {
+    pub(crate) class: Arc<dyn Class>,
+}
+
+impl Publication {
+    pub(super) fn new(class: impl Class + 'static) -> Self {
+        Self { class: Arc::new(class) }
+    }
+
+    /// Makes a singleton anew at the next call after one of its `&mut self` methods has panicked.
+    ///
+    /// Without it, all later calls end with `Poisoned`. Other kinds of publication are not changed.
+    #[must_use]
+    pub fn recreate_on_panic(self) -> Self {
+        self.class.recreate_on_panic();
+        self
+    }
+}
+
+impl std::fmt::Debug for Publication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publication").field("interface", &self.class.interface().name).finish_non_exhaustive()
+    }
+}
+
+/// A kind of publication, over any interface and object.
+pub(crate) trait Class: Send + Sync {
+    fn interface(&self) -> &'static InterfaceDescriptor;
+
+    /// What calls by name reach.
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
+
+    /// Makes an object for one client.
+    fn construct(&self, _call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
+        let text = format!("objects of `{}` are not made by clients here; call it by name", self.interface().name);
+        Box::pin(std::future::ready(Err(Fault::refused(ErrorKind::NotActivatable, text))))
+    }
+
+    fn recreate_on_panic(&self) {}
+}
+
+/// Makes an object; boxed once per publication, called once per object.
+type Factory<T> = Box<dyn Fn() -> Making<T> + Send + Sync>;
+
+/// An object, now or later.
+enum Making<T> {
+    Made(T),
+    Later(Pinned<'static, Result<T, Fault>>),
+}
+
+impl<T> Making<T> {
+    async fn finish(self) -> Result<T, Fault> {
+        match self {
+            Self::Made(object) => Ok(object),
+            Self::Later(future) => future.await,
+        }
+    }
+}
+
+fn plain<T: Send + 'static>(make: impl Fn() -> T + Send + Sync + 'static) -> Factory<T> {
+    Box::new(move || Making::Made(make()))
+}
+
+fn fallible<T, E, F, R>(make: F) -> Factory<T>
+where
+    T: Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+    F: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = Result<T, E>> + Send + 'static,
+{
+    Box::new(move || {
+        let making = make();
+        Making::Later(Box::pin(async move {
+            making.await.map_err(|error| {
+                let text = format!("the object could not be made: {error}");
+                Fault::Error(Error::new(ErrorKind::Internal, text).with_executed(Executed::Yes))
+            })
+        }))
+    })
+}
+
+/// One object for all calls, made at the first.
+pub(super) struct Singleton<P, T> {
+    factory: Factory<T>,
+    profile: Arc<Profile>,
+    current: Mutex<Option<Arc<Face<P, T>>>>,
+    /// Held by the one call that makes the object; the others queue.
+    making: Lock<()>,
+    recreate: AtomicBool,
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
+    pub(super) fn plain(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        Self::new(plain(make))
+    }
+
+    pub(super) fn fallible<E, F, R>(make: F) -> Self
+    where
+        E: std::fmt::Display + Send + 'static,
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Self::new(fallible(make))
+    }
+
+    fn new(factory: Factory<T>) -> Self {
+        Self {
+            factory,
+            profile: Arc::new(Profile::new(P::interface())),
+            current: Mutex::new(None),
+            making: Lock::new((), crate::limits::Limits::default().queued_per_object),
+            recreate: AtomicBool::new(false),
+        }
+    }
+
+    /// The object, if there is one that can be called.
+    fn ready(&self) -> Option<Arc<Face<P, T>>> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let spent = self.recreate.load(Ordering::Relaxed) && current.is_poisoned();
+        (!spent).then_some(current)
+    }
+
+    /// Makes the object, unless another call has done so meanwhile.
+    async fn make(&self) -> Result<Arc<Face<P, T>>, Fault> {
+        let (_watch, _turn) = self.making.exclusive().await?;
+        if let Some(face) = self.ready() {
+            return Ok(face);
+        }
+        super::context::begin();
+        let object = (self.factory)().finish().await?;
+        let instance = Arc::new(Instance::new(object, P::interface()));
+        let face = Arc::new(Face::new(instance, Arc::clone(&self.profile)));
+        let before = self.current.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&face));
+        drop(before);
+        Ok(face)
+    }
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Singleton<P, T> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn recreate_on_panic(&self) {
+        self.recreate.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        if let Some(face) = self.ready() {
+            return face.dispatch(call);
+        }
+        let call = call.into_owned();
+        Box::pin(async move { self.make().await?.dispatch(call).await })
+    }
+
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self).cast::<()>() as usize
+    }
+}
+
+/// A new object for each call.
+pub(super) struct SingleCall<P, T> {
+    factory: Factory<T>,
+    profile: Arc<Profile>,
+    interface: std::marker::PhantomData<fn() -> P>,
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> SingleCall<P, T> {
+    pub(super) fn plain(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        Self::new(plain(make))
+    }
+
+    pub(super) fn fallible<E, F, R>(make: F) -> Self
+    where
+        E: std::fmt::Display + Send + 'static,
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Self::new(fallible(make))
+    }
+
+    fn new(factory: Factory<T>) -> Self {
+        let profile = Arc::new(Profile::new(P::interface()));
+        Self { factory, profile, interface: std::marker::PhantomData }
+    }
+
+    fn face(&self, object: T) -> Arc<Face<P, T>> {
+        let instance = Arc::new(Instance::new(object, P::interface()));
+        Arc::new(Face::new(instance, Arc::clone(&self.profile)))
+    }
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for SingleCall<P, T> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        match (self.factory)() {
+            Making::Made(object) => self.face(object).dispatch(call),
+            Making::Later(making) => {
+                let call = call.into_owned();
+                Box::pin(async move { self.face(making.await?).dispatch(call).await })
+            }
+        }
+    }
+
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self).cast::<()>() as usize
+    }
+}
+
+/// An object for each client that asks, made by a constructor of the object's type.
+pub(super) struct Activated<P, T> {
+    profile: Arc<Profile>,
+    types: std::marker::PhantomData<fn() -> (P, T)>,
+}
+
+impl<P: Construct<T>, T: Send + Sync + 'static> Activated<P, T> {
+    pub(super) fn new() -> Self {
+        Self { profile: Arc::new(Profile::new(P::interface())), types: std::marker::PhantomData }
+    }
+}
+
+impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Err(only_activated(P::interface()))
+    }
+
+    fn construct(&self, call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
+        face_of::<P, T>(P::construct(call), Arc::clone(&self.profile))
+    }
+}
+
+/// An object for each client that asks, made by a factory that has state.
+pub(super) struct ActivatedWith<P, F> {
+    factory: Arc<F>,
+    profile: Arc<Profile>,
+    interface: std::marker::PhantomData<fn() -> P>,
+}
+
+impl<P: ConstructWith<F>, F: Send + Sync + 'static> ActivatedWith<P, F> {
+    pub(super) fn new(factory: F) -> Self {
+        let profile = Arc::new(Profile::new(P::interface()));
+        Self { factory: Arc::new(factory), profile, interface: std::marker::PhantomData }
+    }
+}
+
+impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Err(only_activated(P::interface()))
+    }
+
+    fn construct(&self, call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
+        let constructed = P::construct(Arc::clone(&self.factory), call);
+        face_of::<P, P::Object>(constructed, Arc::clone(&self.profile))
+    }
+}
+
+fn only_activated(interface: &InterfaceDescriptor) -> Fault {
+    let text = format!("`{}` makes an object for each client here; activate one instead of calling it by name", interface.name);
+    Fault::refused(ErrorKind::Unsupported, text)
+}
+
+fn face_of<P: Dispatch<T>, T: Send + Sync + 'static>(
+    constructed: Constructed<T>,
+    profile: Arc<Profile>,
+) -> Constructed<Arc<dyn ServerObject>> {
+    Box::pin(async move {
+        let instance = Arc::new(Instance::new(constructed.await?, P::interface()));
+        Ok(Arc::new(Face::<P, T>::new(instance, profile)) as Arc<dyn ServerObject>)
+    })
+}
+
+/// An object that its owner made.
+pub(super) struct Existing<P, T>(pub(super) Arc<Face<P, T>>);
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Existing<P, T> {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(Arc::clone(&self.0) as _)
+    }
+}

@@ -1,0 +1,96 @@
+//! Client activation: from the bytes of a constructor's arguments to an object.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::call::{ArgumentBytes, app_fault};
+use super::{Pinned, RawCall, context};
+use crate::error::{Error, ErrorKind, Fault};
+use crate::formatter::DecodeArguments;
+
+/// A constructor that runs, and ends in an object or in a fault.
+pub type Constructed<T> = Pinned<'static, Result<T, Fault>>;
+
+/// A call of a constructor.
+pub struct ConstructorCall<'f>(pub(crate) RawCall<'f>);
+
+impl ConstructorCall<'_> {
+    /// Which of the interface's constructors is called, counted as in the trait.
+    pub fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// Runs a constructor whose arguments own what they hold.
+    pub fn construct<A, T, E, F>(self, constructor: F) -> Constructed<T>
+    where
+        A: for<'de> DecodeArguments<'de> + Send + 'static,
+        F: FnOnce(A) -> Pinned<'static, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Serialize + Send + 'static,
+    {
+        self.construct_with(Arc::new(()), move |(), arguments| constructor(arguments))
+    }
+
+    /// Runs a constructor with borrowed arguments.
+    pub fn construct_ref<T, E, F>(self, constructor: F) -> Constructed<T>
+    where
+        F: for<'a> FnOnce(ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault> + Send + 'static,
+        T: Send + 'static,
+        E: Serialize + Send + 'static,
+    {
+        self.construct_with_ref(Arc::new(()), move |(), arguments| constructor(arguments))
+    }
+
+    /// Runs a factory's method whose arguments own what they hold.
+    pub fn construct_with<W, A, T, E, F>(self, factory: Arc<W>, constructor: F) -> Constructed<T>
+    where
+        W: Send + Sync + 'static,
+        A: for<'de> DecodeArguments<'de> + Send + 'static,
+        F: for<'a> FnOnce(&'a W, A) -> Pinned<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Serialize + Send + 'static,
+    {
+        let arguments = match self.0.arguments() {
+            Ok(arguments) => arguments,
+            Err(fault) => return Box::pin(std::future::ready(Err(fault))),
+        };
+        let RawCall { method, formatter, .. } = self.0;
+        Box::pin(async move {
+            context::begin();
+            let made = constructor(&factory, arguments).await;
+            made.map_err(|error| app_fault(method.name, &formatter, &error))
+        })
+    }
+
+    /// Runs a factory's method with borrowed arguments.
+    pub fn construct_with_ref<W, T, E, F>(self, factory: Arc<W>, constructor: F) -> Constructed<T>
+    where
+        W: Send + Sync + 'static,
+        F: for<'a> FnOnce(&'a W, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault> + Send + 'static,
+        T: Send + 'static,
+        E: Serialize + Send + 'static,
+    {
+        let raw = self.0.into_owned();
+        Box::pin(async move {
+            let running = constructor(&factory, ArgumentBytes(&raw))?;
+            context::begin();
+            let made = running.await;
+            made.map_err(|error| app_fault(raw.method.name, &raw.formatter, &error))
+        })
+    }
+
+    /// Answers a call of a constructor that the generated code does not know.
+    pub fn unknown<T: Send + 'static>(self) -> Constructed<T> {
+        Box::pin(std::future::ready(Err(Fault::of(ErrorKind::NoSuchMethod))))
+    }
+}
+
+/// The body of a constructor that an implementation did not write.
+pub fn not_activatable<T: Send, E: From<Error> + Send>(
+    interface: &'static str,
+) -> impl Future<Output = Result<T, E>> + Send {
+    let text = format!("this implementation of `{interface}` has no such constructor");
+    std::future::ready(Err(Error::new(ErrorKind::NotActivatable, text).into()))
+}

@@ -1,0 +1,174 @@
+//! The server's end of a call: objects, and what runs when one is called.
+//!
+//! An [`Instance`] is one object of the user's with its lock; a [`Face`] is an
+//! instance seen through one interface, and what the rest of the crate holds as a
+//! [`ServerObject`]. A [`Class`] makes faces: one for all calls, one for each, or
+//! one for each client. Generated code turns a [`RawCall`] into a call of the
+//! user's method; a [`Running`] keeps its context and catches its panics.
+
+mod call;
+mod class;
+mod construct;
+pub(crate) mod context;
+mod dispatcher;
+mod gate;
+mod instance;
+mod lock;
+mod profile;
+mod running;
+mod workers;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::budget::ScanLimits;
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::error::{Error, ErrorKind, Fault};
+use crate::formatter::{DecodeArguments, FormatterRef};
+use crate::payload::Payload;
+use crate::proxy::Stub;
+
+pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes, pin};
+pub(crate) use class::Class;
+pub use class::Publication;
+pub use construct::{ConstructorCall, Constructed, not_activatable};
+pub use context::CallContext;
+pub use dispatcher::Dispatcher;
+pub use instance::Face;
+pub(crate) use instance::Instance;
+pub(crate) use profile::Profile;
+pub(crate) use running::{Running, supervise};
+pub(crate) use workers::{Permit, Workers};
+
+/// A future with a name that does not matter.
+pub type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An object that calls can reach, whatever it is made of.
+pub trait ServerObject: Send + Sync {
+    /// The interface that the object is seen through.
+    fn interface(&self) -> &'static InterfaceDescriptor;
+
+    /// Reads the call's arguments and gives the future that runs it.
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched;
+
+    /// How long the object's methods take at their first poll.
+    fn profile(&self) -> &Profile;
+
+    /// A number that two faces of the same object share.
+    fn identity(&self) -> usize;
+
+    /// The object that a call reaches now: itself, or what is published in its place.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing can be called at the moment.
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
+}
+
+/// Implemented by generated code: how calls of an interface reach a `T`.
+pub trait Dispatch<T>: Stub {
+    /// Runs the method that `call` is for.
+    fn dispatch(call: IncomingCall<'_, T>) -> Dispatched;
+}
+
+/// Implemented by generated code for interfaces with constructors, over objects that have them.
+pub trait Construct<T>: Dispatch<T> {
+    /// Runs the constructor that `call` is for.
+    fn construct(call: ConstructorCall<'_>) -> Constructed<T>;
+}
+
+/// Implemented by generated code for interfaces with constructors, over their factories.
+pub trait ConstructWith<F>: Dispatch<Self::Object> {
+    /// What the factory makes.
+    type Object: Send + Sync + 'static;
+
+    /// Runs the factory's method that `call` is for.
+    fn construct(factory: Arc<F>, call: ConstructorCall<'_>) -> Constructed<Self::Object>;
+}
+
+/// Implemented by generated code for interfaces without a `&mut self` method.
+#[diagnostic::on_unimplemented(
+    message = "the interface of `{Self}` has methods that take `&mut self`, so its objects cannot be shared as they are",
+    note = "use `Dispatcher::new(object)`, which puts a lock around the object"
+)]
+pub trait Shared {}
+
+/// A call on its way to a method, its arguments still as bytes.
+#[derive(Debug, Clone)]
+pub struct RawCall<'f> {
+    pub(crate) method: &'static MethodDescriptor,
+    pub(crate) index: usize,
+    pub(crate) payload: Bytes<'f>,
+    pub(crate) formatter: FormatterRef,
+    pub(crate) limits: ScanLimits,
+}
+
+/// Bytes of the frame being read, or a copy of them.
+#[derive(Debug, Clone)]
+pub(crate) enum Bytes<'f> {
+    Borrowed(&'f [u8]),
+    Owned(Payload),
+}
+
+impl Bytes<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(payload) => payload.as_slice(),
+        }
+    }
+}
+
+impl RawCall<'_> {
+    /// Copies the arguments out of the frame, so that the call can wait.
+    pub(crate) fn into_owned(self) -> RawCall<'static> {
+        let payload = match self.payload {
+            Bytes::Borrowed(bytes) => Payload::from(bytes),
+            Bytes::Owned(payload) => payload,
+        };
+        RawCall {
+            method: self.method,
+            index: self.index,
+            payload: Bytes::Owned(payload),
+            formatter: self.formatter,
+            limits: self.limits,
+        }
+    }
+
+    /// Reads arguments that own what they hold.
+    pub(crate) fn arguments<A: for<'de> DecodeArguments<'de>>(&self) -> Result<A, Fault> {
+        self.borrowed_arguments()
+    }
+
+    /// Reads arguments that may borrow from the call's bytes.
+    pub(crate) fn borrowed_arguments<'a, A: DecodeArguments<'a>>(&'a self) -> Result<A, Fault> {
+        self.formatter
+            .decode_arguments(self.method.arguments, self.payload.as_slice(), self.limits)
+            .map_err(|error| {
+                let text = format!("the arguments of `{}` could not be read: {error}", self.method.name);
+                Fault::refused(ErrorKind::BadArguments, text)
+            })
+    }
+}
+
+/// A correlation number for one log line and the error that points to it.
+pub(crate) fn correlation() -> u64 {
+    u64::from_le_bytes(crate::id::random_bytes())
+}
+
+/// The fault for something that went wrong in the user's code: the text stays in the log.
+pub(crate) fn internal(method: &str, what: &str, detail: &str) -> Fault {
+    let correlation = correlation();
+    tracing::error!(
+        target: "remoting::call",
+        method,
+        correlation = format_args!("{correlation:016x}"),
+        "{what}: {}",
+        crate::text::for_log(detail),
+    );
+    let error = Error::new(ErrorKind::Internal, format!("{what}; the server's log has the details"))
+        .with_executed(crate::error::Executed::Yes)
+        .with_correlation(correlation);
+    Fault::Error(error)
+}

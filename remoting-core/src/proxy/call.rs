@@ -1,0 +1,173 @@
+//! One call, from its arguments to its result.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::endpoint::{CallState, Endpoint, Fetched, Flight};
+use super::{CallError, Stub, wait};
+use crate::clock;
+use crate::budget::ScanLimits;
+use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::formatter::{ByteVec, FormatterRef};
+use crate::limits::Limits;
+use crate::object::context;
+
+/// A call of a remote method: a future of its result, with options.
+///
+/// The arguments were encoded when the call was made, so it borrows nothing and may
+/// go to another task. It is sent at its first poll; a call that is never polled sends
+/// nothing. Dropping a call that was sent tells the server that nobody waits: a
+/// `&self` method is then dropped at its next await, a `&mut self` method runs to its
+/// end.
+///
+/// A call waits at most 30 s unless [`Call::deadline`] says otherwise, and inside a
+/// handler never longer than the handler's own caller.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<T, E> {
+    endpoint: Arc<dyn Endpoint>,
+    formatter: FormatterRef,
+    state: CallState,
+    decode: Decode<T, E>,
+}
+
+/// Reads what a call brought back.
+pub(super) type Decode<T, E> = fn(&FormatterRef, Result<Fetched, Fault>) -> Result<T, E>;
+
+impl<T, E> Call<T, E> {
+    pub(super) fn new(
+        endpoint: Arc<dyn Endpoint>,
+        formatter: FormatterRef,
+        state: CallState,
+        decode: Decode<T, E>,
+    ) -> Self {
+        Self { endpoint, formatter, state, decode }
+    }
+
+    /// Sets how long to wait for the result, from the first poll on.
+    ///
+    /// When the time is over the call ends with `DeadlineExceeded`, and the server is
+    /// told. Has no effect once the call was polled.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        Arc::make_mut(self.state.options.get_or_insert_default()).deadline = Some(deadline);
+        self
+    }
+
+    /// Sends a pair along, which the handler finds in `CallContext::header`.
+    ///
+    /// At most 64 pairs and 8 KiB in all; more ends the call with `TooLarge`. Has no
+    /// effect once the call was polled.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Arc::make_mut(self.state.options.get_or_insert_default()).headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Waits for the result on a thread that runs no async code.
+    ///
+    /// # Panics
+    ///
+    /// On a thread of an async runtime, where it would stop other tasks.
+    pub fn wait(self) -> Result<T, E> {
+        wait::block_on(self)
+    }
+
+    /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
+    fn depart(&mut self) -> Result<(), Fault> {
+        let now = clock::now();
+        let asked = self.state.options.as_ref().and_then(|options| options.deadline);
+        let patience = asked.unwrap_or(DEFAULT_DEADLINE);
+        let (inherited, locks) = context::inherited();
+        let own = now.checked_add(patience).unwrap_or_else(|| now + Limits::default().max_deadline);
+        let deadline = inherited.map_or(own, |inherited| inherited.min(own));
+        self.state.deadline = Some(deadline);
+        self.state.locks = locks;
+        if deadline <= now {
+            let text = "the call's deadline had passed before it could be sent";
+            return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
+        }
+        Ok(())
+    }
+}
+
+/// How long a call waits unless something else was said.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+impl<T, E> Future for Call<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if matches!(this.state.flight, Flight::Failed(_)) {
+            if let Flight::Failed(fault) = std::mem::replace(&mut this.state.flight, Flight::Landed) {
+                return Poll::Ready((this.decode)(&this.formatter, Err(fault)));
+            }
+        }
+        if this.state.deadline.is_none() {
+            if let Err(fault) = this.depart() {
+                this.state.flight = Flight::Landed;
+                return Poll::Ready((this.decode)(&this.formatter, Err(fault)));
+            }
+        }
+        let fetched = ready!(this.endpoint.poll(&mut this.state, cx));
+        this.state.flight = Flight::Landed;
+        Poll::Ready((this.decode)(&this.formatter, fetched))
+    }
+}
+
+impl<T, E> fmt::Debug for Call<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = self.state.method().map_or("?", |method| method.name);
+        f.debug_struct("Call")
+            .field("method", &format_args!("{}::{method}", self.state.interface.name))
+            .field("state", &self.state.flight)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a value, or the user's error.
+pub(super) fn decode_value<T: DeserializeOwned, E: CallError>(
+    formatter: &FormatterRef,
+    fetched: Result<Fetched, Fault>,
+) -> Result<T, E> {
+    match fetched {
+        Ok(fetched) => formatter.decode(fetched.payload.as_slice(), ScanLimits::default()).map_err(unreadable),
+        Err(fault) => Err(decode_fault(formatter, fault)),
+    }
+}
+
+/// Reads a value that travelled as bytes.
+pub(super) fn decode_bytes<E: CallError>(formatter: &FormatterRef, fetched: Result<Fetched, Fault>) -> Result<Vec<u8>, E> {
+    decode_value::<ByteVec, E>(formatter, fetched).map(|bytes| bytes.0)
+}
+
+/// Takes the new object of a constructor.
+pub(super) fn decode_object<P: Stub, E: CallError>(
+    formatter: &FormatterRef,
+    fetched: Result<Fetched, Fault>,
+) -> Result<P, E> {
+    match fetched {
+        Ok(Fetched { object: Some(reference), .. }) => Ok(P::from_reference(reference)),
+        Ok(Fetched { object: None, .. }) => Err(unreadable("the answer holds no object")),
+        Err(fault) => Err(decode_fault(formatter, fault)),
+    }
+}
+
+fn decode_fault<E: CallError>(formatter: &FormatterRef, fault: Fault) -> E {
+    match fault {
+        Fault::Error(error) => E::from(error),
+        Fault::App(payload) => match formatter.decode::<E>(payload.as_slice(), ScanLimits::default()) {
+            Ok(error) => error,
+            Err(error) => unreadable(error),
+        },
+    }
+}
+
+fn unreadable<E: From<Error>>(reason: impl fmt::Display) -> E {
+    let text = format!("the answer could not be read: {reason}");
+    E::from(Error::new(ErrorKind::BadResult, text).with_executed(Executed::Yes))
+}

@@ -1,0 +1,178 @@
+//! What a reference can lead to, as calls see it.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{CallOptions, Reference};
+use crate::channel::BoxFuture;
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::error::{Error, Fault};
+use crate::formatter::FormatterRef;
+use crate::id::CallId;
+use crate::payload::Payload;
+use crate::wire::locks::LockTokens;
+
+/// Where calls go.
+pub(crate) trait Endpoint: Send + Sync {
+    /// How arguments are to be written for this endpoint.
+    fn formatter(&self) -> FormatterRef;
+
+    /// Drives a call. The state is between two polls whatever the endpoint left in it.
+    fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>>;
+
+    /// The URL of the object, if it has one.
+    fn url(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether calls stay in this process.
+    fn is_local(&self) -> bool {
+        false
+    }
+
+    /// What two endpoints that lead to the same object share.
+    fn identity(&self) -> Identity;
+
+    /// For those who need more than calls.
+    fn as_any(&self) -> &(dyn Any + Send + Sync);
+}
+
+/// Which object an endpoint leads to, as far as that can be told from here.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    Local(usize),
+    Slot { session: usize, slot: u32 },
+    Url { host: usize, url: String, interface: u64 },
+}
+
+/// What a call brought back.
+pub(crate) struct Fetched {
+    pub(crate) payload: Payload,
+    /// The new object, of a constructor.
+    pub(crate) object: Option<Reference>,
+}
+
+impl Fetched {
+    pub(crate) fn value(payload: Payload) -> Self {
+        Self { payload, object: None }
+    }
+
+    /// What a oneway call brings back: the unit value.
+    pub(crate) fn nothing(formatter: &FormatterRef) -> Self {
+        Self::value(formatter.encode(&()).unwrap_or_default())
+    }
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    Method,
+    Constructor,
+}
+
+/// A call between two polls.
+pub(crate) struct CallState {
+    pub(crate) kind: RequestKind,
+    pub(crate) interface: &'static InterfaceDescriptor,
+    pub(crate) index: usize,
+    pub(crate) payload: Payload,
+    pub(crate) options: Option<Arc<CallOptions>>,
+    /// Set at the first poll.
+    pub(crate) deadline: Option<Instant>,
+    /// The locks that callers of this call hold; set at the first poll.
+    pub(crate) locks: LockTokens,
+    pub(crate) flight: Flight,
+    /// Whether the call has been tried on a second connection.
+    pub(crate) retried: bool,
+}
+
+impl CallState {
+    /// A call that is not sent; it carries a deadline through the dialling.
+    pub(crate) fn probe(interface: &'static InterfaceDescriptor) -> Self {
+        Self::new(RequestKind::Method, interface, 0, None)
+    }
+
+    /// A call of which nothing has happened.
+    pub(crate) fn new(
+        kind: RequestKind,
+        interface: &'static InterfaceDescriptor,
+        index: usize,
+        options: Option<Arc<CallOptions>>,
+    ) -> Self {
+        Self {
+            kind,
+            interface,
+            index,
+            payload: Payload::new(),
+            options,
+            deadline: None,
+            locks: LockTokens::default(),
+            flight: Flight::Grounded,
+            retried: false,
+        }
+    }
+
+    pub(crate) fn method(&self) -> Option<&'static MethodDescriptor> {
+        match self.kind {
+            RequestKind::Method => self.interface.methods.get(self.index),
+            RequestKind::Constructor => self.interface.constructors.get(self.index),
+        }
+    }
+}
+
+/// How far a call has come.
+pub(crate) enum Flight {
+    /// Nothing has happened yet.
+    Grounded,
+    /// A connection is being made.
+    Dialing(BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>>),
+    /// The call waits for a place on a connection.
+    Queued(Box<dyn Ticket>),
+    /// The call is on its way.
+    Sent { wire: Arc<dyn Wire>, call: CallId },
+    /// The call runs in this process, or through a channel without sessions.
+    Running(BoxFuture<'static, Result<Payload, Fault>>),
+    /// The call failed before it could start.
+    Failed(Fault),
+    /// The result was given out.
+    Landed,
+}
+
+/// A place in a connection's queue, given back on drop.
+pub(crate) trait Ticket: Send {
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+/// A connection, as far as a call that was sent needs it.
+pub(crate) trait Wire: Send + Sync {
+    /// Gives the answer of a call.
+    fn poll_reply(self: Arc<Self>, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>>;
+
+    /// Gives a call up: nobody will ask for its answer.
+    fn abandon(&self, call: CallId);
+}
+
+impl Drop for CallState {
+    fn drop(&mut self) {
+        if let Flight::Sent { wire, call } = &self.flight {
+            wire.abandon(*call);
+        }
+    }
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grounded => "not sent",
+            Self::Dialing(_) => "connecting",
+            Self::Queued(_) => "queued",
+            Self::Sent { .. } => "sent",
+            Self::Running(_) => "running",
+            Self::Failed(_) => "failed",
+            Self::Landed => "done",
+        })
+    }
+}

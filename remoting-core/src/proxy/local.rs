@@ -1,0 +1,169 @@
+//! Calls of objects in this process.
+//!
+//! They take the same way as remote ones, through the dispatcher and the formatter,
+//! so that what works here works remotely too.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
+use super::runtime;
+use crate::clock;
+use crate::budget::ScanLimits;
+use crate::channel::BoxFuture;
+use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::formatter::FormatterRef;
+use crate::object::context::Active;
+use crate::object::{Bytes, RawCall, Running, ServerObject, Workers};
+use crate::session::{CancelReason, Cancellation};
+use crate::sink::ReplyMessage;
+
+/// An object in this process.
+pub(super) struct LocalEndpoint {
+    object: Arc<dyn ServerObject>,
+    formatter: FormatterRef,
+    workers: Arc<Workers>,
+}
+
+impl LocalEndpoint {
+    pub(super) fn new(object: Arc<dyn ServerObject>) -> Self {
+        Self { object, formatter: FormatterRef::default(), workers: Workers::of_process() }
+    }
+
+    /// Starts a call: it ends at once, or goes on as a task.
+    fn start(&self, call: &mut CallState) -> Result<Started, Fault> {
+        let method = call.method().ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        let permit = self.workers.admit()?;
+        let now = clock::now();
+        let headers = call.options.as_ref().filter(|options| !options.headers.is_empty());
+        let context = Active {
+            method,
+            peer: Arc::from("local"),
+            deadline: call.deadline.unwrap_or(now),
+            headers: headers.map(|options| Arc::new(options.headers.clone())),
+            locks: std::mem::take(&mut call.locks),
+            cancellation: None,
+            started: false,
+        };
+        let raw = RawCall {
+            method,
+            index: call.index,
+            payload: Bytes::Owned(std::mem::take(&mut call.payload)),
+            formatter: self.formatter.clone(),
+            limits: ScanLimits::default(),
+        };
+        let object = Arc::clone(&self.object);
+        let running = Running::start(context, || object.dispatch(raw));
+        let mut task = None;
+        let _runtime = runtime().enter();
+        let done = self.workers.launch(running, (self.object.profile(), call.index), now, permit, |cancellation| {
+            let (sender, receiver) = oneshot::channel();
+            task = Some((receiver, cancellation));
+            move |result| drop(sender.send(result))
+        });
+        match (done, task) {
+            (Some(result), _) => Ok(Started::Done(result)),
+            (None, Some((receiver, cancellation))) => Ok(Started::Task(receiver, cancellation)),
+            (None, None) => Err(Fault::of(ErrorKind::Internal)),
+        }
+    }
+}
+
+enum Started {
+    Done(ReplyMessage),
+    Task(oneshot::Receiver<ReplyMessage>, Arc<Cancellation>),
+}
+
+impl Endpoint for LocalEndpoint {
+    fn formatter(&self) -> FormatterRef {
+        self.formatter.clone()
+    }
+
+    fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+        if let Flight::Grounded = call.flight {
+            let oneway = call.method().is_some_and(|method| method.oneway);
+            match self.start(call) {
+                Err(fault) => return Poll::Ready(Err(fault)),
+                Ok(_) if oneway => return Poll::Ready(Ok(Fetched::nothing(&self.formatter))),
+                Ok(Started::Done(result)) => return Poll::Ready(result.map(Fetched::value)),
+                Ok(Started::Task(receiver, cancellation)) => {
+                    let deadline = call.deadline.unwrap_or_else(Instant::now);
+                    call.flight = Flight::Running(watch(receiver, cancellation, deadline));
+                }
+            }
+        }
+        match &mut call.flight {
+            Flight::Running(running) => running.as_mut().poll(cx).map_ok(Fetched::value),
+            _ => Poll::Ready(Err(Fault::of(ErrorKind::Internal))),
+        }
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Local(self.object.identity())
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+}
+
+/// Waits for a call that runs as a task; the call is told when nobody waits any more.
+fn watch(
+    receiver: oneshot::Receiver<ReplyMessage>,
+    cancellation: Arc<Cancellation>,
+    deadline: Instant,
+) -> BoxFuture<'static, ReplyMessage> {
+    let mut guard = CancelOnDrop { cancellation, reason: Some(CancelReason::Caller) };
+    Box::pin(async move {
+        let mut receiver = receiver;
+        let mut timer = {
+            let _runtime = runtime().enter();
+            Box::pin(tokio::time::sleep_until(deadline.into()))
+        };
+        poll_fn(move |cx| {
+            if let Poll::Ready(result) = Pin::new(&mut receiver).poll(cx) {
+                guard.tell(None);
+                return Poll::Ready(result.unwrap_or_else(|_| Err(abandoned())));
+            }
+            ready!(timer.as_mut().poll(cx));
+            guard.tell(Some(CancelReason::Deadline));
+            let kind = ErrorKind::DeadlineExceeded;
+            Poll::Ready(Err(Fault::Error(Error::new(kind, kind.sentence()).with_executed(Executed::Unknown))))
+        })
+        .await
+    })
+}
+
+/// The fault of a call whose task ended without a result.
+fn abandoned() -> Fault {
+    Fault::executed(ErrorKind::Cancelled, "the runtime that the call ran on was shut down")
+}
+
+struct CancelOnDrop {
+    cancellation: Arc<Cancellation>,
+    reason: Option<CancelReason>,
+}
+
+impl CancelOnDrop {
+    fn tell(&mut self, reason: Option<CancelReason>) {
+        self.reason = reason;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(reason) = self.reason {
+            self.cancellation.cancel(reason);
+        }
+    }
+}

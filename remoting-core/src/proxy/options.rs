@@ -1,0 +1,35 @@
+//! What a caller may ask for, for one call or for all calls of a proxy.
+
+use std::time::Duration;
+
+/// Options of calls, set by `Proxy::with` for all calls of a proxy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct CallOptions {
+    /// How long to wait for a result, from the first poll of the call on. `None`: the
+    /// default of 30 s. A call made inside a handler never waits longer than its caller.
+    pub deadline: Option<Duration>,
+    /// Pairs that the handler finds in `CallContext::headers`. At most 64 and 8 KiB in all.
+    pub headers: Vec<(String, String)>,
+}
+
+impl CallOptions {
+    /// Options that change nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long to wait for a result.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}

@@ -1,0 +1,162 @@
+//! What a proxy holds: the way to an object, and options for the calls on it.
+
+use std::any::Any;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use serde::de::DeserializeOwned;
+
+use super::call::{Decode, decode_bytes, decode_object, decode_value};
+use super::endpoint::{CallState, Fetched, Flight, Identity, RequestKind};
+use super::local::LocalEndpoint;
+use super::{Call, CallError, CallOptions, Endpoint, Stub};
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::{ErrorKind, Fault};
+use crate::formatter::{Arguments, FormatterRef};
+use crate::object::ServerObject;
+
+/// The way to an object. Equal references lead to the same object.
+#[derive(Clone)]
+pub struct Reference {
+    endpoint: Arc<dyn Endpoint>,
+    options: Option<Arc<CallOptions>>,
+}
+
+impl Reference {
+    pub(crate) fn new(endpoint: Arc<dyn Endpoint>) -> Self {
+        Self { endpoint, options: None }
+    }
+
+    pub(crate) fn local(object: Arc<dyn ServerObject>) -> Self {
+        Self::new(Arc::new(LocalEndpoint::new(object)))
+    }
+
+    pub(crate) fn with_options(&self, options: CallOptions) -> Self {
+        Self { endpoint: Arc::clone(&self.endpoint), options: Some(Arc::new(options)) }
+    }
+
+    pub(crate) fn url(&self) -> Option<String> {
+        self.endpoint.url()
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.endpoint.is_local()
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<dyn Endpoint> {
+        &self.endpoint
+    }
+
+    /// Makes a call of a method; nothing is sent before the call is polled.
+    pub fn call<A, T, E>(&self, interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<T, E>
+    where
+        A: Arguments,
+        T: DeserializeOwned + Send + 'static,
+        E: CallError,
+    {
+        self.prepare(RequestKind::Method, interface, index, &arguments, decode_value::<T, E>)
+    }
+
+    /// Makes a call of a method whose result travels as bytes.
+    pub fn call_bytes<A, E>(&self, interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<Vec<u8>, E>
+    where
+        A: Arguments,
+        E: CallError,
+    {
+        self.prepare(RequestKind::Method, interface, index, &arguments, decode_bytes::<E>)
+    }
+
+    fn prepare<A: Arguments, T, E>(
+        &self,
+        kind: RequestKind,
+        interface: &'static InterfaceDescriptor,
+        index: usize,
+        arguments: &A,
+        decode: Decode<T, E>,
+    ) -> Call<T, E> {
+        let formatter = self.endpoint.formatter();
+        let mut state = CallState::new(kind, interface, index, self.options.clone());
+        let names = state.method().map_or(&[] as &[_], |method| method.arguments);
+        match formatter.encode_arguments(names, arguments) {
+            Ok(payload) => state.payload = payload,
+            Err(error) => {
+                let name = state.method().map_or("?", |method| method.name);
+                let text = format!("the arguments of `{name}` could not be written: {error}");
+                state.flight = Flight::Failed(Fault::refused(ErrorKind::BadArguments, text));
+            }
+        }
+        Call::new(Arc::clone(&self.endpoint), formatter, state, decode)
+    }
+}
+
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.endpoint, &other.endpoint) || self.endpoint.identity() == other.endpoint.identity()
+    }
+}
+
+impl Eq for Reference {}
+
+impl Hash for Reference {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.endpoint.identity().hash(state);
+    }
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.url() {
+            Some(url) => f.write_str(&url),
+            None if self.is_local() => f.write_str("local"),
+            None => f.write_str("remote"),
+        }
+    }
+}
+
+/// The way to a publication whose objects are made by clients.
+#[derive(Clone, Debug)]
+pub struct Activator(Reference);
+
+impl Activator {
+    pub(crate) fn new(endpoint: Arc<dyn Endpoint>) -> Self {
+        Self(Reference::new(endpoint))
+    }
+
+    /// A way that is known to lead nowhere: each call ends with `fault`.
+    pub(crate) fn failed(fault: Fault) -> Self {
+        Self::new(Arc::new(DeadEnd(fault)))
+    }
+
+    /// Makes a call of a constructor; nothing is sent before the call is polled.
+    pub fn construct<A, P, E>(&self, interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<P, E>
+    where
+        A: Arguments,
+        P: Stub,
+        E: CallError,
+    {
+        self.0.prepare(RequestKind::Constructor, interface, index, &arguments, decode_object::<P, E>)
+    }
+}
+
+/// Where calls end that could not be made at all.
+struct DeadEnd(Fault);
+
+impl Endpoint for DeadEnd {
+    fn formatter(&self) -> FormatterRef {
+        FormatterRef::default()
+    }
+
+    fn poll(&self, _call: &mut CallState, _cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+        Poll::Ready(Err(self.0.clone()))
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Local(std::ptr::from_ref(self) as usize)
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+}

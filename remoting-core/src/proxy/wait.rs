@@ -1,0 +1,51 @@
+//! Waiting without async code, and the runtime for those who have none.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Runs a future on this thread until it ends.
+///
+/// # Panics
+///
+/// On a thread of an async runtime.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    assert!(
+        Handle::try_current().is_err(),
+        "`Call::wait` is for threads that run no async code; use `.await` here",
+    );
+    let _runtime = runtime().enter();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The runtime of the caller, or one of our own where the caller has none.
+///
+/// Ours has one thread, is started when it is first needed, and lives as long as the process.
+pub(crate) fn runtime() -> Handle {
+    static OWN: LazyLock<Runtime> = LazyLock::new(|| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("remoting").enable_all();
+        builder.build().expect("the system lets the process start one more thread")
+    });
+    Handle::try_current().unwrap_or_else(|_| OWN.handle().clone())
+}

@@ -1,0 +1,202 @@
+//! What the driver does with the peer's requests: it answers them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::incoming::Finished;
+use super::{CancelReason, Cancellation, Effects, End, IncomingKey, Session};
+use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::id::CallId;
+use crate::payload::Payload;
+use crate::wire::{
+    HEAD_LENGTH, HeaderBlock, ResolveAnswer, Violation, WireFault, write_error, write_return,
+};
+
+impl<T> Session<T> {
+    /// Notes that a request goes on as a task, which is told when to stop.
+    ///
+    /// Gives the reason if it is to stop already.
+    pub fn attach(
+        &mut self,
+        key: IncomingKey,
+        cancellation: Arc<Cancellation>,
+    ) -> Option<CancelReason> {
+        self.incoming.attach(key, cancellation)
+    }
+
+    /// Answers a call; of a post, notes that it has run.
+    ///
+    /// Does nothing after the end of the session. A result that the peer does not take
+    /// for its size becomes [`ErrorKind::TooLarge`].
+    pub fn reply(&mut self, key: IncomingKey, result: Result<&[u8], &Fault>, now: Instant) {
+        match self.incoming.finish(key) {
+            Some(Finished::Call(call)) => match result {
+                Ok(payload) => self.write_result(call, payload),
+                Err(fault) => self.write_fault(call, fault, None),
+            },
+            Some(Finished::Post) => return,
+            None => match result {
+                Ok(_) => return,
+                // Who cannot resolve need not know that a RESOLVE is answered differently.
+                Err(fault) => self.fail_resolve(key, fault),
+            },
+        }
+        self.liveness.on_append(now);
+    }
+
+    /// Answers a RESOLVE with an object and the signature hash of its interface.
+    ///
+    /// The object gets a slot of its own. Calls that waited for it come out through the
+    /// effects, or end with the same fault.
+    pub fn answer_resolve(
+        &mut self,
+        key: IncomingKey,
+        result: Result<(T, u64), &Fault>,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) where
+        T: Clone,
+    {
+        match result {
+            Ok((object, signature)) => self.export(key, object, signature, effects),
+            Err(fault) => self.fail_resolve(key, fault),
+        }
+        if !self.closed {
+            self.liveness.on_append(now);
+        }
+    }
+
+    /// Counts a request that could not be understood.
+    ///
+    /// # Errors
+    ///
+    /// The end of the session, if there were too many.
+    pub fn bad_request(&mut self, now: Instant) -> Result<(), End> {
+        if self.rates.bad_requests.allow(now) {
+            return Ok(());
+        }
+        self.config.counters.bad_requests_per_second.add();
+        Err(End::Violation(Violation::TooManyBadRequests))
+    }
+
+    pub(super) fn expire_incoming(&mut self, now: Instant, effects: &mut Effects<T>) {
+        let known = effects.cancelled.len();
+        let late = self.incoming.expire(now, &mut effects.cancelled);
+        for (_, reason) in effects.cancelled.iter().skip(known) {
+            match reason {
+                CancelReason::Cap => self.config.counters.max_deadline.add(),
+                CancelReason::Deadline => self.config.counters.default_deadline.add(),
+                CancelReason::Caller | CancelReason::SessionEnded => {}
+            }
+        }
+        for key in late {
+            self.reply(key, Err(&Fault::of(ErrorKind::DeadlineExceeded)), now);
+        }
+    }
+
+    /// Writes ERROR.
+    ///
+    /// - `executed`: what is told instead of what the fault itself says.
+    pub(super) fn write_fault(&mut self, call: CallId, fault: &Fault, executed: Option<Executed>) {
+        let (code, own, retry_after_ms, text, payload) = fault.to_wire();
+        let executed = match executed.unwrap_or(own) {
+            Executed::No => 0,
+            Executed::Yes => 1,
+            Executed::Unknown => 2,
+        };
+        let payload = payload.as_slice();
+        let fault = WireFault {
+            code,
+            executed,
+            retry_after_ms,
+            text,
+            payload,
+        };
+        let begin = self.output.len();
+        let written = write_error(self.output.buffer(), call, &HeaderBlock::new(), &fault);
+        if written.is_err() || self.is_too_long_since(begin) {
+            self.output.buffer().truncate(begin);
+            self.config.counters.max_frame.add();
+            let text = "the error is larger than the caller takes";
+            let code = ErrorKind::TooLarge.code();
+            let fault = WireFault {
+                code,
+                text,
+                payload: &[],
+                ..fault
+            };
+            // A sentence fits into every frame that may be agreed on.
+            let _ = write_error(self.output.buffer(), call, &HeaderBlock::new(), &fault);
+        }
+    }
+
+    fn write_result(&mut self, call: CallId, payload: &[u8]) {
+        let begin = self.output.len();
+        // What cannot fit is not copied first.
+        let written = payload.len() <= self.max_body()
+            && write_return(self.output.buffer(), call, &HeaderBlock::new(), payload).is_ok();
+        if !written || self.is_too_long_since(begin) {
+            self.output.buffer().truncate(begin);
+            self.config.counters.max_frame.add();
+            let text = "the result is larger than the caller takes";
+            self.write_fault(call, &Fault::executed(ErrorKind::TooLarge, text), None);
+        }
+    }
+
+    fn is_too_long_since(&self, begin: usize) -> bool {
+        let length = self.output.len().saturating_sub(begin);
+        length > self.max_body().saturating_add(HEAD_LENGTH)
+    }
+
+    fn export(&mut self, key: IncomingKey, object: T, signature: u64, effects: &mut Effects<T>)
+    where
+        T: Clone,
+    {
+        if self.closed {
+            return effects.dropped.push(object);
+        }
+        let slot = match self.exports.add(object.clone()) {
+            Ok(slot) => slot,
+            Err(copy) => {
+                effects.dropped.extend([object, copy]);
+                self.config.counters.objects_per_session.add();
+                let text = "the session holds as many objects as it may; release some";
+                let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
+                return self.fail_resolve(key, &fault);
+            }
+        };
+        let Some((call, chained)) = self.incoming.finish_resolve(key, Ok(slot)) else {
+            // Nobody asked, or it was answered before.
+            effects
+                .dropped
+                .extend(self.exports.release(slot, 1).unwrap_or(None));
+            return effects.dropped.push(object);
+        };
+        let mut answer = Payload::new();
+        ResolveAnswer { slot, signature }.write(&mut answer);
+        self.write_result(call, answer.as_slice());
+        effects.ready.extend(
+            chained
+                .into_iter()
+                .map(|waiting| waiting.on(object.clone())),
+        );
+        effects.dropped.push(object);
+    }
+
+    fn fail_resolve(&mut self, key: IncomingKey, fault: &Fault) {
+        let Some((call, chained)) = self.incoming.finish_resolve(key, Err(fault)) else {
+            return;
+        };
+        self.write_fault(call, fault, None);
+        for waiting in chained {
+            if let Some(Finished::Call(call)) = self.incoming.finish(waiting.key) {
+                self.write_fault(call, fault, Some(Executed::No));
+            }
+        }
+    }
+}
+
+/// A fault that this session makes for a call that it did not let through.
+pub(super) fn refused(kind: ErrorKind, text: &str) -> Fault {
+    Fault::Error(Error::new(kind, text))
+}

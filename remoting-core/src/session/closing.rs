@@ -1,0 +1,124 @@
+//! How a session comes to its end, in peace or not.
+
+use std::time::Duration;
+
+use super::end::{End, LastWords, PeerText};
+use super::{Effects, Session};
+use crate::error::{Error, ErrorKind, Executed};
+use crate::wire::{Abort, GoAway, Violation, write_abort, write_go_away};
+
+impl<T> Session<T> {
+    /// Tells the peer that no further requests are taken. Those that it has sent
+    /// since are neither counted nor answered; those before are.
+    ///
+    /// - `drain`: how long what runs may still take.
+    pub fn go_away(&mut self, drain: Duration, reason: &str) {
+        if self.closed || self.going_away {
+            return;
+        }
+        self.going_away = true;
+        let accepted = self.incoming.sequence();
+        let drain_ms = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+        write_go_away(
+            self.output.buffer(),
+            &GoAway {
+                accepted,
+                drain_ms,
+                reason,
+            },
+        );
+    }
+
+    /// Whether the peer was told to go away and nothing of it runs any more.
+    pub fn is_drained(&self) -> bool {
+        self.going_away && self.incoming.running() == 0
+    }
+
+    /// Ends the session: fails the calls of this side, stops those of the peer, gives
+    /// up everything that either holds.
+    ///
+    /// If the end is [graceful](End::is_graceful), what is in the output stays there,
+    /// with an ABORT behind it, and is to be written. Otherwise the output is empty, or
+    /// an ABORT if this side is the one to complain. Where it is empty the driver
+    /// writes nothing more, not even the rest of what it took: of calls that the kernel
+    /// has not taken the callers are told that nothing was executed.
+    ///
+    /// Does nothing the second time.
+    pub fn close(&mut self, end: &End, effects: &mut Effects<T>) {
+        if self.closed {
+            return;
+        }
+        let sent = self.say_farewell(end);
+        self.closed = true;
+        self.refusal = Some(end.error(Executed::No));
+        // A peer that gives up, or is none, without a HELLO has looked at nothing.
+        let unseen = self.peer.is_none()
+            && matches!(
+                end,
+                End::Aborted { .. } | End::NotOurProtocol(_) | End::VersionMismatch(_)
+            );
+        let (no, unknown) = (end.error(Executed::No), end.error(Executed::Unknown));
+        let error = |frame_end| {
+            if unseen || frame_end > sent {
+                no.clone()
+            } else {
+                unknown.clone()
+            }
+        };
+        self.outgoing.lose(error, &mut effects.wakers);
+        self.admission.clear(&mut effects.wakers);
+        self.incoming.clear(&mut effects.cancelled);
+        effects.dropped.extend(self.exports.drain());
+        self.imports.clear();
+    }
+
+    pub(super) fn on_go_away(
+        &mut self,
+        go_away: &GoAway<'_>,
+        effects: &mut Effects<T>,
+    ) -> Result<(), Violation> {
+        if go_away.accepted > self.outgoing.sequence() {
+            return Err(Violation::AcceptedTooMuch);
+        }
+        let text = match go_away.reason {
+            "" => "the peer takes no more calls".to_owned(),
+            reason => format!("the peer takes no more calls: {}", PeerText(reason)),
+        };
+        let error = Error::new(ErrorKind::Disconnected, text);
+        self.outgoing
+            .refuse_after(go_away.accepted, &error, &mut effects.wakers);
+        self.admission.clear(&mut effects.wakers);
+        self.refusal.get_or_insert(error);
+        Ok(())
+    }
+
+    /// Leaves in the output what is still to be said. Gives the position up to which
+    /// the peer may come to see what was written.
+    fn say_farewell(&mut self, end: &End) -> u64 {
+        let code = match end.last_words() {
+            LastWords::All(code) => {
+                self.flush_releases(&[]);
+                Some((code, self.output.end()))
+            }
+            LastWords::AbortOnly(code) => {
+                self.output.clear();
+                Some((code, self.output.end()))
+            }
+            LastWords::None => {
+                self.output.clear();
+                None
+            }
+        };
+        let Some((code, sent)) = code else {
+            return self.output.written();
+        };
+        write_abort(
+            self.output.buffer(),
+            &Abort {
+                code,
+                text: &end.farewell(),
+            },
+        );
+        sent
+    }
+}

@@ -1,0 +1,144 @@
+//! The objects that the peer holds: slot to object and count.
+
+use slab::Slab;
+
+use crate::id::Slot;
+use crate::wire::Violation;
+
+/// What each slot stands for, and how many references to it the peer holds.
+///
+/// A slot is given to another object only after the peer has released it wholly.
+#[derive(Debug)]
+pub(super) struct Exports<T> {
+    held: Slab<Export<T>>,
+    /// Slots from here on were never given to anything.
+    first_fresh: usize,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Export<T> {
+    object: T,
+    count: u32,
+}
+
+/// Why a slot stands for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoObject {
+    /// It never stood for anything.
+    Unknown,
+    /// The peer has released it.
+    Released,
+}
+
+impl<T> Exports<T> {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            held: Slab::new(),
+            first_fresh: 0,
+            most,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Gives a new slot to `object`, held once; gives it back if there are too many.
+    pub(super) fn add(&mut self, object: T) -> Result<Slot, T> {
+        let Ok(slot) = u32::try_from(self.held.vacant_key()) else {
+            return Err(object);
+        };
+        if self.held.len() >= self.most {
+            return Err(object);
+        }
+        let place = self.held.insert(Export { object, count: 1 });
+        self.first_fresh = self.first_fresh.max(place.saturating_add(1));
+        Ok(Slot(slot))
+    }
+
+    /// What the slot stands for.
+    pub(super) fn get(&self, slot: Slot) -> Result<&T, NoObject> {
+        let place = place(slot);
+        match self.held.get(place) {
+            Some(export) => Ok(&export.object),
+            None if place < self.first_fresh => Err(NoObject::Released),
+            None => Err(NoObject::Unknown),
+        }
+    }
+
+    /// Takes `count` references back; gives the object if those were the last.
+    pub(super) fn release(&mut self, slot: Slot, count: u32) -> Result<Option<T>, Violation> {
+        let export = self
+            .held
+            .get_mut(place(slot))
+            .ok_or(Violation::ReleaseOfMoreThanHeld)?;
+        export.count = export
+            .count
+            .checked_sub(count)
+            .ok_or(Violation::ReleaseOfMoreThanHeld)?;
+        if export.count > 0 {
+            return Ok(None);
+        }
+        Ok(self
+            .held
+            .try_remove(place(slot))
+            .map(|export| export.object))
+    }
+
+    /// Takes everything back.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.held.drain().map(|export| export.object)
+    }
+}
+
+fn place(slot: Slot) -> usize {
+    usize::try_from(slot.0).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_reused_only_after_it_was_released_wholly() {
+        let mut exports = Exports::new(3);
+        let first = exports.add('a').unwrap();
+        let second = exports.add('b').unwrap();
+        assert_ne!(first, second);
+        assert_eq!(exports.release(first, 1), Ok(Some('a')));
+        assert_eq!(exports.get(first), Err(NoObject::Released));
+        assert_eq!(exports.get(Slot(7)), Err(NoObject::Unknown));
+        assert_eq!(exports.add('c'), Ok(first));
+        assert_eq!(exports.get(first), Ok(&'c'));
+        assert_eq!(exports.get(second), Ok(&'b'));
+    }
+
+    #[test]
+    fn more_than_held_cannot_be_released() {
+        let mut exports = Exports::new(3);
+        let slot = exports.add('a').unwrap();
+        assert_eq!(
+            exports.release(slot, 2),
+            Err(Violation::ReleaseOfMoreThanHeld)
+        );
+        assert_eq!(
+            exports.release(Slot(9), 1),
+            Err(Violation::ReleaseOfMoreThanHeld)
+        );
+        assert_eq!(exports.release(slot, 1), Ok(Some('a')));
+        assert_eq!(
+            exports.release(slot, 1),
+            Err(Violation::ReleaseOfMoreThanHeld)
+        );
+    }
+
+    #[test]
+    fn an_object_too_many_is_given_back() {
+        let mut exports = Exports::new(1);
+        assert!(exports.add('a').is_ok());
+        assert_eq!(exports.add('b'), Err('b'));
+        assert_eq!(exports.drain().collect::<String>(), "a");
+        assert_eq!(exports.len(), 0);
+    }
+}

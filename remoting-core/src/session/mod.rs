@@ -1,0 +1,316 @@
+//! The state of one session: which calls are under way in both directions, who
+//! holds which object, and whether the peer is still there.
+//!
+//! A pure machine. Frames and instants go in; bytes, requests of the peer and
+//! [`Effects`] come out. It does no input or output, has no clock, knows no
+//! runtime, and runs no code of the user's: what has to be woken, stopped or
+//! dropped is handed out, for the driver to do when it has let go of its lock.
+//!
+//! Greeting --HELLO-------------------> Open
+//! Greeting, Open --GOAWAY received---> Open, without new calls of ours
+//! Greeting, Open --GOAWAY sent-------> Open, without new calls of theirs
+//! any --broken rule, ABORT, silence, the driver's will--> Closed
+//!
+//! Each table has a file of its own; [`calling`] is what this side's callers use,
+//! [`frames`] takes the peer's frames, [`answering`] gives it answers and
+//! [`closing`] ends it all.
+
+mod admission;
+mod answering;
+mod calling;
+mod cancellation;
+mod chained;
+mod closing;
+mod end;
+mod exports;
+mod frames;
+mod imports;
+mod incoming;
+mod liveness;
+mod outgoing;
+mod output;
+mod places;
+mod rates;
+mod requests;
+mod running;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use cancellation::{CancelReason, Cancellation, Watch};
+pub use end::End;
+pub use requests::{
+    Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello, QueuedCall, Reply,
+    Request, SessionStats, Start, WaiterId,
+};
+
+use admission::Admission;
+use exports::Exports;
+use imports::Imports;
+use incoming::IncomingTable;
+use liveness::{Facts, Liveness};
+use outgoing::OutgoingTable;
+use output::Output;
+use rates::Rate;
+
+use crate::error::Error;
+use crate::id::CallId;
+use crate::limits::{Counters, Limits};
+use crate::wire::{Hello, LEAST_LIMIT, MAX_BODY, Ping, write_hello, write_ping, write_release};
+
+/// How many calls may be sent before the peer's HELLO has come. Also the least
+/// number of call ids that each side takes.
+const EARLY_CALLS: usize = 16;
+/// How many bytes may be sent before the peer's HELLO has come.
+const EARLY_BYTES: usize = 16 * 1024;
+/// How many slots one RELEASE names at most: fits into the smallest frame.
+const RELEASED_AT_ONCE: usize = 1024;
+
+/// What a session has to know of its host.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The bounds. They are the same for all sessions of a host.
+    pub limits: Arc<Limits>,
+    /// How often each bound was reached.
+    pub counters: Arc<Counters>,
+    /// The codecs that this side reads, best first.
+    pub codecs: Vec<u8>,
+    /// Program and version, for the peer's logs.
+    pub agent: String,
+}
+
+/// One session. `T` is what an exported slot stands for; cloning one must be cheap
+/// and run no code of the user's.
+pub struct Session<T> {
+    config: SessionConfig,
+    /// What the peer has said of itself, once it has.
+    peer: Option<PeerHello>,
+    output: Output,
+    outgoing: OutgoingTable,
+    admission: Admission,
+    incoming: IncomingTable,
+    exports: Exports<T>,
+    imports: Imports,
+    liveness: Liveness,
+    rates: Rates,
+    /// Bytes of requests that came before any of our bytes were on their way.
+    early_bytes: usize,
+    /// Why no more calls of this side can be sent, once they cannot.
+    refusal: Option<Error>,
+    /// This side has sent GOAWAY.
+    going_away: bool,
+    closed: bool,
+}
+
+/// What the peer may do only so often, and what this side therefore does.
+#[derive(Debug)]
+struct Rates {
+    cancels: Rate,
+    pings: Rate,
+    bad_requests: Rate,
+    /// Our own CANCELs: half of what a peer like us takes.
+    own_cancels: Rate,
+}
+
+impl<T> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("closed", &self.closed)
+            .field("going_away", &self.going_away)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Session<T> {
+    /// Begins a session; HELLO is in the output.
+    pub fn new(config: SessionConfig, now: Instant) -> Self {
+        let limits = &config.limits;
+        let mut output = Output::default();
+        write_hello(output.buffer(), &hello(&config));
+        Self {
+            peer: None,
+            output,
+            outgoing: OutgoingTable::default(),
+            admission: Admission::default(),
+            incoming: IncomingTable::new(limits.calls_per_session.max(EARLY_CALLS)),
+            exports: Exports::new(limits.objects_per_session),
+            imports: Imports::default(),
+            liveness: Liveness::new(limits, &config.counters, now),
+            rates: Rates::new(limits, now),
+            early_bytes: 0,
+            refusal: None,
+            going_away: false,
+            closed: false,
+            config,
+        }
+    }
+
+    /// Looks at the time: ends calls whose deadline has passed, asks a silent peer
+    /// whether it is there.
+    ///
+    /// # Errors
+    ///
+    /// The end of the session, if it has come; the driver passes it to `close`.
+    pub fn handle_timeout(&mut self, now: Instant, effects: &mut Effects<T>) -> Result<(), End> {
+        if self.closed {
+            return Ok(());
+        }
+        if self.liveness.check(now, self.facts())? {
+            write_ping(
+                self.output.buffer(),
+                Ping {
+                    rx_count: 0,
+                    opaque: 0,
+                },
+            );
+            self.liveness.on_append(now);
+        }
+        self.expire_outgoing(now, effects);
+        self.expire_incoming(now, effects);
+        self.admission.expire(now, &mut effects.wakers);
+        Ok(())
+    }
+
+    /// When `handle_timeout` is to be called, at the latest.
+    ///
+    /// May be earlier than needed. Changes with every other method.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        time::earliest([
+            self.liveness.next(),
+            self.outgoing.next(),
+            self.incoming.next(),
+            self.admission.next(),
+        ])
+    }
+
+    /// How many bytes wait to be taken. Not zero if releases wait to be written out.
+    pub fn output_len(&self) -> usize {
+        self.output
+            .len()
+            .max(usize::from(!self.imports.due().is_empty()))
+    }
+
+    /// How many bytes the kernel has not taken yet, those that the driver holds
+    /// included. While they are more than `limits.unsent`, the driver does not read.
+    pub fn unsent(&self) -> usize {
+        self.output.unsent()
+    }
+
+    /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
+    pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
+        self.flush_releases(&[]);
+        self.output.take(spare)
+    }
+
+    /// The kernel has taken `bytes` more of what `take_output` gave.
+    pub fn written(&mut self, bytes: usize, now: Instant, effects: &mut Effects<T>) {
+        self.output.on_written(bytes);
+        self.liveness.on_written(now, self.output.unsent());
+        self.admit(effects);
+    }
+
+    /// What the peer has said of itself, once it has.
+    pub fn peer(&self) -> Option<&PeerHello> {
+        self.peer.as_ref()
+    }
+
+    /// Whether the session has not ended.
+    pub fn is_open(&self) -> bool {
+        !self.closed
+    }
+
+    /// Whether calls can be sent: `false` once the peer has sent GOAWAY, and after the end.
+    pub fn can_call(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// How full the tables are.
+    pub fn stats(&self) -> SessionStats {
+        SessionStats {
+            outgoing: self.outgoing.len(),
+            waiting: self.admission.len(),
+            incoming: self.incoming.running(),
+            answers: self.incoming.answers(),
+            exports: self.exports.len(),
+            imports: self.imports.len(),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let stats = self.stats();
+        Facts {
+            unsent: self.output.unsent(),
+            in_use: stats != SessionStats::default(),
+            requests: self
+                .outgoing
+                .sequence()
+                .wrapping_add(self.incoming.sequence()),
+        }
+    }
+
+    /// The longest body that may be sent.
+    fn max_body(&self) -> usize {
+        self.peer
+            .as_ref()
+            .map_or(EARLY_BYTES, |peer| peer.max_frame)
+    }
+
+    /// Writes the releases that are due, and forgets `answers` behind them.
+    fn flush_releases(&mut self, answers: &[CallId]) {
+        if self.closed || (self.imports.due().is_empty() && answers.is_empty()) {
+            return;
+        }
+        let mut chunks = self.imports.due().chunks(RELEASED_AT_ONCE).peekable();
+        loop {
+            let slots = chunks.next().unwrap_or_default();
+            let last = chunks.peek().is_none();
+            // So few entries always fit.
+            let _ = write_release(
+                self.output.buffer(),
+                slots,
+                if last { answers } else { &[] },
+            );
+            if last {
+                break;
+            }
+        }
+        self.imports.sent();
+    }
+}
+
+impl Rates {
+    fn new(limits: &Limits, now: Instant) -> Self {
+        let burst_of_five = |rate: u32| Rate::new(rate, rate.saturating_mul(5), now);
+        Self {
+            cancels: burst_of_five(limits.cancels_per_second),
+            pings: burst_of_five(limits.pings_per_second),
+            bad_requests: burst_of_five(limits.bad_requests_per_second),
+            own_cancels: burst_of_five(limits.cancels_per_second / 2),
+        }
+    }
+}
+
+fn hello(config: &SessionConfig) -> Hello {
+    let limits = &config.limits;
+    let max_frame = limits.max_frame.clamp(LEAST_LIMIT as usize, MAX_BODY);
+    Hello {
+        agent: config.agent.clone(),
+        features: 0,
+        codecs: config.codecs.clone(),
+        max_frame: u32::try_from(max_frame).unwrap_or(LEAST_LIMIT),
+        // A message of several frames is not taken yet.
+        max_message: max_frame as u64,
+        max_calls: u32::try_from(limits.calls_per_session).unwrap_or(u32::MAX),
+        rx_count: 0,
+        heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
+    }
+}

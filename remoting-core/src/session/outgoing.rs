@@ -1,0 +1,286 @@
+//! The calls that this side has made. A call's place in the table is its number on
+//! the wire.
+//!
+//! Waiting --answer--------> Done, answered --taken--> free
+//! Waiting --deadline------> Done, open -----taken--> GivenUp
+//! Waiting --abandoned-----> GivenUp --------answer--> free
+//! Done, open --answer-----> Done, answered (the answer itself is thrown away)
+//!
+//! A number is used again only after its answer has come, whoever still wants it.
+
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use slab::Slab;
+
+use super::requests::Reply;
+use super::time::Next;
+use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::id::CallId;
+use crate::wire::Violation;
+
+pub(super) type Answer = Result<Reply, Fault>;
+
+/// All calls of this side that are open, or whose answer was not taken.
+#[derive(Debug, Default)]
+pub(super) struct OutgoingTable {
+    calls: Slab<OpenCall>,
+    /// How many CALL, RESOLVE and POST frames were sent.
+    sequence: u64,
+    next: Next,
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    state: State,
+    /// No (further) answer will come.
+    answered: bool,
+    resolve: bool,
+    sequence: u64,
+    /// The position in the output behind the frame.
+    end: u64,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Waker),
+    Done(Answer),
+    GivenUp,
+}
+
+/// What to do with an answer that has come.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// Its caller is to be woken.
+    Awaited(Waker),
+    /// Nobody wants it. `free` tells that its number can be used again.
+    Unwanted { answer: Answer, free: bool },
+}
+
+/// An answer that its caller has taken. `free` tells that its number can be used again.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) answer: Answer,
+    pub(super) free: bool,
+    pub(super) resolve: bool,
+}
+
+/// What is left to do for a call that was given up.
+#[derive(Debug)]
+pub(super) enum Abandoned {
+    /// The peer is to be told.
+    Cancel,
+    /// The answer was there already and nobody wants it; the number is free.
+    Unwanted { answer: Answer, resolve: bool },
+    /// Nothing.
+    Nothing,
+}
+
+impl OutgoingTable {
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Before when no deadline passes.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next.get()
+    }
+
+    /// The number of the next call.
+    pub(super) fn vacant(&self) -> CallId {
+        CallId(u32::try_from(self.calls.vacant_key()).unwrap_or(u32::MAX))
+    }
+
+    /// Enters the call that was written under the [`vacant`](Self::vacant) number.
+    pub(super) fn insert(&mut self, resolve: bool, waker: &Waker, deadline: Instant, end: u64) {
+        self.count_post();
+        self.next.include(deadline);
+        self.calls.insert(OpenCall {
+            state: State::Waiting(waker.clone()),
+            answered: false,
+            resolve,
+            sequence: self.sequence,
+            end,
+            deadline,
+        });
+    }
+
+    /// Counts a frame that gets no answer.
+    pub(super) fn count_post(&mut self) {
+        self.sequence = self.sequence.saturating_add(1);
+    }
+
+    /// Whether calls may go to the answer of `call`: it is a RESOLVE that was not taken.
+    pub(super) fn is_resolve(&self, call: CallId) -> bool {
+        self.calls.get(place(call)).is_some_and(|open| open.resolve)
+    }
+
+    /// Checks that an answer to `call` is due; tells whether it is a RESOLVE.
+    pub(super) fn expects(&self, call: CallId) -> Result<bool, Violation> {
+        match self.calls.get(place(call)) {
+            Some(open) if !open.answered => Ok(open.resolve),
+            Some(_) | None => Err(Violation::UnknownCallAnswered),
+        }
+    }
+
+    /// Takes in an answer.
+    pub(super) fn answer(&mut self, call: CallId, answer: Answer) -> Result<Arrival, Violation> {
+        let open = self
+            .calls
+            .get_mut(place(call))
+            .filter(|open| !open.answered);
+        let open = open.ok_or(Violation::UnknownCallAnswered)?;
+        open.answered = true;
+        match std::mem::replace(&mut open.state, State::GivenUp) {
+            State::Waiting(waker) => {
+                open.state = State::Done(answer);
+                Ok(Arrival::Awaited(waker))
+            }
+            done @ State::Done(_) => {
+                open.state = done;
+                Ok(Arrival::Unwanted {
+                    answer,
+                    free: false,
+                })
+            }
+            State::GivenUp => {
+                self.calls.try_remove(place(call));
+                Ok(Arrival::Unwanted { answer, free: true })
+            }
+        }
+    }
+
+    /// Gives the answer out, once.
+    pub(super) fn poll(&mut self, call: CallId, waker: &Waker) -> Poll<Taken> {
+        let Some(open) = self.calls.get_mut(place(call)) else {
+            return Poll::Ready(Taken::none());
+        };
+        match &mut open.state {
+            State::Waiting(known) => {
+                known.clone_from(waker);
+                return Poll::Pending;
+            }
+            State::GivenUp => return Poll::Ready(Taken::none()),
+            State::Done(_) => {}
+        }
+        let (free, resolve) = (open.answered, open.resolve);
+        let state = std::mem::replace(&mut open.state, State::GivenUp);
+        if free {
+            self.calls.try_remove(place(call));
+        }
+        match state {
+            State::Done(answer) => Poll::Ready(Taken {
+                answer,
+                free,
+                resolve,
+            }),
+            State::Waiting(_) | State::GivenUp => Poll::Ready(Taken::none()),
+        }
+    }
+
+    /// Gives a call up.
+    pub(super) fn abandon(&mut self, call: CallId) -> Abandoned {
+        let Some(open) = self.calls.get_mut(place(call)) else {
+            return Abandoned::Nothing;
+        };
+        let (answered, resolve) = (open.answered, open.resolve);
+        let state = std::mem::replace(&mut open.state, State::GivenUp);
+        match state {
+            State::Done(answer) if answered => {
+                self.calls.try_remove(place(call));
+                Abandoned::Unwanted { answer, resolve }
+            }
+            State::Waiting(_) => Abandoned::Cancel,
+            State::Done(_) | State::GivenUp => Abandoned::Nothing,
+        }
+    }
+
+    /// Ends the calls whose deadline has passed; gives the numbers of those to cancel.
+    ///
+    /// What is in the output cannot be taken out of it and will be executed, so
+    /// nothing is known of any of them.
+    pub(super) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> Vec<CallId> {
+        let mut expired = Vec::new();
+        if !self.next.has_come(now) {
+            return expired;
+        }
+        self.next.clear();
+        for (place, open) in &mut self.calls {
+            let State::Waiting(_) = open.state else {
+                continue;
+            };
+            if open.deadline > now {
+                self.next.include(open.deadline);
+                continue;
+            }
+            let error = Error::new(ErrorKind::DeadlineExceeded, DEADLINE);
+            open.end_with(error.with_executed(Executed::Unknown).into(), wakers);
+            expired.push(CallId(u32::try_from(place).unwrap_or(u32::MAX)));
+        }
+        expired
+    }
+
+    /// Ends the calls that the peer did not take: those after its first `accepted` frames.
+    pub(super) fn refuse_after(&mut self, accepted: u64, error: &Error, wakers: &mut Vec<Waker>) {
+        self.calls.retain(|_, open| {
+            if open.sequence <= accepted || open.answered {
+                return true;
+            }
+            open.answered = true;
+            // There is no answer that could be forgotten.
+            open.resolve = false;
+            open.end_with(error.clone().into(), wakers);
+            !matches!(open.state, State::GivenUp)
+        });
+    }
+
+    /// Ends all calls; `error` makes an error from the end of a call's frame.
+    pub(super) fn lose(&mut self, error: impl Fn(u64) -> Error, wakers: &mut Vec<Waker>) {
+        self.calls.retain(|_, open| {
+            open.resolve = false;
+            if !open.answered {
+                open.answered = true;
+                open.end_with(error(open.end).into(), wakers);
+            }
+            !matches!(open.state, State::GivenUp)
+        });
+        self.next.clear();
+    }
+}
+
+impl OpenCall {
+    /// Gives a caller that waits its answer.
+    fn end_with(&mut self, fault: Fault, wakers: &mut Vec<Waker>) {
+        match std::mem::replace(&mut self.state, State::Done(Err(fault))) {
+            State::Waiting(waker) => wakers.push(waker),
+            other @ (State::Done(_) | State::GivenUp) => self.state = other,
+        }
+    }
+}
+
+impl Taken {
+    /// What who asks for a call that is not its own gets.
+    fn none() -> Self {
+        let error = Error::new(
+            ErrorKind::Internal,
+            "the call was answered or given up before",
+        );
+        let answer = Err(error.with_executed(Executed::Unknown).into());
+        Self {
+            answer,
+            free: false,
+            resolve: false,
+        }
+    }
+}
+
+const DEADLINE: &str = "the deadline passed before the answer came";
+
+fn place(call: CallId) -> usize {
+    usize::try_from(call.0).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,139 @@
+//! Whether there is a place for one more request of this side: by the peer's
+//! limits, by ours, and by how much waits to be written.
+
+use std::time::Instant;
+
+use super::{EARLY_BYTES, EARLY_CALLS, Effects, Outgoing, Session};
+use crate::error::{Error, ErrorKind};
+use crate::wire::{HEAD_LENGTH, MAX_KEY, Target, TooLong};
+
+/// Why a frame was not written.
+pub(super) enum Unwritten {
+    /// It does not fit now.
+    Full,
+    /// It does not fit at all.
+    TooLarge,
+}
+
+impl<T> Session<T> {
+    /// Whether the peer reads this codec. Until its HELLO has come it is asked to.
+    pub fn reads(&self, codec: u8) -> bool {
+        self.peer
+            .as_ref()
+            .is_none_or(|peer| peer.codecs.contains(&codec))
+    }
+
+    /// Gives free places to those who wait, in their order.
+    pub(super) fn admit(&mut self, effects: &mut Effects<T>) {
+        while self.admission.has_queued() && self.may_grant() {
+            effects.wakers.extend(self.admission.grant());
+        }
+    }
+
+    /// Refuses what can never be sent.
+    pub(super) fn check(&self, payload: &[u8]) -> Result<(), Error> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        let Some(peer) = &self.peer else {
+            return Ok(());
+        };
+        // What cannot fit is not copied first.
+        if payload.len() > peer.max_frame {
+            return Err(self.too_large());
+        }
+        Ok(())
+    }
+
+    /// Refuses what the peer would take for a breach, or for something else.
+    pub(super) fn check_names(&self, outgoing: Outgoing<'_>) -> Result<(), &'static str> {
+        match outgoing {
+            Outgoing::Call {
+                target: Target::Answer(answer),
+                ..
+            } if !self.outgoing.is_resolve(answer) => {
+                Err("the object's slot is known by now; call that")
+            }
+            Outgoing::Resolve { key, .. } if key.len() > MAX_KEY => {
+                Err("the object's name is too long")
+            }
+            Outgoing::Call { .. } | Outgoing::Resolve { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a caller that has not waited may send now.
+    pub(super) fn has_place(&self) -> bool {
+        let counters = &self.config.counters;
+        let spoken_for = self.outgoing.len().saturating_add(self.admission.granted());
+        if self.admission.has_queued() || spoken_for >= self.places() {
+            counters.calls_per_session.add();
+            return false;
+        }
+        if self.output.unsent() >= self.config.limits.unsent {
+            counters.unsent.add();
+            return false;
+        }
+        true
+    }
+
+    /// Whether the first in the queue may have a place.
+    ///
+    /// Each place that was granted and not used yet may fill a whole frame.
+    /// Before HELLO nobody knows what a place holds, so nobody gets one that had none.
+    fn may_grant(&self) -> bool {
+        let granted = self.admission.granted();
+        let coming = granted.saturating_mul(self.max_body());
+        let unsent = self.output.unsent();
+        self.peer.is_some()
+            && self.outgoing.len().saturating_add(granted) < self.places()
+            && unsent < self.config.limits.unsent
+            && (granted == 0 || unsent.saturating_add(coming) < self.config.limits.unsent)
+    }
+
+    /// How many calls may be open.
+    fn places(&self) -> usize {
+        let most = match &self.peer {
+            Some(peer) => peer.max_calls,
+            // Posts count too: nothing else bounds them so early.
+            None if self.outgoing.sequence() >= EARLY_CALLS as u64 => 0,
+            None => EARLY_CALLS,
+        };
+        most.min(self.config.limits.calls_per_session)
+    }
+
+    /// Appends a frame of at most the peer's length, or nothing.
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        payload: &[u8],
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
+    ) -> Result<(), Unwritten> {
+        if self.peer.is_none() && payload.len() > EARLY_BYTES {
+            return Err(Unwritten::Full);
+        }
+        let max_frame = self.max_body().saturating_add(HEAD_LENGTH);
+        let begin = self.output.len();
+        if write(self.output.buffer()).is_err() {
+            return Err(Unwritten::TooLarge);
+        }
+        let length = self.output.len().saturating_sub(begin);
+        let early = self.peer.is_none() && self.output.end() > EARLY_BYTES as u64;
+        if length > max_frame || early {
+            self.output.buffer().truncate(begin);
+            return Err(if self.peer.is_none() {
+                Unwritten::Full
+            } else {
+                Unwritten::TooLarge
+            });
+        }
+        self.liveness.on_append(now);
+        Ok(())
+    }
+
+    pub(super) fn too_large(&self) -> Error {
+        self.config.counters.max_frame.add();
+        let most = self.max_body();
+        let text = format!("the call is larger than the {most} bytes that the peer takes at once");
+        Error::new(ErrorKind::TooLarge, text)
+    }
+}

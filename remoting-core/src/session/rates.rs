@@ -1,0 +1,68 @@
+//! How often a peer may do what costs this side more than the peer.
+
+use std::time::{Duration, Instant};
+
+/// Lets `per_second` things through, after a burst.
+///
+/// Keeps one instant: when the things seen so far would have been through at the
+/// steady rate. What would put it further ahead of now than the burst is refused.
+#[derive(Debug, Clone)]
+pub(super) struct Rate {
+    interval: Duration,
+    ahead: Duration,
+    through: Instant,
+}
+
+impl Rate {
+    /// - `per_second`: zero refuses everything.
+    /// - `burst`: how many may come at once.
+    pub(super) fn new(per_second: u32, burst: u32, now: Instant) -> Self {
+        let interval = Duration::from_secs(1)
+            .checked_div(per_second)
+            .unwrap_or(Duration::MAX);
+        let ahead = match per_second {
+            0 => Duration::ZERO,
+            _ => interval.saturating_mul(burst),
+        };
+        Self {
+            interval,
+            ahead,
+            through: now,
+        }
+    }
+
+    /// Counts one more; `false` if that is too much, which is then not counted.
+    pub(super) fn allow(&mut self, now: Instant) -> bool {
+        let next = self.through.max(now).checked_add(self.interval);
+        match next {
+            Some(next) if next.saturating_duration_since(now) <= self.ahead => {
+                self.through = next;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_and_then_the_rate() {
+        let now = Instant::now();
+        let mut rate = Rate::new(100, 500, now);
+        assert_eq!((0..1000).filter(|_| rate.allow(now)).count(), 500);
+        let later = now + Duration::from_millis(100);
+        assert_eq!((0..1000).filter(|_| rate.allow(later)).count(), 10);
+        let much_later = now + Duration::from_secs(1000);
+        assert_eq!((0..1000).filter(|_| rate.allow(much_later)).count(), 500);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_lets_nothing_through() {
+        let now = Instant::now();
+        let mut rate = Rate::new(0, 5, now);
+        assert!(!rate.allow(now + Duration::from_secs(5)));
+    }
+}

@@ -1,0 +1,232 @@
+//! What goes into a session and what comes out of it.
+//!
+//! Plain values, without behaviour: the calls that the driver starts, the
+//! requests of the peer that it is handed, and the work that is left for it to do
+//! once it has let go of the session's lock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use super::cancellation::{CancelReason, Cancellation};
+use crate::error::Error;
+use crate::id::{CallId, InterfaceId, MethodId, Slot};
+use crate::payload::Payload;
+use crate::wire::{Header, HeaderBlock, LockTokens, Resolve, ResolveWhat, Target};
+
+/// What is to be done after the session's lock was let go.
+///
+/// Waking and dropping may run code of other people, who may call back.
+pub struct Effects<T> {
+    /// Tasks to wake.
+    pub wakers: Vec<Waker>,
+    /// Running calls of the peer that are to stop.
+    pub cancelled: Vec<(Arc<Cancellation>, CancelReason)>,
+    /// What the peer holds no more.
+    pub dropped: Vec<T>,
+    /// Calls whose object has been found, to be run in this order.
+    pub ready: Vec<QueuedCall<T>>,
+}
+
+impl<T> Effects<T> {
+    /// Makes effects of which there are none. Allocates nothing.
+    pub const fn new() -> Self {
+        Self {
+            wakers: Vec::new(),
+            cancelled: Vec::new(),
+            dropped: Vec::new(),
+            ready: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+            && self.cancelled.is_empty()
+            && self.dropped.is_empty()
+            && self.ready.is_empty()
+    }
+}
+
+impl<T> Default for Effects<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Effects<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Effects")
+            .field("wakers", &self.wakers.len())
+            .field("cancelled", &self.cancelled.len())
+            .field("dropped", &self.dropped.len())
+            .field("ready", &self.ready.len())
+            .finish()
+    }
+}
+
+/// A request that goes to the peer and wants an answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Outgoing<'a> {
+    /// A call of a method.
+    Call {
+        /// The object.
+        target: Target,
+        /// The method.
+        method: MethodId,
+        /// What goes along.
+        header: &'a HeaderBlock,
+        /// The arguments.
+        payload: &'a [u8],
+    },
+    /// A request for the slot of an object.
+    Resolve {
+        /// How the key is to be understood.
+        what: ResolveWhat,
+        /// The interface that the object is to be seen through.
+        interface: InterfaceId,
+        /// The hash of its signatures as they are known here.
+        signature: u64,
+        /// A name, a ticket or a slot.
+        key: &'a [u8],
+        /// What goes along.
+        header: &'a HeaderBlock,
+        /// The constructor's arguments, if something is activated.
+        payload: &'a [u8],
+    },
+}
+
+/// What became of a request that was to be sent.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Start {
+    /// It is in the output; its answer will come under this number.
+    Sent(CallId),
+    /// There is no place for it now: wait for one.
+    Full,
+    /// It cannot be sent at all. Nothing of it was executed.
+    Refused(Error),
+}
+
+/// The answer to a request of ours.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The encoded result; empty for a RESOLVE.
+    pub payload: Payload,
+    /// The answer to a RESOLVE: the slot, and the signature hash of its interface.
+    pub slot: Option<(Slot, u64)>,
+}
+
+/// Names a caller that waits for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaiterId(pub(super) u64);
+
+/// Names a request of the peer until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IncomingKey {
+    pub(super) place: IncomingPlace,
+    /// Tells this request from all others of the session.
+    pub(super) sequence: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum IncomingPlace {
+    Call(CallId),
+    Post(usize),
+}
+
+impl IncomingKey {
+    /// Whether nobody waits for an answer.
+    pub const fn is_post(&self) -> bool {
+        matches!(self.place, IncomingPlace::Post(_))
+    }
+}
+
+/// A request of the peer that the driver has to answer.
+#[derive(Debug)]
+pub enum Request<'f, T> {
+    /// A call of an object that this side has exported.
+    Call(IncomingRequest<'f, T>),
+    /// A request for an object.
+    Resolve(IncomingResolve<'f>),
+}
+
+/// A call of an object that this side has exported. Borrows from its frame.
+#[derive(Debug)]
+pub struct IncomingRequest<'f, T> {
+    /// What its answer has to name.
+    pub key: IncomingKey,
+    /// The object.
+    pub target: T,
+    /// The method.
+    pub method: MethodId,
+    /// What came along.
+    pub header: Header<'f>,
+    /// The arguments.
+    pub payload: &'f [u8],
+    /// When its caller stops waiting.
+    pub deadline: Instant,
+}
+
+/// A request for an object. Borrows from its frame.
+#[derive(Debug)]
+pub struct IncomingResolve<'f> {
+    /// What its answer has to name.
+    pub key: IncomingKey,
+    /// The request.
+    pub resolve: Resolve<'f>,
+    /// When its caller stops waiting.
+    pub deadline: Instant,
+}
+
+/// A call that came before its object was found.
+#[derive(Debug)]
+pub struct QueuedCall<T> {
+    /// What its answer has to name.
+    pub key: IncomingKey,
+    /// The object.
+    pub target: T,
+    /// The method.
+    pub method: MethodId,
+    /// How the arguments are encoded.
+    pub codec: u8,
+    /// The locks that the calls above hold.
+    pub locks: LockTokens,
+    /// What the user sent along.
+    pub user: Vec<(String, String)>,
+    /// The arguments.
+    pub payload: Payload,
+    /// When its caller stops waiting.
+    pub deadline: Instant,
+}
+
+/// What the peer has said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerHello {
+    /// Program and version. The peer's own words: escape them in logs.
+    pub agent: String,
+    /// The codecs that it reads.
+    pub codecs: Vec<u8>,
+    /// The longest body of a frame that it takes.
+    pub max_frame: usize,
+    /// How many calls it lets run at once.
+    pub max_calls: usize,
+}
+
+/// How full the tables of a session are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionStats {
+    /// Calls of ours whose answer has not been taken, or has not come.
+    pub outgoing: usize,
+    /// Callers that wait for a place.
+    pub waiting: usize,
+    /// Calls and other requests of the peer that are not answered.
+    pub incoming: usize,
+    /// Answers to RESOLVE that the peer has not forgotten.
+    pub answers: usize,
+    /// Slots that the peer holds.
+    pub exports: usize,
+    /// Slots of the peer that are held here.
+    pub imports: usize,
+}

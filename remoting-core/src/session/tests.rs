@@ -1,0 +1,10 @@
+//! Sessions as their users see them: two of them joined by pipes, or one against
+//! frames that no session of ours would send.
+
+mod answers;
+mod calls;
+mod ends;
+mod frames;
+mod places;
+mod random;
+mod support;

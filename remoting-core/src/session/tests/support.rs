@@ -1,0 +1,330 @@
+//! Two sessions with pipes between them and a clock that only the test moves.
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Executed, Fault};
+use crate::id::{CallId, InterfaceId, MethodId, Slot};
+use crate::limits::{Counters, Limits};
+use crate::session::{
+    Effects, End, IncomingKey, Outgoing, Reply, Request, Session, SessionConfig, Start,
+};
+use crate::wire::{HeaderBlock, Hello, MAX_BODY, ResolveWhat, Target, split_frame, write_hello};
+
+pub(super) type Object = Arc<str>;
+
+/// A request of the peer's, with what of its frame matters.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    pub(super) key: IncomingKey,
+    /// The object of a call; nothing for a RESOLVE.
+    pub(super) target: Option<Object>,
+    /// The arguments of a call, the key of a RESOLVE.
+    pub(super) payload: Vec<u8>,
+    pub(super) deadline: Instant,
+}
+
+/// One session and what its driver would hold.
+pub(super) struct Side {
+    pub(super) session: Session<Object>,
+    pub(super) effects: Effects<Object>,
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) counters: Arc<Counters>,
+    /// Bytes that the session gave away and the pipe has not taken.
+    pub(super) leaving: Vec<u8>,
+    /// Bytes that came out of the pipe and are no whole frame yet.
+    unread: Vec<u8>,
+    pub(super) end: Option<End>,
+}
+
+impl Side {
+    pub(super) fn new(limits: Limits, now: Instant) -> Self {
+        let counters = Arc::new(Counters::default());
+        let config = SessionConfig {
+            limits: Arc::new(limits),
+            counters: Arc::clone(&counters),
+            codecs: vec![1, 0],
+            agent: "test".to_owned(),
+        };
+        Self {
+            session: Session::new(config, now),
+            effects: Effects::new(),
+            arrivals: Vec::new(),
+            counters,
+            leaving: Vec::new(),
+            unread: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// A side whose peer has announced `max_calls` and nothing unusual.
+    pub(super) fn greeted(limits: Limits, max_calls: u32, now: Instant) -> Self {
+        let mut side = Self::new(limits, now);
+        side.session.take_output(Vec::new());
+        let mut hello = Vec::new();
+        write_hello(
+            &mut hello,
+            &Hello {
+                max_calls,
+                ..Hello::default()
+            },
+        );
+        side.read(&hello, now).unwrap();
+        side
+    }
+
+    /// Takes bytes in and handles the frames that are whole.
+    pub(super) fn read(&mut self, bytes: &[u8], now: Instant) -> Result<(), End> {
+        self.unread.extend_from_slice(bytes);
+        let unread = std::mem::take(&mut self.unread);
+        let mut rest = &unread[..];
+        let result = loop {
+            match split_frame(rest, MAX_BODY) {
+                Err(violation) => break Err(End::Violation(violation)),
+                Ok(None) => break Ok(()),
+                Ok(Some((frame, length))) => {
+                    rest = &rest[length..];
+                    match self.session.handle_frame(frame, now, &mut self.effects) {
+                        Ok(Some(request)) => self.arrivals.push(arrival(request)),
+                        Ok(None) => {}
+                        Err(end) => break Err(end),
+                    }
+                }
+            }
+        };
+        self.unread = rest.to_vec();
+        if let Err(end) = &result {
+            self.close(end.clone());
+        }
+        result
+    }
+
+    pub(super) fn close(&mut self, end: End) {
+        self.session.close(&end, &mut self.effects);
+        if end.is_speechless() {
+            self.leaving.clear();
+        }
+        self.end.get_or_insert(end);
+    }
+
+    /// Takes the calls that an answered RESOLVE has set free.
+    pub(super) fn take_ready(&mut self) {
+        for call in self.effects.ready.drain(..) {
+            self.arrivals.push(Arrival {
+                key: call.key,
+                target: Some(call.target),
+                payload: call.payload.as_slice().to_vec(),
+                deadline: call.deadline,
+            });
+        }
+    }
+
+    pub(super) fn call(&mut self, target: Target, payload: &[u8], now: Instant) -> Start {
+        self.call_within(target, payload, Duration::from_secs(30), now)
+    }
+
+    pub(super) fn call_within(
+        &mut self,
+        target: Target,
+        payload: &[u8],
+        wait: Duration,
+        now: Instant,
+    ) -> Start {
+        let mut header = HeaderBlock::new();
+        header.set_deadline_ms(wait.as_millis() as u64);
+        let outgoing = Outgoing::Call {
+            target,
+            method: MethodId(7),
+            header: &header,
+            payload,
+        };
+        self.session
+            .start(outgoing, Waker::noop(), now + wait, now, &mut self.effects)
+    }
+
+    pub(super) fn resolve(&mut self, name: &str, now: Instant) -> Start {
+        let outgoing = Outgoing::Resolve {
+            what: ResolveWhat::Name,
+            interface: InterfaceId(1),
+            signature: 2,
+            key: name.as_bytes(),
+            header: &HeaderBlock::new(),
+            payload: &[],
+        };
+        let deadline = now + Duration::from_secs(30);
+        self.session
+            .start(outgoing, Waker::noop(), deadline, now, &mut self.effects)
+    }
+
+    pub(super) fn post(&mut self, target: Target, payload: &[u8], now: Instant) -> bool {
+        let header = HeaderBlock::new();
+        let effects = &mut self.effects;
+        self.session
+            .post(target, MethodId(7), &header, payload, now, effects)
+            .unwrap()
+    }
+
+    pub(super) fn poll(&mut self, call: CallId) -> Poll<Result<Reply, Fault>> {
+        self.session
+            .poll_reply(call, Waker::noop(), &mut self.effects)
+    }
+
+    /// The error that a call has ended with.
+    pub(super) fn error(&mut self, call: CallId) -> Error {
+        match self.poll(call) {
+            Poll::Ready(Err(Fault::Error(error))) => error,
+            other => panic!("{call:?} has not failed: {other:?}"),
+        }
+    }
+
+    /// The slot that a RESOLVE has ended with.
+    pub(super) fn slot(&mut self, call: CallId) -> Slot {
+        match self.poll(call) {
+            Poll::Ready(Ok(Reply {
+                slot: Some((slot, _)),
+                ..
+            })) => slot,
+            other => panic!("{call:?} has no slot: {other:?}"),
+        }
+    }
+
+    /// Answers a request with success: a RESOLVE with an object of its name, a call
+    /// with its own arguments.
+    pub(super) fn answer(&mut self, arrival: &Arrival, now: Instant) {
+        if arrival.target.is_some() {
+            return self.session.reply(arrival.key, Ok(&arrival.payload), now);
+        }
+        let object = Object::from(String::from_utf8_lossy(&arrival.payload));
+        self.session
+            .answer_resolve(arrival.key, Ok((object, 2)), now, &mut self.effects);
+        self.take_ready();
+    }
+
+    /// Answers everything that has arrived, and what that sets free.
+    pub(super) fn answer_all(&mut self, now: Instant) {
+        while !self.arrivals.is_empty() {
+            for arrival in std::mem::take(&mut self.arrivals) {
+                self.answer(&arrival, now);
+            }
+        }
+    }
+}
+
+fn arrival(request: Request<'_, Object>) -> Arrival {
+    match request {
+        Request::Call(call) => Arrival {
+            key: call.key,
+            target: Some(call.target),
+            payload: call.payload.to_vec(),
+            deadline: call.deadline,
+        },
+        Request::Resolve(resolve) => Arrival {
+            key: resolve.key,
+            target: None,
+            payload: resolve.resolve.request.key.to_vec(),
+            deadline: resolve.deadline,
+        },
+    }
+}
+
+/// A client and a server.
+pub(super) struct Pair {
+    pub(super) client: Side,
+    pub(super) server: Side,
+    pub(super) now: Instant,
+}
+
+impl Pair {
+    /// Two sides that have greeted each other.
+    pub(super) fn new() -> Self {
+        Self::with(Limits::default(), Limits::default())
+    }
+
+    pub(super) fn with(client: Limits, server: Limits) -> Self {
+        let mut pair = Self::silent(client, server);
+        pair.pass();
+        pair
+    }
+
+    /// Two sides that have said nothing yet.
+    pub(super) fn silent(client: Limits, server: Limits) -> Self {
+        let now = Instant::now();
+        Self {
+            client: Side::new(client, now),
+            server: Side::new(server, now),
+            now,
+        }
+    }
+
+    /// Moves all bytes until there are none.
+    pub(super) fn pass(&mut self) {
+        while pass(&mut self.client, &mut self.server, self.now)
+            | pass(&mut self.server, &mut self.client, self.now)
+        {}
+    }
+
+    /// Lets time go by, as the drivers would: from one timeout to the next.
+    pub(super) fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            let [client, server] = [&self.client, &self.server].map(|s| s.session.poll_timeout());
+            let due = client
+                .into_iter()
+                .chain(server)
+                .min()
+                .filter(|due| *due <= until);
+            self.now = due.unwrap_or(until).max(self.now);
+            for side in [&mut self.client, &mut self.server] {
+                if let Err(end) = side.session.handle_timeout(self.now, &mut side.effects) {
+                    side.close(end);
+                }
+            }
+            self.pass();
+            if due.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// A slot of the server's that the client holds.
+    pub(super) fn connect(&mut self, name: &str) -> Slot {
+        let call = sent(self.client.resolve(name, self.now));
+        self.pass();
+        self.server.answer_all(self.now);
+        self.pass();
+        self.client.slot(call)
+    }
+}
+
+/// Moves all bytes of one direction; tells whether there were any.
+fn pass(from: &mut Side, to: &mut Side, now: Instant) -> bool {
+    if from.session.output_len() == 0 {
+        return false;
+    }
+    let bytes = from.session.take_output(Vec::new());
+    from.session.written(bytes.len(), now, &mut from.effects);
+    // A broken rule is noted as the end of the side that saw it.
+    let _ = to.read(&bytes, now);
+    true
+}
+
+pub(super) fn sent(start: Start) -> CallId {
+    match start {
+        Start::Sent(call) => call,
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+/// The result of a call, if it has one.
+pub(super) fn result(polled: Poll<Result<Reply, Fault>>) -> Vec<u8> {
+    match polled {
+        Poll::Ready(Ok(reply)) => reply.payload.as_slice().to_vec(),
+        other => panic!("no result: {other:?}"),
+    }
+}
+
+pub(super) fn failed(text: &str) -> Fault {
+    let error = Error::new(crate::error::ErrorKind::Internal, text);
+    Fault::Error(error.with_executed(Executed::Yes))
+}

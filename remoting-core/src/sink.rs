@@ -1,0 +1,55 @@
+//! A call and its reply as whole values, apart from any session.
+//!
+//! Channels that know no session (one request, one answer) hand these to the
+//! host, whose gate runs them through the same code as the calls of a session.
+
+use std::time::Duration;
+
+use crate::error::Fault;
+use crate::formatter::Codec;
+use crate::id::{InterfaceId, MethodId};
+use crate::payload::Payload;
+use crate::wire::locks::LockTokens;
+
+/// One call of a published object.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CallMessage {
+    /// The name of the publication.
+    pub object: String,
+    /// The interface that the caller's proxy has.
+    pub interface: InterfaceId,
+    /// The method to run.
+    pub method: MethodId,
+    /// How the payload was written, and how the answer is to be.
+    pub codec: Codec,
+    /// How long the caller will wait from now on.
+    pub deadline: Duration,
+    /// The caller's own headers.
+    pub headers: Vec<(String, String)>,
+    /// The locks that the callers of this call hold.
+    pub locks: LockTokens,
+    /// The encoded arguments.
+    pub payload: Payload,
+}
+
+impl CallMessage {
+    /// Makes a call without arguments, headers or locks.
+    ///
+    /// - `deadline`: how long the caller will wait from now on.
+    pub fn new(object: impl Into<String>, interface: InterfaceId, method: MethodId, codec: Codec, deadline: Duration) -> Self {
+        Self {
+            object: object.into(),
+            interface,
+            method,
+            codec,
+            deadline,
+            headers: Vec::new(),
+            locks: LockTokens::default(),
+            payload: Payload::new(),
+        }
+    }
+}
+
+/// What a call ended in: the encoded result, or why there is none.
+pub type ReplyMessage = Result<Payload, Fault>;

@@ -1,0 +1,21 @@
+//! Tools for the tests of users.
+
+use crate::channel::InProcessChannel;
+use crate::error::Result;
+use crate::host::Host;
+use crate::id::random_bytes;
+
+/// Makes two hosts that reach each other inside this process: `(server, client)`.
+///
+/// The server listens at one in-process address; `server.urls("bank")` tells where the
+/// client finds what is published there.
+///
+/// # Errors
+///
+/// None that is to be expected: the address is drawn at random.
+pub async fn pair() -> Result<(Host, Host)> {
+    let name = format!("pair-{:016x}", u64::from_le_bytes(random_bytes()));
+    let server = Host::builder().channel(InProcessChannel::listen(&name)).start().await?;
+    let client = Host::builder().channel(InProcessChannel::client()).start().await?;
+    Ok((server, client))
+}

@@ -1,0 +1,124 @@
+//! Where an object is: `scheme://authority/name`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind};
+
+/// The longest name of a publication, in bytes.
+const MAX_NAME: usize = 128;
+
+/// The address of a published object, such as `tcp://127.0.0.1:8080/bank`.
+///
+/// Names are case-sensitive, like the paths of URLs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectUrl {
+    scheme: String,
+    authority: String,
+    name: String,
+}
+
+impl ObjectUrl {
+    /// The scheme, in lower case: `tcp`.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// What the channel dials: `127.0.0.1:8080`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The name of the publication: `bank`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for ObjectUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}/{}", self.scheme, self.authority, self.name)
+    }
+}
+
+impl FromStr for ObjectUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = |what: &str| {
+            let text: String = text.chars().take(MAX_NAME).flat_map(char::escape_debug).collect();
+            Error::new(
+                ErrorKind::InvalidUrl,
+                format!("`{text}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`"),
+            )
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| invalid("it has no scheme"))?;
+        if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(invalid("its scheme is not a word"));
+        }
+        let (authority, name) =
+            rest.split_once('/').ok_or_else(|| invalid("it names no object after the address"))?;
+        if authority.is_empty() {
+            return Err(invalid("it has no address"));
+        }
+        if authority.bytes().any(|byte| byte.is_ascii_control() || b" @?#\\".contains(&byte)) {
+            return Err(invalid("its address has a character that addresses do not have"));
+        }
+        check_name(name).map_err(|what| invalid(&what))?;
+        Ok(Self {
+            scheme: scheme.to_ascii_lowercase(),
+            authority: authority.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Checks the name of a publication: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("the object's name is empty".to_owned());
+    }
+    if name.len() > MAX_NAME {
+        return Err(format!("the object's name is longer than {MAX_NAME} characters"));
+    }
+    match name.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-".contains(*c))) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "the object's name has a `{}`, and names are made of letters, digits, `.`, `_` and `-`",
+            c.escape_debug()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_into_its_parts_and_written_again() {
+        let url: ObjectUrl = "TCP://[::1]:8080/my.bank".parse().unwrap();
+        assert_eq!((url.scheme(), url.authority(), url.name()), ("tcp", "[::1]:8080", "my.bank"));
+        assert_eq!(url.to_string(), "tcp://[::1]:8080/my.bank");
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_with_the_reason_and_an_example() {
+        let long = format!("tcp://host/{}", "x".repeat(MAX_NAME + 1));
+        for (text, reason) in [
+            ("bank", "no scheme"),
+            ("tcp://127.0.0.1:8080", "names no object"),
+            ("tcp:///bank", "no address"),
+            ("tcp://host/", "name is empty"),
+            ("tcp://host/a/b", "has a `/`"),
+            ("tcp://host/a?b", "has a `?`"),
+            ("tcp://user@host/a", "character that addresses do not have"),
+            ("t c p://host/a", "not a word"),
+            (long.as_str(), "longer than 128"),
+        ] {
+            let error = text.parse::<ObjectUrl>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidUrl);
+            assert!(error.message().contains(reason), "{text}: {error}");
+            assert!(error.message().contains("tcp://127.0.0.1:8080/bank"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! HELLO: what each side says of itself before anything else.
+//!
+//! Its body is a header block with keys of its own. An even key that is not known
+//! is skipped, an odd one ends the session; so a later version can say more.
+
+use super::frame::{DEFAULT_MAX_BODY, MAX_BODY};
+use super::header::{DEFAULT_CODEC, SeenKeys, entry, whole};
+use super::varint::{Reader, cut_text, put_prefixed, put_varint, varint_length};
+use super::violation::Violation;
+
+/// The numbers of HELLO's keys. Not used yet and skipped: 14 session id, 16 resume
+/// secret, 20 resume window, 24 epoch, 26 initial credit.
+mod key {
+    pub(super) const AGENT: u64 = 2;
+    pub(super) const FEATURES: u64 = 4;
+    pub(super) const CODECS: u64 = 6;
+    pub(super) const MAX_FRAME: u64 = 8;
+    pub(super) const MAX_MESSAGE: u64 = 10;
+    pub(super) const MAX_CALLS: u64 = 12;
+    pub(super) const RX_COUNT: u64 = 18;
+    pub(super) const HEARTBEAT_MS: u64 = 22;
+    /// The keys up to here have meanings and may not occur twice.
+    pub(super) const LAST: u64 = 26;
+}
+
+/// How many bytes an agent's name has at most.
+pub const MAX_AGENT: usize = 128;
+
+/// How many codecs a HELLO announces at most.
+pub const MAX_CODECS: usize = 32;
+
+/// The smallest limit that may be announced for frames and messages, 16 KiB: what
+/// a peer may send before it has seen the limit fits.
+pub const LEAST_LIMIT: u32 = 16 * 1024;
+
+/// What one side says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// Program and version, for logs; at most 128 bytes.
+    pub agent: String,
+    /// The optional parts of the protocol that the sender knows, a bit each.
+    pub features: u64,
+    /// The codecs that the sender reads, best first; 1 to 32.
+    pub codecs: Vec<u8>,
+    /// The longest body of a frame that the sender takes; 16 KiB to 16 MiB - 1.
+    pub max_frame: u32,
+    /// The longest message that the sender takes, all its frames together.
+    pub max_message: u64,
+    /// How many calls the sender of this HELLO lets run at once; ids are below it.
+    pub max_calls: u32,
+    /// How many frames have arrived; 0 unless a session is resumed.
+    pub rx_count: u64,
+    /// After how many milliseconds of silence the sender pings.
+    pub heartbeat_ms: u64,
+}
+
+impl Default for Hello {
+    /// What holds for keys that a HELLO leaves out.
+    fn default() -> Self {
+        Self {
+            agent: String::new(),
+            features: 0,
+            codecs: vec![DEFAULT_CODEC],
+            max_frame: DEFAULT_MAX_BODY as u32,
+            max_message: 4 * 1024 * 1024,
+            max_calls: 1024,
+            rx_count: 0,
+            heartbeat_ms: 15_000,
+        }
+    }
+}
+
+impl Hello {
+    /// Reads the entries of a block, without its length.
+    ///
+    /// # Errors
+    ///
+    /// If an entry is malformed or there twice, a value is out of its range, or a
+    /// critical key is not known.
+    pub fn parse(block: &[u8]) -> Result<Self, Violation> {
+        let mut hello = Self::default();
+        let mut seen = SeenKeys::default();
+        let mut reader = Reader::new(block);
+        while !reader.is_empty() {
+            let (key, value) = entry(&mut reader)?;
+            if key <= key::LAST {
+                seen.add(key)?;
+            }
+            hello.take(key, value)?;
+        }
+        Ok(hello)
+    }
+
+    /// Appends the block: its length and its entries.
+    ///
+    /// Of an agent that is too long the beginning is written, and of too many
+    /// codecs the first.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let agent = cut_text(&self.agent, MAX_AGENT).as_bytes();
+        let codecs = self.codecs.get(..MAX_CODECS).unwrap_or(&self.codecs);
+        let mut block = Vec::with_capacity(64 + agent.len() + codecs.len());
+        put_varint(&mut block, key::AGENT);
+        put_prefixed(&mut block, agent);
+        put_number(&mut block, key::FEATURES, self.features);
+        put_varint(&mut block, key::CODECS);
+        put_prefixed(&mut block, codecs);
+        put_number(&mut block, key::MAX_FRAME, u64::from(self.max_frame));
+        put_number(&mut block, key::MAX_MESSAGE, self.max_message);
+        put_number(&mut block, key::MAX_CALLS, u64::from(self.max_calls));
+        put_number(&mut block, key::RX_COUNT, self.rx_count);
+        put_number(&mut block, key::HEARTBEAT_MS, self.heartbeat_ms);
+        put_prefixed(out, &block);
+    }
+
+    fn take(&mut self, key: u64, value: &[u8]) -> Result<(), Violation> {
+        match key {
+            key::AGENT => self.agent = agent(value)?,
+            key::FEATURES => self.features = whole(value, Reader::varint64)?,
+            key::CODECS if !(1..=MAX_CODECS).contains(&value.len()) => {
+                return Err(Violation::BadCodecs);
+            }
+            key::CODECS => self.codecs = value.to_vec(),
+            key::MAX_FRAME => self.max_frame = max_frame(value)?,
+            key::MAX_MESSAGE => self.max_message = max_message(value)?,
+            key::MAX_CALLS => self.max_calls = whole(value, Reader::varint32)?,
+            key::RX_COUNT => self.rx_count = whole(value, Reader::varint64)?,
+            key::HEARTBEAT_MS => self.heartbeat_ms = whole(value, Reader::varint64)?,
+            _ if key % 2 == 1 => return Err(Violation::UnknownHelloKey),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, key: u64, value: u64) {
+    put_varint(out, key);
+    put_varint(out, varint_length(value) as u64);
+    put_varint(out, value);
+}
+
+fn agent(value: &[u8]) -> Result<String, Violation> {
+    if value.len() > MAX_AGENT {
+        return Err(Violation::TextTooLong);
+    }
+    std::str::from_utf8(value)
+        .map(str::to_owned)
+        .map_err(|_| Violation::TextNotUtf8)
+}
+
+fn max_frame(value: &[u8]) -> Result<u32, Violation> {
+    let limit = whole(value, Reader::varint32)?;
+    if (LEAST_LIMIT..=MAX_BODY as u32).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Violation::BadMaxFrame)
+    }
+}
+
+fn max_message(value: &[u8]) -> Result<u64, Violation> {
+    let limit = whole(value, Reader::varint64)?;
+    if limit >= u64::from(LEAST_LIMIT) {
+        Ok(limit)
+    } else {
+        Err(Violation::BadMaxMessage)
+    }
+}

@@ -1,0 +1,262 @@
+//! Header blocks and HELLO.
+
+use proptest::prelude::*;
+
+use crate::id::LockToken;
+use crate::wire::{
+    Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, PairsTooLarge, Reader, Violation,
+};
+
+fn written(block: &HeaderBlock) -> Vec<u8> {
+    let mut out = Vec::new();
+    block.write(&mut out);
+    out
+}
+
+/// Reads a block with its length in front.
+fn parsed(bytes: &[u8]) -> Result<Header<'_>, Violation> {
+    let mut reader = Reader::new(bytes);
+    let block = reader.prefixed()?;
+    reader.finish()?;
+    Header::parse(block)
+}
+
+fn tokens(count: u8) -> LockTokens {
+    let list = (0..count).map(|number| LockToken([number; 8]));
+    list.fold(LockTokens::EMPTY, |list, token| {
+        list.with(token).expect("there is room")
+    })
+}
+
+#[test]
+fn what_is_the_default_does_not_travel() {
+    let mut block = HeaderBlock::new();
+    assert!(block.is_empty());
+    block.set_codec(1);
+    block.set_deadline_ms(30_000);
+    block.set_locks(&LockTokens::EMPTY);
+    assert!(block.is_empty());
+    let header = Header::default();
+    assert_eq!(
+        (header.codec_or_default(), header.deadline_ms_or_default()),
+        (1, 30_000)
+    );
+}
+
+#[test]
+fn the_same_header_makes_the_same_bytes() {
+    let mut one = HeaderBlock::new();
+    one.set_codec(0);
+    one.set_locks(&tokens(2));
+    one.add_pair("a", "b").expect("small");
+    one.set_deadline_ms(5);
+    let mut other = HeaderBlock::new();
+    other.set_deadline_ms(5);
+    other.add_pair("a", "b").expect("small");
+    other.set_locks(&tokens(2));
+    other.set_codec(0);
+    assert_eq!(written(&one), written(&other));
+}
+
+#[test]
+fn a_key_that_occurs_twice_is_refused_unless_it_is_a_user_pair() {
+    for key in [2, 11] {
+        assert_eq!(
+            Header::parse(&[key, 1, 5, key, 1, 5]),
+            Err(Violation::HeaderKeyTwice)
+        );
+    }
+    assert_eq!(Header::parse(&[6, 0, 6, 0]), Err(Violation::HeaderKeyTwice));
+    let pairs = [10, 2, 1, b'a', 10, 2, 1, b'a'];
+    let header = Header::parse(&pairs).expect("pairs may repeat");
+    assert_eq!(
+        header.user.iter().collect::<Vec<_>>(),
+        [("a", ""), ("a", "")]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_skipped_if_even_and_reported_if_odd() {
+    assert_eq!(Header::parse(&[100, 1, 7, 100, 0]), Ok(Header::default()));
+    for key in [7, 9, 101] {
+        let block = [key, 1, 0, 103, 0];
+        let header = Header::parse(&block).expect("well formed");
+        assert_eq!(header.unknown_critical, Some(u64::from(key)));
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_form_is_refused() {
+    let cases: [(&[u8], Violation); 8] = [
+        (&[2, 2, 0x80, 0x00], Violation::NumberNotShortest),
+        (&[2, 2, 1, 1], Violation::TrailingBytes),
+        (&[11, 0], Violation::FrameEndsEarly),
+        (&[11, 2, 0, 0], Violation::TrailingBytes),
+        (&[4, 1, 0], Violation::BadTrace),
+        (&[5, 0], Violation::BadIdempotencyKey),
+        (&[10, 2, 1, 0xff], Violation::TextNotUtf8),
+        (&[2, 9, 1], Violation::FrameEndsEarly),
+    ];
+    for (block, violation) in cases {
+        assert_eq!(Header::parse(block), Err(violation), "{block:x?}");
+    }
+}
+
+#[test]
+fn values_that_are_kept_raw_are_read() {
+    let mut block = vec![3, 2, 0xaa, 0xbb, 4, 25];
+    block.extend_from_slice(&[9; 25]);
+    block.extend_from_slice(&[5, 64]);
+    block.extend_from_slice(&[8; 64]);
+    let header = Header::parse(&block).expect("well formed");
+    assert_eq!(header.references, Some(&[0xaa, 0xbb][..]));
+    assert_eq!(header.trace, Some(&[9; 25][..]));
+    assert_eq!(header.idempotency_key, Some(&[8; 64][..]));
+    assert_eq!(header.unknown_critical, None);
+}
+
+#[test]
+fn lock_tokens_are_whole_and_at_most_sixteen() {
+    for length in [0, 1, 7, 9, 17 * 8] {
+        let mut block = vec![12];
+        crate::wire::put_prefixed(&mut block, &vec![1; length]);
+        assert_eq!(
+            Header::parse(&block),
+            Err(Violation::BadLockTokens),
+            "{length} bytes"
+        );
+    }
+    let full = tokens(MAX_LOCKS as u8);
+    assert_eq!(full.with(LockToken([99; 8])), None);
+    assert_eq!(full.with(LockToken([0; 8])), Some(full.clone()));
+    assert!(full.contains(LockToken([15; 8])) && !full.contains(LockToken([16; 8])));
+}
+
+#[test]
+fn user_pairs_beyond_their_limit_are_refused_on_both_sides() {
+    let mut block = HeaderBlock::new();
+    for _ in 0..MAX_PAIRS {
+        block
+            .add_pair("name", "value")
+            .expect("64 pairs are allowed");
+    }
+    assert_eq!(block.add_pair("name", "value"), Err(PairsTooLarge));
+    let mut bytes = written(&block);
+    assert_eq!(
+        parsed(&bytes).map(|header| header.user.iter().count()),
+        Ok(MAX_PAIRS)
+    );
+    let entries = bytes.split_off(2);
+    let one_more = [&entries[..], &[10, 2, 1, b'a']].concat();
+    assert_eq!(Header::parse(&one_more), Err(Violation::TooManyPairs));
+
+    let mut block = HeaderBlock::new();
+    assert_eq!(
+        block.add_pair("n", &"v".repeat(8 * 1024)),
+        Err(PairsTooLarge)
+    );
+    assert!(block.is_empty());
+    block
+        .add_pair("n", &"v".repeat(8 * 1024 - 1))
+        .expect("8 KiB are allowed");
+    assert!(parsed(&written(&block)).is_ok());
+}
+
+#[test]
+fn a_hello_says_what_it_leaves_out() {
+    let hello = Hello::parse(&[]).expect("nothing is required");
+    assert_eq!(hello, Hello::default());
+    assert_eq!(
+        (hello.codecs, hello.max_frame, hello.features),
+        (vec![1], 262_144, 0)
+    );
+}
+
+#[test]
+fn a_hello_with_impossible_values_is_refused() {
+    let cases: [(&[u8], Violation); 8] = [
+        (&[1, 0], Violation::UnknownHelloKey),
+        (&[2, 1, 0xff], Violation::TextNotUtf8),
+        (&[4, 1, 0, 4, 1, 0], Violation::HeaderKeyTwice),
+        (&[6, 0], Violation::BadCodecs),
+        (&[8, 1, 0], Violation::BadMaxFrame),
+        (&[8, 4, 0x80, 0x80, 0x80, 0x08], Violation::BadMaxFrame),
+        (&[10, 1, 1], Violation::BadMaxMessage),
+        (&[12, 2, 1, 1], Violation::TrailingBytes),
+    ];
+    for (block, violation) in cases {
+        assert_eq!(Hello::parse(block), Err(violation), "{block:x?}");
+    }
+    assert_eq!(
+        Hello::parse(&[14, 1, 1, 200, 1, 0]),
+        Ok(Hello::default()),
+        "skipped"
+    );
+}
+
+#[test]
+fn a_hello_that_says_too_much_is_cut() {
+    let long = Hello {
+        agent: "é".repeat(100),
+        codecs: vec![7; 100],
+        ..Hello::default()
+    };
+    let mut out = Vec::new();
+    long.encode(&mut out);
+    let mut reader = Reader::new(&out);
+    let read = Hello::parse(reader.prefixed().expect("a block")).expect("valid");
+    assert_eq!((read.agent.len(), read.codecs.len()), (128, 32));
+}
+
+proptest! {
+    #[test]
+    fn any_header_is_read_back(
+        codec: u8,
+        deadline_ms: u64,
+        locks in 0u8..=16,
+        pairs in prop::collection::vec((".{0,8}", ".{0,40}"), 0..10),
+    ) {
+        let mut block = HeaderBlock::new();
+        block.set_codec(codec);
+        block.set_deadline_ms(deadline_ms);
+        block.set_locks(&tokens(locks));
+        for (name, value) in &pairs {
+            block.add_pair(name, value).expect("below the limits");
+        }
+        let bytes = written(&block);
+        let header = parsed(&bytes).expect("well formed");
+        prop_assert_eq!(header.codec_or_default(), codec);
+        prop_assert_eq!(header.deadline_ms_or_default(), deadline_ms);
+        prop_assert_eq!(&header.locks, &tokens(locks));
+        let read: Vec<_> = header.user.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        prop_assert_eq!(read, pairs);
+    }
+
+    #[test]
+    fn any_hello_is_read_back(
+        agent in ".{0,32}",
+        numbers: [u64; 3],
+        codecs in prop::collection::vec(any::<u8>(), 1..=32),
+        max_frame in 16_384u32..=0xff_ffff,
+        max_message in 16_384u64..,
+        max_calls: u32,
+    ) {
+        let [features, rx_count, heartbeat_ms] = numbers;
+        let hello = Hello {
+            agent, features, codecs, max_frame, max_message, max_calls, rx_count, heartbeat_ms,
+        };
+        let mut out = Vec::new();
+        hello.encode(&mut out);
+        let mut reader = Reader::new(&out);
+        prop_assert_eq!(Hello::parse(reader.prefixed().expect("a block")), Ok(hello));
+        prop_assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn any_block_is_read_without_harm(block: Vec<u8>) {
+        if let Ok(header) = Header::parse(&block) {
+            prop_assert!(header.user.iter().count() <= MAX_PAIRS);
+        }
+        let _ = Hello::parse(&block);
+    }
+}

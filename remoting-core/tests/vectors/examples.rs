@@ -1,0 +1,173 @@
+//! The vectors that this crate can write, made by its own writers.
+
+use remoting_core::wire::*;
+
+/// The names of vectors and the bytes that the writers make for them.
+pub(crate) fn written() -> Vec<(&'static str, Vec<u8>)> {
+    let mut all = calls();
+    all.extend(answers());
+    all.extend(resolves());
+    all.extend(session());
+    all
+}
+
+fn made(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut out);
+    out
+}
+
+const WITHDRAW: MethodId = MethodId::of("withdraw");
+
+fn calls() -> Vec<(&'static str, Vec<u8>)> {
+    let plain = HeaderBlock::new();
+    let mut full = HeaderBlock::new();
+    full.set_deadline_ms(250);
+    full.set_codec(0);
+    full.add_pair("tenant", "blue").expect("a small pair");
+    let locks = LockTokens::EMPTY
+        .with(LockToken([1, 2, 3, 4, 5, 6, 7, 8]))
+        .expect("one token");
+    full.set_locks(&locks);
+    let slot = Target::Slot(Slot(2));
+    let answer = Target::Answer(CallId(0));
+    let call = |target, header: &HeaderBlock, payload: &[u8]| {
+        made(|out| write_call(out, CallId(1), target, WITHDRAW, header, payload).expect("small"))
+    };
+    vec![
+        ("call", call(slot, &plain, &[0x91, 30])),
+        ("call-with-header", call(slot, &full, b"[30]")),
+        ("call-on-answer", call(answer, &plain, &[0x91, 30])),
+        (
+            "post",
+            made(|out| write_post(out, slot, WITHDRAW, &plain, &[0x91, 30]).expect("small")),
+        ),
+        ("cancel", made(|out| write_cancel(out, CallId(1)))),
+    ]
+}
+
+fn answers() -> Vec<(&'static str, Vec<u8>)> {
+    let plain = HeaderBlock::new();
+    let error = |fault: &WireFault<'_>| {
+        made(|out| write_error(out, CallId(1), &plain, fault).expect("small"))
+    };
+    let gone = WireFault {
+        code: 4,
+        executed: 0,
+        retry_after_ms: 0,
+        text: "the object was released",
+        payload: &[3],
+    };
+    let app = WireFault {
+        code: 16,
+        executed: 1,
+        retry_after_ms: 0,
+        text: "",
+        payload: &[0x05],
+    };
+    let overloaded = WireFault {
+        code: 10,
+        executed: 0,
+        retry_after_ms: 200,
+        text: "busy",
+        payload: &[],
+    };
+    let mut answer = Payload::new();
+    ResolveAnswer {
+        slot: Slot(2),
+        signature: 0x0123_4567_89ab_cdef,
+    }
+    .write(&mut answer);
+    let answer = answer.as_slice();
+    vec![
+        (
+            "return",
+            made(|out| write_return(out, CallId(1), &plain, &[70]).expect("small")),
+        ),
+        (
+            "resolve-answer",
+            made(|out| write_return(out, CallId(0), &plain, answer).expect("small")),
+        ),
+        ("error-object-gone", error(&gone)),
+        ("error-app", error(&app)),
+        ("error-overloaded", error(&overloaded)),
+    ]
+}
+
+fn resolves() -> Vec<(&'static str, Vec<u8>)> {
+    let plain = HeaderBlock::new();
+    let resolve = |what, key: &[u8], payload: &[u8]| {
+        let interface = InterfaceId::of("Counter");
+        let request = ResolveRequest {
+            what,
+            interface,
+            signature: 0x0123_4567_89ab_cdef,
+            key,
+        };
+        made(|out| write_resolve(out, CallId(0), &request, &plain, payload).expect("small"))
+    };
+    let activate = ResolveWhat::Activate(MethodId::of("add"));
+    vec![
+        ("resolve-name", resolve(ResolveWhat::Name, b"counter", &[])),
+        (
+            "resolve-activate",
+            resolve(activate, b"counter", &[0x91, 41]),
+        ),
+        (
+            "resolve-ticket",
+            resolve(ResolveWhat::Ticket, b"rt1.AAAAAAAAAAAAAAAAAAAAAA", &[]),
+        ),
+        ("resolve-cast", resolve(ResolveWhat::Cast, &[2], &[])),
+    ]
+}
+
+fn session() -> Vec<(&'static str, Vec<u8>)> {
+    let hello = Hello {
+        agent: "example/1.0".to_owned(),
+        codecs: vec![1, 0],
+        ..Hello::default()
+    };
+    let ping = Ping {
+        rx_count: 0,
+        opaque: 7,
+    };
+    let release = |out: &mut Vec<u8>| {
+        write_release(out, &[(Slot(2), 1), (Slot(300), 4)], &[CallId(0)]).expect("small");
+    };
+    let go_away = GoAway {
+        accepted: 12,
+        drain_ms: 10_000,
+        reason: "shutting down",
+    };
+    vec![
+        ("hello", made(|out| write_hello(out, &hello))),
+        ("release", made(release)),
+        ("ping", made(|out| write_ping(out, ping))),
+        ("pong", made(|out| write_pong(out, ping))),
+        ("goaway", made(|out| write_go_away(out, &go_away))),
+        (
+            "abort-bye",
+            made(|out| {
+                write_abort(
+                    out,
+                    &Abort {
+                        code: BYE,
+                        text: "",
+                    },
+                )
+            }),
+        ),
+        (
+            "abort-protocol",
+            made(|out| {
+                write_abort(
+                    out,
+                    &Abort {
+                        code: 20,
+                        text: "rule F2",
+                    },
+                )
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,116 @@
+//! The trait itself: as the user wrote it, with each `async fn` as a function that
+//! returns a `Send` future.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{FnArg, ItemTrait, Signature, TraitItem, TypeParamBound, parse_quote};
+
+use crate::ast::{Interface, Method, plain_name};
+
+use super::scope::place_of;
+
+/// Writes the trait.
+pub(crate) fn contract(interface: &Interface) -> TokenStream {
+    let ItemTrait {
+        attrs,
+        vis,
+        unsafety,
+        ident,
+        generics,
+        supertraits,
+        items,
+        ..
+    } = &interface.item;
+    let bounds = &generics.where_clause;
+    let supertraits = supertraits
+        .iter()
+        .map(|bound| quote!(#bound))
+        .chain(missing_bounds(interface));
+    let methods = interface
+        .methods
+        .iter()
+        .map(|method| declaration(interface, method));
+    // Only an interface with errors has anything else.
+    let others = items
+        .iter()
+        .filter(|item| !matches!(item, TraitItem::Fn(_)));
+    quote! {
+        #(#attrs)*
+        #vis #unsafety trait #ident #generics: #(#supertraits)+* #bounds { #(#others)* #(#methods)* }
+    }
+}
+
+/// `Send` and `Sync`, where the user did not write them already.
+fn missing_bounds(interface: &Interface) -> impl Iterator<Item = TokenStream> {
+    let written = |name: &str| {
+        interface.item.supertraits.iter().any(|bound| {
+            matches!(bound, TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == name))
+        })
+    };
+    let send = (!written("Send")).then(|| quote!(::core::marker::Send));
+    let sync = (!written("Sync")).then(|| quote!(::core::marker::Sync));
+    send.into_iter().chain(sync)
+}
+
+/// Writes one function of the trait.
+fn declaration(interface: &Interface, method: &Method) -> TokenStream {
+    let attributes = &method.attributes;
+    let mut signature = signature(method);
+    if method.signature.asyncness.is_none() {
+        let end = method
+            .body
+            .as_ref()
+            .map_or_else(|| quote!(;), |body| quote!(#body));
+        return quote!(#(#attributes)* #signature #end);
+    }
+    if method.is_constructor() || !method.sound {
+        signature
+            .generics
+            .make_where_clause()
+            .predicates
+            .push(parse_quote!(Self: ::core::marker::Sized));
+    }
+    let body = match &method.body {
+        Some(block) => quote!({ async move #block }),
+        None if method.is_constructor() => not_activatable(interface, method),
+        None => quote!(;),
+    };
+    quote!(#(#attributes)* #signature #body)
+}
+
+/// The signature; that of an `async fn` as a function that returns a `Send` future.
+pub(crate) fn signature(method: &Method) -> Signature {
+    let mut signature = method.signature.clone();
+    signature.constness = None;
+    signature.variadic = None;
+    if signature.asyncness.take().is_none() {
+        return signature;
+    }
+    let output = method
+        .answer
+        .whole
+        .as_ref()
+        .map_or_else(|| quote!(()), |whole| quote!(#whole));
+    // The compiler tells of a future that is not `Send` at these tokens.
+    let place = place_of(&output);
+    let future = quote_spanned!(place=> impl ::core::future::Future<Output = #output> + ::core::marker::Send);
+    signature.output = parse_quote!(-> #future);
+    signature
+}
+
+/// The body of a constructor that the implementor did not write.
+fn not_activatable(interface: &Interface, method: &Method) -> TokenStream {
+    let krate = &interface.krate;
+    let name = interface.ident().to_string();
+    let names = method
+        .signature
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            FnArg::Typed(typed) => plain_name(&typed.pat),
+            FnArg::Receiver(_) => None,
+        });
+    let names: Vec<_> = names.collect();
+    let unused = (!names.is_empty()).then(|| quote!(let _ = (#(#names,)*);));
+    quote!({ #unused #krate::__private::not_activatable(#name) })
+}

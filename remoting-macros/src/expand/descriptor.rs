@@ -1,0 +1,67 @@
+//! The interface's descriptor: names, numbers and what the attributes ask for.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::ast::{Interface, Method, Receiver};
+use crate::attr::Mark;
+use crate::hash::fnv1a64;
+
+/// Writes `static INTERFACE`.
+pub(super) fn descriptor(interface: &Interface) -> TokenStream {
+    let name = &interface.wire_name;
+    let signature = signature_hash(interface);
+    let methods: Vec<_> = interface.calls().map(method_descriptor).collect();
+    let constructors: Vec<_> = interface.constructors().map(method_descriptor).collect();
+    let methods = (!methods.is_empty()).then(|| quote!(.methods(&[#(#methods),*])));
+    let constructors =
+        (!constructors.is_empty()).then(|| quote!(.constructors(&[#(#constructors),*])));
+    quote! {
+        static INTERFACE: __private::InterfaceDescriptor =
+            __private::InterfaceDescriptor::new(#name, #signature) #methods #constructors;
+    }
+}
+
+/// Writes the descriptor of one method.
+fn method_descriptor(method: &Method) -> TokenStream {
+    let name = method.wire_name();
+    let arguments = method.arguments.iter().map(|argument| argument.wire_name());
+    let exclusive = (method.receiver == Receiver::Exclusive).then(|| quote!(.exclusive()));
+    let setters = [
+        (Mark::Oneway, quote!(.oneway())),
+        (Mark::Idempotent, quote!(.idempotent())),
+        (Mark::Readonly, quote!(.readonly())),
+        (Mark::Detached, quote!(.detached())),
+        (Mark::CancelSafe, quote!(.cancel_safe())),
+        (Mark::Blocking, quote!(.blocking())),
+    ];
+    let set = setters
+        .into_iter()
+        .filter(|(mark, _)| method.marks.has(*mark))
+        .map(|(_, setter)| setter);
+    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)*)
+}
+
+/// Sums up all signatures, so that two ends can tell that their versions differ.
+fn signature_hash(interface: &Interface) -> u64 {
+    let mut text = interface.wire_name.clone();
+    for method in interface.calls().chain(interface.constructors()) {
+        text.push_str(&format!("\n{} {:?} ", method.wire_name(), method.receiver));
+        for argument in &method.arguments {
+            text.push_str(&format!(
+                "{}:{},",
+                argument.wire_name(),
+                without_spaces(&argument.ty)
+            ));
+        }
+        text.push_str(&format!("->{}", without_spaces(&method.answer)));
+    }
+    fnv1a64(text.as_bytes())
+}
+
+/// The tokens as text; spaces are left out because compilers differ in where they put them.
+fn without_spaces(tokens: &impl ToTokens) -> String {
+    let mut text = tokens.to_token_stream().to_string();
+    text.retain(|letter| !letter.is_whitespace());
+    text
+}

@@ -1,0 +1,104 @@
+//! What the proxy can do: every method is one call into core.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use crate::ast::{Interface, Method, Receiver};
+
+use super::handle::common_traits;
+use super::scope::{Scope, number, place_of};
+
+/// Writes everything that is implemented for the proxy but the trait itself.
+pub(super) fn implementations(interface: &Interface, scope: &Scope) -> TokenStream {
+    let proxy = &scope.proxy;
+    let fields = [quote!(reference)].into_iter().chain(scope.phantom_value());
+    let stub = scope.implement(
+        None,
+        &quote!(__private::Stub for #proxy),
+        &quote! {
+            fn interface() -> &'static __private::InterfaceDescriptor { &INTERFACE }
+            fn from_reference(reference: __private::Reference) -> Self { Self(#(#fields),*) }
+            fn reference(&self) -> &__private::Reference { &self.0 }
+        },
+    );
+    let common = scope
+        .phantom_field()
+        .map(|_| common_traits(interface, "Proxy"));
+    let methods = interface.methods.iter().filter(|method| method.sound);
+    let methods = methods.map(|method| match method.is_constructor() {
+        true => activating(interface, scope, method),
+        false => calling(interface, scope, method),
+    });
+    let inherent = scope.implement(None, &quote!(#proxy), &quote!(#(#methods)*));
+    quote!(#stub #common #inherent)
+}
+
+/// Writes the trait's implementation by the proxy.
+pub(super) fn contract_implementation(interface: &Interface, scope: &Scope) -> TokenStream {
+    let (contract, proxy) = (&scope.interface, &scope.proxy);
+    let methods = interface
+        .methods
+        .iter()
+        .map(|method| forwarding(scope, method));
+    scope.implement(None, &quote!(#contract for #proxy), &quote!(#(#methods)*))
+}
+
+/// Writes the inherent method that calls.
+fn calling(interface: &Interface, scope: &Scope, method: &Method) -> TokenStream {
+    let visibility = interface.visibility();
+    let (ident, declared) = (method.ident(), method.declared());
+    let docs = method.docs(&format!(" Calls `{ident}` of the server object."));
+    let answer = scope.call(&method.answer);
+    let (index, values) = (number(method), encoded(method));
+    // A result that cannot be decoded is reported where its type is written.
+    let place = place_of(&method.answer);
+    let call = if method.answer.is_bytes() {
+        quote_spanned!(place=> call_bytes)
+    } else {
+        quote_spanned!(place=> call)
+    };
+    quote! {
+        #docs
+        #visibility fn #ident(&self, #declared) -> #answer { self.0.#call(&INTERFACE, #index, #values) }
+    }
+}
+
+/// Writes the inherent function that activates at the registered URL.
+fn activating(interface: &Interface, scope: &Scope, method: &Method) -> TokenStream {
+    let visibility = interface.visibility();
+    let (ident, declared) = (method.ident(), method.declared());
+    let docs = method.docs(&format!(
+        " Activates an object by its constructor `{ident}`."
+    ));
+    let answer = scope.call(&method.answer);
+    let (index, values) = (number(method), encoded(method));
+    quote! {
+        #docs
+        #visibility fn #ident(#declared) -> #answer { __private::activate_registered(&INTERFACE, #index, #values) }
+    }
+}
+
+/// Writes the trait's method on the proxy: the inherent one of the same name.
+pub(crate) fn forwarding(scope: &Scope, method: &Method) -> TokenStream {
+    let (ident, declared) = (method.ident(), method.declared());
+    let answer = scope.call(&method.answer);
+    let names: Vec<_> = method.names().collect();
+    let (receiver, this) = match method.receiver {
+        Receiver::Shared => (quote!(&self,), quote!(self,)),
+        Receiver::Exclusive => (quote!(&mut self,), quote!(self,)),
+        Receiver::None | Receiver::Other => (quote!(), quote!()),
+    };
+    quote!(fn #ident(#receiver #declared) -> #answer { Self::#ident(#this #(#names),*) })
+}
+
+/// The arguments as the tuple that is encoded.
+///
+/// An argument that cannot be encoded is reported where its type is written.
+pub(super) fn encoded(method: &Method) -> TokenStream {
+    let values = method.arguments.iter().map(|argument| {
+        let mut name = argument.name.clone();
+        name.set_span(place_of(&argument.ty));
+        argument.passing.encoded(&name)
+    });
+    quote!((#(#values,)*))
+}

@@ -1,0 +1,183 @@
+//! The channel's settings, and what it does for its host.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use remoting_core::channel::{
+    Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
+};
+use remoting_core::formatter::FormatterRef;
+use remoting_core::{Error, ErrorKind, ObjectUrl};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+
+use crate::dial::dial;
+use crate::link::{StreamReader, StreamWriter};
+use crate::listen::{accept_all, bind};
+
+const SCHEME: &str = "tcp";
+
+/// After how much silence the system asks whether the other machine is there.
+///
+/// The session asks the peer itself, and sooner; this is for what it cannot see.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Objects over TCP, in clear text.
+///
+/// ```
+/// use remoting_tcp::TcpChannel;
+///
+/// // A server, on any free port of this machine.
+/// let server = TcpChannel::listen("127.0.0.1:0");
+///
+/// // A client that prefers this channel to others with the same scheme.
+/// let client = TcpChannel::client().named("fast").priority(10);
+/// ```
+#[derive(Debug, Clone)]
+pub struct TcpChannel {
+    settings: ChannelSettings,
+    listen_on: Option<String>,
+    allow_plaintext: bool,
+}
+
+impl TcpChannel {
+    /// Makes a channel that listens on `address` and can dial.
+    ///
+    /// - `address`: `host:port`; port 0 takes any free one. Addresses that other
+    ///   machines can reach need [`allow_plaintext`](Self::allow_plaintext). It is
+    ///   looked at when the host starts to listen.
+    pub fn listen(address: impl ToString) -> Self {
+        Self {
+            listen_on: Some(address.to_string()),
+            ..Self::client()
+        }
+    }
+
+    /// Makes a channel that only dials.
+    pub fn client() -> Self {
+        Self {
+            settings: ChannelSettings::new(SCHEME),
+            listen_on: None,
+            allow_plaintext: false,
+        }
+    }
+
+    /// Sets the name under which the host knows the channel, `tcp` unless set.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// Sets the priority, 1 unless set: channels of higher priority are tried first.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.settings.priority = priority;
+        self
+    }
+
+    /// Sets how calls that leave through the channel are written.
+    #[must_use]
+    pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
+        self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Lets the channel listen where other machines reach it, although it sends clear
+    /// text and lets anybody call.
+    ///
+    /// For networks in which every machine is trusted.
+    #[must_use]
+    pub fn allow_plaintext(mut self) -> Self {
+        self.allow_plaintext = true;
+        self
+    }
+
+    async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
+        let Some(address) = &self.listen_on else {
+            return Ok(None);
+        };
+        needs_runtime()?;
+        let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
+        let listener = bind(address, plaintext_allowed).await?;
+        let bound = listener.local_addr().map_err(|error| {
+            let text = format!("cannot tell which address `{address}` became ({error})");
+            Error::new(ErrorKind::Config, text).with_source(error)
+        })?;
+        let guard = accept_all(listener, move |stream, peer| {
+            welcome(stream, peer, &acceptor)
+        });
+        Ok(Some(Listener {
+            address: format!("{SCHEME}://{bound}"),
+            guard: Box::new(guard),
+        }))
+    }
+}
+
+impl Channel for TcpChannel {
+    fn scheme(&self) -> &'static str {
+        SCHEME
+    }
+
+    fn settings(&self) -> &ChannelSettings {
+        &self.settings
+    }
+
+    fn listen(&self, acceptor: Acceptor) -> BoxFuture<'_, Result<Option<Listener>, Error>> {
+        Box::pin(self.start(acceptor))
+    }
+
+    fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
+        Box::pin(async move {
+            needs_runtime()?;
+            let stream = dial(url.authority()).await?;
+            Ok(Dialed::Link(link(stream, url.authority().to_owned())))
+        })
+    }
+}
+
+/// Gives a new connection to the host, if the host has room for it.
+fn welcome(stream: TcpStream, peer: SocketAddr, acceptor: &Acceptor) {
+    let source = peer.ip().to_canonical();
+    match acceptor.admit(Some(source)) {
+        Some(admission) => {
+            let peer = SocketAddr::new(source, peer.port());
+            acceptor.accept(link(stream, peer.to_string()), admission);
+        }
+        None => tracing::debug!(%peer, "a connection was closed: the host has no room for it"),
+    }
+}
+
+fn link(stream: TcpStream, peer: String) -> Link {
+    tune(&stream);
+    let (reader, writer) = stream.into_split();
+    Link {
+        reader: Box::new(StreamReader::new(reader)),
+        writer: Box::new(StreamWriter::new(writer)),
+        peer,
+    }
+}
+
+/// Makes the socket send at once and notice when the other machine is gone.
+fn tune(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let tuned = stream
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    if let Err(error) = tuned {
+        // It works without, slower; or the peer is gone already, which the first read tells.
+        tracing::debug!(%error, "a socket could not be tuned");
+    }
+}
+
+/// Sockets need the runtime's driver; without one they panic.
+fn needs_runtime() -> Result<(), Error> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = "a TCP channel works inside a tokio runtime; call it from `#[tokio::main]`";
+            Err(Error::new(ErrorKind::Config, text).with_source(error))
+        }
+    }
+}

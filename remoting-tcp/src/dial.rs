@@ -1,0 +1,145 @@
+//! From the authority of a URL to a connected socket.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use remoting_core::{Error, ErrorKind};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+/// How long one address has to answer, and how long a name may take to be found.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most addresses of one name that are tried.
+const MOST_ADDRESSES: usize = 16;
+
+/// Connects to the first address of `authority` that answers.
+///
+/// - `authority`: `host:port`, as in a URL.
+///
+/// # Errors
+///
+/// `ConnectFailed`, naming each address that was tried and what became of it.
+pub(crate) async fn dial(authority: &str) -> Result<TcpStream, Error> {
+    let mut tried = String::new();
+    let mut last = None;
+    for address in resolve(authority).await? {
+        match connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => {
+                let separator = if tried.is_empty() { "" } else { ", " };
+                let _ = write!(tried, "{separator}{address}: {error}");
+                last = Some(error);
+            }
+        }
+    }
+    let Some(last) = last else {
+        return Err(unknown(authority, "it has no addresses"));
+    };
+    let advice = match last.kind() {
+        io::ErrorKind::TimedOut => "is the address right, and does no firewall drop the packets?",
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            "is this machine on the server's network?"
+        }
+        _ => "is the server running and listening there?",
+    };
+    let text = format!("cannot connect to `tcp://{authority}` ({tried}); {advice}");
+    Err(Error::new(ErrorKind::ConnectFailed, text).with_source(last))
+}
+
+async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Error> {
+    let host_and_port = authority.rsplit_once(':');
+    if host_and_port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+        let text = format!(
+            "cannot connect to `tcp://{authority}`: it names no port; write it like `tcp://host:8080`"
+        );
+        return Err(Error::new(ErrorKind::ConnectFailed, text));
+    }
+    match timeout(PATIENCE, lookup_host(authority)).await {
+        Ok(Ok(addresses)) => Ok(addresses.take(MOST_ADDRESSES).collect()),
+        Ok(Err(error)) => Err(unknown(authority, &error.to_string()).with_source(error)),
+        Err(_) => Err(unknown(authority, "no name server answered in time")),
+    }
+}
+
+fn unknown(authority: &str, why: &str) -> Error {
+    let text = format!(
+        "cannot connect to `tcp://{authority}`: its address cannot be found ({why}); \
+         check the spelling of the host's name"
+    );
+    Error::new(ErrorKind::ConnectFailed, text)
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = match timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(connected) => connected?,
+        Err(_) => {
+            let text = format!("no answer within {} s", PATIENCE.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+    };
+    // On loopback, a socket can happen to get the very port it dials, and meets itself.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_nobody_listens_on_gives_the_address_and_the_reason() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = dial(&format!("localhost:{}", address.port()))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectFailed);
+        let text = error.message();
+        assert!(
+            text.contains(&format!("tcp://localhost:{}", address.port())),
+            "{text}"
+        );
+        assert!(text.contains(&format!("{address}: ")), "{text}");
+        assert!(text.contains("is the server running"), "{text}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_address_without_a_port_is_refused_before_anything_is_asked() {
+        for authority in [
+            "localhost",
+            "[::1]",
+            "localhost:",
+            "localhost:http",
+            "localhost:70000",
+        ] {
+            let error = dial(authority).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectFailed);
+            assert!(error.message().contains("names no port"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_exist_is_an_error_that_says_so() {
+        let error = dial("no-such-host.invalid:1").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectFailed);
+        assert!(error.message().contains("cannot be found"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn each_address_of_a_name_is_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // `localhost` may stand for ::1 first, where nobody listens.
+        let stream = dial(&format!("localhost:{port}")).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+    }
+}

@@ -1,0 +1,255 @@
+//! A socket that listens, and the loop that accepts.
+//!
+//! Nothing that `accept` reports ends the loop: a process that is alive and
+//! refuses connections is worse than one that is down. Stopping closes the socket
+//! before the drop of the guard returns, so the same port can be listened on again
+//! at once.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use remoting_core::{Error, ErrorKind};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::task::AbortHandle;
+
+/// How long the loop rests when the machine cannot accept: no descriptors, no memory.
+const REST: Duration = Duration::from_millis(50);
+
+/// Binds the first of the addresses of `address` that can be bound.
+///
+/// - `address`: `host:port`; port 0 takes any free one.
+/// - `plaintext_allowed`: whether addresses beyond this machine may be bound.
+///
+/// # Errors
+///
+/// `ChannelTaken` if something listens there, `Config` if the address cannot be used.
+pub(crate) async fn bind(address: &str, plaintext_allowed: bool) -> Result<TcpListener, Error> {
+    let addresses: Vec<SocketAddr> = lookup_host(address)
+        .await
+        .map_err(|error| unreadable(address, error))?
+        .collect();
+    let outside = addresses.iter().find(|address| !is_loopback(address.ip()));
+    if let (Some(outside), false) = (outside, plaintext_allowed) {
+        return Err(beyond_this_machine(address, *outside));
+    }
+    TcpListener::bind(addresses.as_slice())
+        .await
+        .map_err(|error| unbindable(address, error))
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+fn unreadable(address: &str, error: io::Error) -> Error {
+    let text = format!(
+        "`{address}` is no address to listen on ({error}); \
+         write it like `127.0.0.1:8080`, with port 0 for any free one"
+    );
+    Error::new(ErrorKind::Config, text).with_source(error)
+}
+
+fn beyond_this_machine(address: &str, outside: SocketAddr) -> Error {
+    let also = if address == outside.to_string() {
+        String::new()
+    } else {
+        format!(" ({outside})")
+    };
+    let text = format!(
+        "`{address}`{also} can be reached from other machines, and this channel sends clear text \
+         and asks nobody who they are; listen on `127.0.0.1`, or call `allow_plaintext()` \
+         if the network is trusted"
+    );
+    Error::new(ErrorKind::Config, text)
+}
+
+fn unbindable(address: &str, error: io::Error) -> Error {
+    let (kind, advice) = match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            ErrorKind::ChannelTaken,
+            "something listens there already; stop it, or choose another port, 0 for any free one",
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            (ErrorKind::Config, "the address is none of this machine's")
+        }
+        io::ErrorKind::PermissionDenied => (
+            ErrorKind::Config,
+            "the system does not allow it; ports from 1024 on need no rights",
+        ),
+        _ => (ErrorKind::Config, "the system refused"),
+    };
+    let text = format!("cannot listen on `tcp://{address}`: {advice} ({error})");
+    Error::new(kind, text).with_source(error)
+}
+
+/// Accepts connections in a task of the current runtime until the guard is dropped.
+///
+/// - `welcome`: is given each connection; must not block.
+pub(crate) fn accept_all(
+    listener: TcpListener,
+    welcome: impl Fn(TcpStream, SocketAddr) + Send + 'static,
+) -> AcceptGuard {
+    let socket = Socket(Arc::new(Mutex::new(Some(listener))));
+    let task = tokio::spawn(accept_loop(CloseOnDrop(socket.clone()), welcome));
+    AcceptGuard {
+        socket,
+        task: task.abort_handle(),
+    }
+}
+
+/// Ends the accepting when dropped.
+#[derive(Debug)]
+pub(crate) struct AcceptGuard {
+    socket: Socket,
+    task: AbortHandle,
+}
+
+impl Drop for AcceptGuard {
+    fn drop(&mut self) {
+        self.socket.close();
+        self.task.abort();
+    }
+}
+
+/// The socket that listens, shared by the loop and the guard: either can close it.
+#[derive(Debug, Clone)]
+struct Socket(Arc<Mutex<Option<TcpListener>>>);
+
+impl Socket {
+    fn lock(&self) -> MutexGuard<'_, Option<TcpListener>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let listener = self.lock().take();
+        drop(listener);
+    }
+
+    /// Gives the next connection, or `None` when the socket is closed.
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        poll_fn(|cx| match self.lock().as_ref() {
+            Some(listener) => listener.poll_accept(cx).map(Some),
+            None => Poll::Ready(None),
+        })
+        .await
+    }
+}
+
+/// Closes the socket when the loop goes, be it with its runtime and before it ran.
+struct CloseOnDrop(Socket);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+async fn accept_loop(socket: CloseOnDrop, welcome: impl Fn(TcpStream, SocketAddr)) {
+    let mut troubled = false;
+    while let Some(accepted) = socket.0.accept().await {
+        match accepted {
+            Ok((stream, peer)) => {
+                troubled = false;
+                welcome(stream, peer);
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                if !troubled {
+                    tracing::error!(%error, "no connections can be accepted at the moment");
+                }
+                troubled = true;
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Tells errors of a connection that failed before it was accepted from ours.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn addresses_beyond_this_machine_have_to_be_allowed() {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+            let error = bind(address, false).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.message().contains("allow_plaintext()"), "{error}");
+        }
+        assert!(bind("0.0.0.0:0", true).await.is_ok());
+        assert!(bind("localhost:0", false).await.is_ok());
+        assert!(is_loopback("::ffff:127.0.0.1".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_told_from_one_that_cannot_be_used() {
+        let first = bind("127.0.0.1:0", false).await.unwrap();
+        let address = first.local_addr().unwrap().to_string();
+        let error = bind(&address, false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ChannelTaken);
+        assert!(error.message().contains(&address), "{error}");
+        for address in ["here", "127.0.0.1", "tcp://127.0.0.1:0", "192.0.2.1:0"] {
+            assert_eq!(
+                bind(address, true).await.unwrap_err().kind(),
+                ErrorKind::Config,
+                "{address}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_is_free_as_soon_as_the_guard_is_gone() {
+        let mut address = "127.0.0.1:0".to_owned();
+        for _ in 0..20 {
+            let listener = bind(&address, false).await.unwrap();
+            address = listener.local_addr().unwrap().to_string();
+            let guard = accept_all(listener, |_, _| {});
+            tokio::task::yield_now().await;
+            drop(guard);
+        }
+    }
+
+    #[test]
+    fn a_port_is_free_when_the_runtime_of_its_loop_is_gone() {
+        let runtime = Runtime::new().unwrap();
+        let (address, guard) = runtime.block_on(async {
+            let listener = bind("127.0.0.1:0", false).await.unwrap();
+            (
+                listener.local_addr().unwrap().to_string(),
+                accept_all(listener, |_, _| {}),
+            )
+        });
+        drop(runtime);
+        let second = Runtime::new().unwrap();
+        assert!(second.block_on(bind(&address, false)).is_ok());
+        drop(guard);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_wanted_is_closed_at_once() {
+        let listener = bind("127.0.0.1:0", false).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _guard = accept_all(listener, |stream, _| drop(stream));
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Layout
+//!
+//! This crate is a face: it re-exports `remoting-core`, and by feature the attribute
+//! [`macro@remote`] and the channels.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod process;
+
+#[cfg(feature = "tcp")]
+pub use remoting_tcp::TcpChannel;
+
+pub use process::{connect, host};
+pub use remoting_core::channel::{self, InProcessChannel};
+pub use remoting_core::formatter;
+#[cfg(feature = "json")]
+pub use remoting_core::formatter::Json;
+#[cfg(feature = "msgpack")]
+pub use remoting_core::formatter::MessagePack;
+pub use remoting_core::testing;
+pub use remoting_core::{
+    Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, Counters, Dispatcher, Drained,
+    Error, ErrorKind, Executed, GoneReason, Host, HostBuilder, Limits, ObjectName, ObjectRef, ObjectUrl, Proxy,
+    Publication, ReplyMessage, Result, RunUntil,
+};
+#[cfg(feature = "macros")]
+pub use remoting_macros::remote_facade as remote;
+
+/// What a program needs to declare, offer and call objects.
+///
+/// `Serialize` and `Deserialize` are not among it: their derives need the crate `serde`
+/// in the user's own `Cargo.toml`.
+pub mod prelude {
+    #[cfg(feature = "tcp")]
+    pub use crate::TcpChannel;
+    #[cfg(feature = "macros")]
+    pub use crate::remote;
+    pub use crate::{CallContext, CallOptions, Host, InProcessChannel, Proxy};
+}
+
+#[doc(hidden)]
+pub use remoting_core::__private;
