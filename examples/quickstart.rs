@@ -38,11 +38,23 @@ impl Counter for Tally {
 }
 
 async fn server() -> anyhow::Result<()> {
-    let host = Host::builder().channel(TcpChannel::listen("127.0.0.1:0")).start().await?;
-    host.publish("singleton", CounterDispatcher::singleton(|| Tally(AtomicU32::new(1))))?;
-    host.publish("single-call", CounterDispatcher::single_call(|| Tally(AtomicU32::new(1))))?;
+    let host = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0"))
+        .start()
+        .await?;
+    host.publish(
+        "singleton",
+        CounterDispatcher::singleton(|| Tally(AtomicU32::new(1))),
+    )?;
+    host.publish(
+        "single-call",
+        CounterDispatcher::single_call(|| Tally(AtomicU32::new(1))),
+    )?;
     host.publish("activated", CounterDispatcher::<Tally>::activated())?;
-    let address = host.channel("tcp").and_then(|channel| channel.address()).context("the channel listens")?;
+    let address = host
+        .channel("tcp")
+        .and_then(|channel| channel.address())
+        .context("the channel listens")?;
     println!("{address}");
     // Serve until whoever started this process goes away.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await?;
@@ -54,27 +66,54 @@ async fn server() -> anyhow::Result<()> {
 async fn client(address: &str) -> anyhow::Result<()> {
     println!("client: process {}", std::process::id());
     // Two hosts, so two clients: each has a connection of its own.
-    let first = Host::builder().channel(TcpChannel::client()).start().await?;
-    let second = Host::builder().channel(TcpChannel::client()).start().await?;
+    let first = Host::builder()
+        .channel(TcpChannel::client())
+        .start()
+        .await?;
+    let second = Host::builder()
+        .channel(TcpChannel::client())
+        .start()
+        .await?;
 
     let counts = two_clients(&first, &second, &format!("{address}/singleton")).await?;
-    println!("singleton: the first client counts {}, the second {}", counts.0, counts.1);
-    ensure!(counts == (1, 2), "a singleton is one object for all clients");
+    println!(
+        "singleton: the first client counts {}, the second {}",
+        counts.0, counts.1
+    );
+    ensure!(
+        counts == (1, 2),
+        "a singleton is one object for all clients"
+    );
 
     let counts = two_clients(&first, &second, &format!("{address}/single-call")).await?;
-    println!("single call: the first client counts {}, the second {}", counts.0, counts.1);
-    ensure!(counts == (1, 1), "a single-call object is new for each call");
+    println!(
+        "single call: the first client counts {}, the second {}",
+        counts.0, counts.1
+    );
+    ensure!(
+        counts == (1, 1),
+        "a single-call object is new for each call"
+    );
 
     let url = format!("{address}/activated");
-    let from_ten = first.activate::<CounterProxy>(&url)?.starting_at(10).await?;
-    let from_fifty = second.activate::<CounterProxy>(&url)?.starting_at(50).await?;
+    let from_ten = first.activate::<CounterProxy>(&url).starting_at(10).await?;
+    let from_fifty = second
+        .activate::<CounterProxy>(&url)
+        .starting_at(50)
+        .await?;
     from_ten.next().await?;
     let (ten, server) = from_ten.next().await?;
     let (fifty, _) = from_fifty.next().await?;
     println!("activated: the object from 10 counts {ten}, the object from 50 {fifty}");
-    ensure!((ten, fifty) == (11, 50), "an activated object is its client's own");
+    ensure!(
+        (ten, fifty) == (11, 50),
+        "an activated object is its client's own"
+    );
     println!("server: process {server}");
-    ensure!(server != std::process::id(), "the objects live in another process");
+    ensure!(
+        server != std::process::id(),
+        "the objects live in another process"
+    );
     Ok(())
 }
 
@@ -95,7 +134,8 @@ fn start_server() -> anyhow::Result<(Child, String)> {
         .spawn()
         .context("the server process starts")?;
     let mut address = String::new();
-    BufReader::new(child.stdout.take().context("the server has an output")?).read_line(&mut address)?;
+    BufReader::new(child.stdout.take().context("the server has an output")?)
+        .read_line(&mut address)?;
     Ok((child, address.trim().to_owned()))
 }
 

@@ -14,7 +14,9 @@ pub fn host() -> &'static Host {
         let builder = Host::builder().channel(InProcessChannel::client());
         #[cfg(feature = "tcp")]
         let builder = builder.channel(remoting_tcp::TcpChannel::client());
-        builder.start_client().expect("the channels of the process's own host have different names")
+        builder
+            .start_client()
+            .expect("the channels of the process's own host have different names")
     });
     &HOST
 }

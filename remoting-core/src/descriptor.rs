@@ -55,12 +55,18 @@ impl InterfaceDescriptor {
 
     /// Finds a method by its hash.
     pub fn method(&self, id: MethodId) -> Option<(usize, &'static MethodDescriptor)> {
-        self.methods.iter().enumerate().find(|(_, method)| method.id == id)
+        self.methods
+            .iter()
+            .enumerate()
+            .find(|(_, method)| method.id == id)
     }
 
     /// Finds a constructor by its hash.
     pub fn constructor(&self, id: MethodId) -> Option<(usize, &'static MethodDescriptor)> {
-        self.constructors.iter().enumerate().find(|(_, method)| method.id == id)
+        self.constructors
+            .iter()
+            .enumerate()
+            .find(|(_, method)| method.id == id)
     }
 }
 

@@ -20,19 +20,19 @@
 
 extern crate self as remoting_core;
 
-mod error;
-mod url;
-mod id;
-mod descriptor;
-mod payload;
-mod limits;
 mod budget;
-mod text;
 mod clock;
+mod descriptor;
+mod error;
+mod id;
+mod limits;
+mod log;
+mod payload;
+mod url;
 
+pub mod formatter;
 #[doc(hidden)]
 pub mod wire;
-pub mod formatter;
 
 #[doc(hidden)]
 pub mod session;
@@ -60,9 +60,9 @@ pub use remoting_macros::remote;
 /// What a program needs to declare, offer and call objects.
 pub mod prelude {
     pub use crate::formatter::FormatterRef;
-    pub use crate::{CallContext, CallOptions, Host, Proxy};
     #[cfg(feature = "macros")]
     pub use crate::remote;
+    pub use crate::{CallContext, CallOptions, Host, Proxy};
 }
 
 /// What generated code uses. Nothing here is promised to anybody else.
@@ -73,8 +73,8 @@ pub mod __private {
     pub use crate::formatter::{Blob, ByteVec, Defaulted, Text};
     pub use crate::host::activate_registered;
     pub use crate::object::{
-        ArgumentBytes, Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Dispatched, IncomingCall,
-        Shared, bytes, not_activatable, pin,
+        ArgumentBytes, Construct, ConstructWith, Constructed, ConstructorCall, Dispatch,
+        Dispatched, IncomingCall, Shared, bytes, not_activatable, pin,
     };
     pub use crate::proxy::{Activatable, Activator, Call, Outcome, Reference, Stub, Value};
 }

@@ -22,7 +22,10 @@ enum Repr {
 impl Payload {
     /// Makes an empty payload.
     pub const fn new() -> Self {
-        Self(Repr::Inline { length: 0, bytes: [0; INLINE] })
+        Self(Repr::Inline {
+            length: 0,
+            bytes: [0; INLINE],
+        })
     }
 
     /// The bytes.
@@ -131,7 +134,11 @@ mod tests {
                 for chunk in bytes.chunks(step) {
                     payload.extend_from_slice(chunk);
                 }
-                assert_eq!(payload.as_slice(), bytes, "{total} bytes in steps of {step}");
+                assert_eq!(
+                    payload.as_slice(),
+                    bytes,
+                    "{total} bytes in steps of {step}"
+                );
             }
         }
     }

@@ -37,7 +37,13 @@ impl CallMessage {
     /// Makes a call without arguments, headers or locks.
     ///
     /// - `deadline`: how long the caller will wait from now on.
-    pub fn new(object: impl Into<String>, interface: InterfaceId, method: MethodId, codec: Codec, deadline: Duration) -> Self {
+    pub fn new(
+        object: impl Into<String>,
+        interface: InterfaceId,
+        method: MethodId,
+        codec: Codec,
+        deadline: Duration,
+    ) -> Self {
         Self {
             object: object.into(),
             interface,

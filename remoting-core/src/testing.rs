@@ -15,7 +15,13 @@ use crate::id::random_bytes;
 /// None that is to be expected: the address is drawn at random.
 pub async fn pair() -> Result<(Host, Host)> {
     let name = format!("pair-{:016x}", u64::from_le_bytes(random_bytes()));
-    let server = Host::builder().channel(InProcessChannel::listen(&name)).start().await?;
-    let client = Host::builder().channel(InProcessChannel::client()).start().await?;
+    let server = Host::builder()
+        .channel(InProcessChannel::listen(&name))
+        .start()
+        .await?;
+    let client = Host::builder()
+        .channel(InProcessChannel::client())
+        .start()
+        .await?;
     Ok((server, client))
 }

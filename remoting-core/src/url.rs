@@ -46,23 +46,37 @@ impl FromStr for ObjectUrl {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let invalid = |what: &str| {
-            let text: String = text.chars().take(MAX_NAME).flat_map(char::escape_debug).collect();
+            let text: String = text
+                .chars()
+                .take(MAX_NAME)
+                .flat_map(char::escape_debug)
+                .collect();
             Error::new(
                 ErrorKind::InvalidUrl,
-                format!("`{text}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`"),
+                format!(
+                    "`{text}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`"
+                ),
             )
         };
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| invalid("it has no scheme"))?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| invalid("it has no scheme"))?;
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(invalid("its scheme is not a word"));
         }
-        let (authority, name) =
-            rest.split_once('/').ok_or_else(|| invalid("it names no object after the address"))?;
+        let (authority, name) = rest
+            .split_once('/')
+            .ok_or_else(|| invalid("it names no object after the address"))?;
         if authority.is_empty() {
             return Err(invalid("it has no address"));
         }
-        if authority.bytes().any(|byte| byte.is_ascii_control() || b" @?#\\".contains(&byte)) {
-            return Err(invalid("its address has a character that addresses do not have"));
+        if authority
+            .bytes()
+            .any(|byte| byte.is_ascii_control() || b" @?#\\".contains(&byte))
+        {
+            return Err(invalid(
+                "its address has a character that addresses do not have",
+            ));
         }
         check_name(name).map_err(|what| invalid(&what))?;
         Ok(Self {
@@ -79,9 +93,14 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
         return Err("the object's name is empty".to_owned());
     }
     if name.len() > MAX_NAME {
-        return Err(format!("the object's name is longer than {MAX_NAME} characters"));
+        return Err(format!(
+            "the object's name is longer than {MAX_NAME} characters"
+        ));
     }
-    match name.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-".contains(*c))) {
+    match name
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "._-".contains(*c)))
+    {
         None => Ok(()),
         Some(c) => Err(format!(
             "the object's name has a `{}`, and names are made of letters, digits, `.`, `_` and `-`",
@@ -97,7 +116,10 @@ mod tests {
     #[test]
     fn a_url_is_read_into_its_parts_and_written_again() {
         let url: ObjectUrl = "TCP://[::1]:8080/my.bank".parse().unwrap();
-        assert_eq!((url.scheme(), url.authority(), url.name()), ("tcp", "[::1]:8080", "my.bank"));
+        assert_eq!(
+            (url.scheme(), url.authority(), url.name()),
+            ("tcp", "[::1]:8080", "my.bank")
+        );
         assert_eq!(url.to_string(), "tcp://[::1]:8080/my.bank");
     }
 
@@ -118,7 +140,10 @@ mod tests {
             let error = text.parse::<ObjectUrl>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidUrl);
             assert!(error.message().contains(reason), "{text}: {error}");
-            assert!(error.message().contains("tcp://127.0.0.1:8080/bank"), "{error}");
+            assert!(
+                error.message().contains("tcp://127.0.0.1:8080/bank"),
+                "{error}"
+            );
         }
     }
 }

@@ -71,7 +71,11 @@ pub struct ChannelSettings {
 impl ChannelSettings {
     /// Priority 1 and the default formatter.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), priority: 1, formatter: FormatterRef::default() }
+        Self {
+            name: name.into(),
+            priority: 1,
+            formatter: FormatterRef::default(),
+        }
     }
 }
 
@@ -85,7 +89,9 @@ pub struct Listener {
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Listener")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +120,11 @@ pub trait LinkReader: Send {
     ///
     /// At most 64 KiB are read at a time, and room is made only for them: never
     /// for a length that the peer announced.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<Result<usize, LinkError>>;
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<Result<usize, LinkError>>;
 }
 
 /// The outgoing half of a link.
@@ -145,7 +155,10 @@ impl fmt::Display for LinkError {
         match self {
             Self::Io(error) => write!(f, "{error}"),
             Self::NotOurProtocol(what) => f.write_str(what),
-            Self::Version(theirs) => write!(f, "the peer speaks version {theirs} of the protocol, this side version 1"),
+            Self::Version(theirs) => write!(
+                f,
+                "the peer speaks version {theirs} of the protocol, this side version 1"
+            ),
         }
     }
 }
@@ -214,7 +227,10 @@ impl Admission {
     /// - `guard`: held as long as the connection lives.
     /// - `handshake`: held until the peer has spoken.
     pub(crate) fn new(guard: impl Send + Sync + 'static, handshake: Arc<dyn Send + Sync>) -> Self {
-        Self { guard: Box::new(guard), handshake }
+        Self {
+            guard: Box::new(guard),
+            handshake,
+        }
     }
 
     pub(crate) fn into_parts(self) -> (Box<dyn Send + Sync>, Arc<dyn Send + Sync>) {

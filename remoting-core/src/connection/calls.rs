@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use super::{Connection, Export, SlotEndpoint, State, Then, apply};
 use crate::clock;
-use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{CallId, Slot};
@@ -43,7 +43,10 @@ pub(crate) struct Deferred {
 
 impl Deferred {
     pub(crate) const fn new() -> Self {
-        Self { effects: Effects::new(), then: Then::Nothing }
+        Self {
+            effects: Effects::new(),
+            then: Then::Nothing,
+        }
     }
 
     /// Does it. `connection` is the one that the calls were made on.
@@ -68,7 +71,10 @@ impl Ticket for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut effects = Effects::new();
-        self.connection.lock().session.leave(self.waiter, &mut effects);
+        self.connection
+            .lock()
+            .session
+            .leave(self.waiter, &mut effects);
         apply(effects);
     }
 }
@@ -115,13 +121,19 @@ impl Connection {
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Result<Started, Fault> {
-        let method = call.method().ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        let method = call
+            .method()
+            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
         let now = clock::now();
         let deadline = call.deadline.unwrap_or(now);
         let header = header_of(call, formatter, deadline.saturating_duration_since(now))?;
         let waiter = self.place_of(call);
         // The RESOLVE of a call's own proxy may be under way beside it.
-        let alone_with = if matches!(destination, Destination::Target(Target::Answer(_))) { 2 } else { 1 };
+        let alone_with = if matches!(destination, Destination::Target(Target::Answer(_))) {
+            2
+        } else {
+            1
+        };
         let mut state = self.lock();
         if let Some(waiter) = waiter {
             match state.session.poll_wait(waiter, waker, now) {
@@ -130,7 +142,15 @@ impl Connection {
                 Poll::Ready(Ok(())) => {}
             }
         }
-        let started = state.send(call, method, destination, &header, waker, now, &mut deferred.effects)?;
+        let started = state.send(
+            call,
+            method,
+            destination,
+            &header,
+            waker,
+            now,
+            &mut deferred.effects,
+        )?;
         deferred.then = match started {
             Started::Queued => Then::Nothing,
             Started::Sent(_) | Started::Posted => {
@@ -138,14 +158,21 @@ impl Connection {
                 state.flush(alone)
             }
         };
-        let waiter = matches!(started, Started::Queued).then(|| state.session.wait(waker, deadline));
+        let waiter =
+            matches!(started, Started::Queued).then(|| state.session.wait(waker, deadline));
         drop(state);
         match (&started, waiter) {
             (Started::Sent(id), _) => {
-                call.flight = Flight::Sent { wire: Arc::clone(self) as _, call: *id };
+                call.flight = Flight::Sent {
+                    wire: Arc::clone(self) as _,
+                    call: *id,
+                };
             }
             (_, Some(waiter)) => {
-                call.flight = Flight::Queued(Box::new(Place { connection: Arc::clone(self), waiter }));
+                call.flight = Flight::Queued(Box::new(Place {
+                    connection: Arc::clone(self),
+                    waiter,
+                }));
             }
             (_, None) => call.flight = Flight::Landed,
         }
@@ -154,9 +181,13 @@ impl Connection {
 
     /// The place at which a call waits in this connection's queue. One in another's is given up.
     fn place_of(self: &Arc<Self>, call: &mut CallState) -> Option<WaiterId> {
-        let Flight::Queued(ticket) = &mut call.flight else { return None };
+        let Flight::Queued(ticket) = &mut call.flight else {
+            return None;
+        };
         let place = ticket.as_any().downcast_ref::<Place>();
-        let own = place.filter(|place| Arc::ptr_eq(&place.connection, self)).map(|place| place.waiter);
+        let own = place
+            .filter(|place| Arc::ptr_eq(&place.connection, self))
+            .map(|place| place.waiter);
         if own.is_none() {
             call.flight = Flight::Grounded;
         }
@@ -165,30 +196,57 @@ impl Connection {
 
     /// Asks for the slot of a publication. Calls may name the answer before it has come.
     ///
-    /// Gives `None` where there is no place for one more call now.
+    /// Gives `None` where there is no place for one more call now; `call` then queues for one.
+    ///
+    /// - `waker`: woken when the answer has come.
+    /// - `cx`: of the task of `call`.
     pub(crate) fn resolve(
-        &self,
+        self: &Arc<Self>,
         name: &str,
-        interface: &InterfaceDescriptor,
+        call: &mut CallState,
         waker: &Waker,
+        cx: &Context<'_>,
         deferred: &mut Deferred,
     ) -> Result<Option<CallId>, Fault> {
+        let now = clock::now();
+        let deadline = call.deadline.unwrap_or(now);
+        let waiter = self.place_of(call);
+        let mut state = self.lock();
+        if let Some(waiter) = waiter {
+            match state.session.poll_wait(waiter, cx.waker(), now) {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(granted) => granted.map_err(Fault::Error)?,
+            }
+        }
         let request = Outgoing::Resolve {
             what: ResolveWhat::Name,
-            interface: interface.id,
-            signature: interface.signature,
+            interface: call.interface.id,
+            signature: call.interface.signature,
             key: name.as_bytes(),
             header: &HeaderBlock::new(),
             payload: &[],
         };
-        let now = clock::now();
-        let deadline = now.checked_add(self.limits.default_deadline).unwrap_or(now);
-        let mut state = self.lock();
-        match state.session.start(request, waker, deadline, now, &mut deferred.effects) {
-            Start::Sent(id) => {
+        let started = state
+            .session
+            .start(request, waker, deadline, now, &mut deferred.effects);
+        let waiter = match started {
+            Start::Full => Some(state.session.wait(cx.waker(), deadline)),
+            Start::Sent(_) => {
                 deferred.then = state.flush(false);
-                Ok(Some(id))
+                None
             }
+            Start::Refused(_) => None,
+        };
+        drop(state);
+        call.flight = match waiter {
+            Some(waiter) => Flight::Queued(Box::new(Place {
+                connection: Arc::clone(self),
+                waiter,
+            })),
+            None => Flight::Grounded,
+        };
+        match started {
+            Start::Sent(id) => Ok(Some(id)),
             Start::Full => Ok(None),
             Start::Refused(error) => Err(Fault::Error(error)),
         }
@@ -201,10 +259,17 @@ impl Connection {
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Poll<Result<Slot, Fault>> {
-        let reply = ready!(self.lock().session.poll_reply(call, waker, &mut deferred.effects));
+        let reply = ready!(
+            self.lock()
+                .session
+                .poll_reply(call, waker, &mut deferred.effects)
+        );
         Poll::Ready(reply.and_then(|reply| match reply.slot {
             Some((slot, _)) => Ok(slot),
-            None => Err(Fault::executed(ErrorKind::BadResult, "the answer holds no object")),
+            None => Err(Fault::executed(
+                ErrorKind::BadResult,
+                "the answer holds no object",
+            )),
         }))
     }
 
@@ -220,7 +285,10 @@ impl Connection {
 }
 
 impl State {
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, borrowed from different places")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one request, borrowed from different places"
+    )]
     fn send(
         &mut self,
         call: &CallState,
@@ -234,13 +302,21 @@ impl State {
         let payload = call.payload.as_slice();
         let request = match destination {
             Destination::Target(target) if method.oneway && call.kind == RequestKind::Method => {
-                return match self.session.post(target, method.id, header, payload, now, effects) {
+                return match self
+                    .session
+                    .post(target, method.id, header, payload, now, effects)
+                {
                     Ok(true) => Ok(Started::Posted),
                     Ok(false) => Ok(Started::Queued),
                     Err(error) => Err(Fault::Error(error)),
                 };
             }
-            Destination::Target(target) => Outgoing::Call { target, method: method.id, header, payload },
+            Destination::Target(target) => Outgoing::Call {
+                target,
+                method: method.id,
+                header,
+                payload,
+            },
             Destination::Publication(name) => Outgoing::Resolve {
                 what: ResolveWhat::Activate(method.id),
                 interface: call.interface.id,
@@ -260,7 +336,11 @@ impl State {
 }
 
 /// Writes down what goes along with a call.
-fn header_of(call: &CallState, formatter: &FormatterRef, left: std::time::Duration) -> Result<HeaderBlock, Fault> {
+fn header_of(
+    call: &CallState,
+    formatter: &FormatterRef,
+    left: std::time::Duration,
+) -> Result<HeaderBlock, Fault> {
     let mut header = HeaderBlock::new();
     header.set_codec(formatter.codec().0);
     let millis = left.as_nanos().div_ceil(1_000_000);
@@ -269,20 +349,35 @@ fn header_of(call: &CallState, formatter: &FormatterRef, left: std::time::Durati
         header.set_locks(&call.locks);
     }
     for (name, value) in call.options.iter().flat_map(|options| &options.headers) {
-        header.add_pair(name, value).map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
+        header
+            .add_pair(name, value)
+            .map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
     }
     Ok(header)
 }
 
 impl Wire for Connection {
-    fn poll_reply(self: Arc<Self>, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+    fn poll_reply(
+        self: Arc<Self>,
+        call: CallId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Fetched, Fault>> {
         let mut effects = Effects::new();
-        let polled = self.lock().session.poll_reply(call, cx.waker(), &mut effects);
+        let polled = self
+            .lock()
+            .session
+            .poll_reply(call, cx.waker(), &mut effects);
         apply(effects);
-        let Poll::Ready(reply) = polled else { return Poll::Pending };
-        Poll::Ready(reply.map(|reply| Fetched {
-            payload: reply.payload,
-            object: reply.slot.map(|(slot, _)| Reference::new(Arc::new(SlotEndpoint::new(self, slot)))),
+        let Poll::Ready(reply) = polled else {
+            return Poll::Pending;
+        };
+        Poll::Ready(reply.map(|reply| {
+            Fetched {
+                payload: reply.payload,
+                object: reply
+                    .slot
+                    .map(|(slot, _)| Reference::new(Arc::new(SlotEndpoint::new(self, slot)))),
+            }
         }))
     }
 

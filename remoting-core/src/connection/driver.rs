@@ -11,8 +11,13 @@ use tokio::time::Sleep;
 use super::{Connection, Export, Flush, Room, apply};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
+use crate::log::{self, Rate};
 use crate::session::{Effects, End, Request};
 use crate::wire::frame::split_frame;
+
+/// Peers that come and go quickly do not fill the log.
+static STARTS: Rate = Rate::new();
+static ENDS: Rate = Rate::new();
 
 /// How long a closing connection tries to write its last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -27,8 +32,17 @@ pub(super) async fn drive<G: Send>(
     handshake: Option<Room>,
 ) {
     let lost = LostOnDrop(Arc::clone(&connection));
-    tracing::debug!(target: "remoting::connection", peer = connection.peer(), "connected");
-    let mut reader = Reader { link, buffer: Vec::new(), start: 0, paused: false, handshake, effects: Effects::new() };
+    if STARTS.line().is_some() {
+        tracing::info!(target: "remoting::connection", peer = connection.peer(), "connected");
+    }
+    let mut reader = Reader {
+        link,
+        buffer: Vec::new(),
+        start: 0,
+        paused: false,
+        handshake,
+        effects: Effects::new(),
+    };
     let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
     let end = poll_fn(|cx| {
         if let Poll::Ready(end) = connection.poll_time(cx, &mut timer) {
@@ -56,7 +70,9 @@ struct LostOnDrop(Arc<Connection>);
 
 impl Drop for LostOnDrop {
     fn drop(&mut self) {
-        self.0.end(End::Lost("the runtime that drove the connection was shut down".to_owned()));
+        self.0.end(End::Lost(
+            "the runtime that drove the connection was shut down".to_owned(),
+        ));
     }
 }
 
@@ -135,14 +151,9 @@ impl Connection {
 
     /// Writes what the end left to be written, and closes the link.
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let speechless = matches!(
-            self.lock().end,
-            Some(End::PeerClosed | End::Lost(_) | End::PeerSilent | End::WriteStalled | End::Aborted { .. })
-        );
-        if !speechless {
-            if self.poll_write(cx).is_pending() {
-                return Poll::Pending;
-            }
+        let speechless = self.lock().end.as_ref().is_some_and(End::is_speechless);
+        if !speechless && self.poll_write(cx).is_pending() {
+            return Poll::Pending;
         }
         let Some(mut outbound) = self.lock().outbound.take() else {
             cx.waker().wake_by_ref();
@@ -157,11 +168,24 @@ impl Connection {
     }
 
     fn log_end(&self) {
-        let state = self.lock();
-        let Some(end) = &state.end else { return };
-        let reason = crate::text::for_log(&end.to_string());
-        drop(state);
-        tracing::info!(target: "remoting::connection", peer = self.peer(), reason, "connection closed");
+        let end = self.lock().end.clone();
+        let Some(end) = end else { return };
+        let Some(_missed) = ENDS.line() else { return };
+        let (peer, reason) = (self.peer(), log::clean(&end.to_string()));
+        match end {
+            End::Violation(violation) => tracing::warn!(
+                target: "remoting::connection",
+                peer,
+                rule = violation.rule(),
+                "connection closed: {reason}",
+            ),
+            End::NotOurProtocol(_) | End::VersionMismatch(_) | End::HandshakeTimeout => {
+                tracing::warn!(target: "remoting::connection", peer, "connection closed: {reason}");
+            }
+            _ => {
+                tracing::info!(target: "remoting::connection", peer, "connection closed: {reason}")
+            }
+        }
     }
 }
 
@@ -192,8 +216,12 @@ impl Reader {
                 Ok(0) => return Poll::Ready(End::PeerClosed),
                 Ok(_) => {}
                 Err(LinkError::Io(error)) => return Poll::Ready(End::Lost(error.to_string())),
-                Err(other @ LinkError::Version(_)) => return Poll::Ready(End::VersionMismatch(other.to_string())),
-                Err(LinkError::NotOurProtocol(what)) => return Poll::Ready(End::NotOurProtocol(what)),
+                Err(other @ LinkError::Version(_)) => {
+                    return Poll::Ready(End::VersionMismatch(other.to_string()));
+                }
+                Err(LinkError::NotOurProtocol(what)) => {
+                    return Poll::Ready(End::NotOurProtocol(what));
+                }
             }
             if let Err(end) = self.handle_frames(connection) {
                 return Poll::Ready(end);
@@ -207,12 +235,17 @@ impl Reader {
     fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
         loop {
             let unread = self.buffer.get(self.start..).unwrap_or_default();
-            let Some((frame, length)) = split_frame(unread, connection.limits.max_frame).map_err(End::Violation)? else {
+            let Some((frame, length)) =
+                split_frame(unread, connection.limits.max_frame).map_err(End::Violation)?
+            else {
                 break;
             };
             self.start = self.start.saturating_add(length);
             let now = clock::now();
-            let handled = connection.lock().session.handle_frame(frame, now, &mut self.effects);
+            let handled = connection
+                .lock()
+                .session
+                .handle_frame(frame, now, &mut self.effects);
             if !self.effects.is_empty() {
                 apply(std::mem::take(&mut self.effects));
             }

@@ -127,7 +127,12 @@ impl Connection {
     ///
     /// - `guard`: dropped when the connection is closed.
     /// - `handshake`: dropped when the peer's first frames have come.
-    pub(crate) fn start<G: Send + 'static>(config: ConnectionConfig, link: Link, guard: G, handshake: Option<Room>) -> Arc<Self> {
+    pub(crate) fn start<G: Send + 'static>(
+        config: ConnectionConfig,
+        link: Link,
+        guard: G,
+        handshake: Option<Room>,
+    ) -> Arc<Self> {
         let session = SessionConfig {
             limits: Arc::clone(&config.limits),
             counters: Arc::clone(&config.counters),
@@ -148,10 +153,15 @@ impl Connection {
             limits: config.limits,
             counters: config.counters,
             formatter: config.formatter,
-            peer: Arc::from(crate::text::for_log(&link.peer)),
+            peer: Arc::from(crate::log::clean(&link.peer)),
             closed: Notify::new(),
         });
-        tokio::spawn(driver::drive(Arc::clone(&connection), link.reader, guard, handshake));
+        tokio::spawn(driver::drive(
+            Arc::clone(&connection),
+            link.reader,
+            guard,
+            handshake,
+        ));
         connection
     }
 
@@ -183,9 +193,15 @@ impl Connection {
         self.act(then);
     }
 
-    /// Ends the connection, now.
+    /// Ends the connection, now. What can be written at once still goes out.
     pub(crate) fn shut(&self, end: End) {
-        self.end(end);
+        let speechless = end.is_speechless();
+        if !self.end(end) {
+            return;
+        }
+        if !speechless {
+            let _rest = self.poll_write(&mut Context::from_waker(Waker::noop()));
+        }
         let waker = self.lock().driver.take();
         if let Some(waker) = waker {
             waker.wake();
@@ -207,13 +223,13 @@ impl Connection {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the session; the first end is the one that counts.
-    fn end(&self, end: End) {
+    /// Ends the session; the first end is the one that counts. Tells whether this was it.
+    fn end(&self, end: End) -> bool {
         let mut effects = Effects::new();
         {
             let mut state = self.lock();
             if state.end.is_some() {
-                return;
+                return false;
             }
             state.session.close(&end, &mut effects);
             state.end = Some(end);
@@ -221,6 +237,7 @@ impl Connection {
         }
         self.closed.notify_waiters();
         apply(effects);
+        true
     }
 
     /// Writes or has written what was appended.
@@ -229,7 +246,9 @@ impl Connection {
             Then::Nothing => {}
             Then::Wake(waker) => waker.wake(),
             Then::Write => {
-                if let Poll::Ready(Err(end)) = self.poll_write(&mut Context::from_waker(Waker::noop())) {
+                if let Poll::Ready(Err(end)) =
+                    self.poll_write(&mut Context::from_waker(Waker::noop()))
+                {
                     self.shut(end);
                 }
             }
@@ -244,10 +263,16 @@ impl Connection {
         result
     }
 
-    fn poll_write_all(&self, cx: &mut Context<'_>, effects: &mut Effects<Export>) -> Poll<Result<(), End>> {
+    fn poll_write_all(
+        &self,
+        cx: &mut Context<'_>,
+        effects: &mut Effects<Export>,
+    ) -> Poll<Result<(), End>> {
         let mut state = self.lock();
         loop {
-            let Some(mut outbound) = state.outbound.take() else { return Poll::Ready(Ok(())) };
+            let Some(mut outbound) = state.outbound.take() else {
+                return Poll::Ready(Ok(()));
+            };
             if !outbound.refill(&mut state.session) {
                 state.flush = Flush::Idle;
                 state.outbound = Some(outbound);
@@ -266,7 +291,11 @@ impl Connection {
                 Poll::Pending => {
                     state.flush = Flush::Blocked;
                     // The driver waits for the socket, whoever ran into it.
-                    if let Some(driver) = state.driver.take().filter(|driver| !driver.will_wake(cx.waker())) {
+                    if let Some(driver) = state
+                        .driver
+                        .take()
+                        .filter(|driver| !driver.will_wake(cx.waker()))
+                    {
                         effects.wakers.push(driver);
                     }
                     return Poll::Pending;
@@ -307,7 +336,10 @@ impl State {
 
 /// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
 fn apply(effects: Effects<Export>) {
-    debug_assert!(effects.ready.is_empty(), "only an answered RESOLVE sets calls free");
+    debug_assert!(
+        effects.ready.is_empty(),
+        "only an answered RESOLVE sets calls free"
+    );
     for (cancellation, reason) in effects.cancelled {
         cancellation.cancel(reason);
     }
@@ -329,6 +361,9 @@ fn drop_quietly(export: Export) {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("peer", &self.peer).field("session", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("peer", &self.peer)
+            .field("session", &self.stats())
+            .finish_non_exhaustive()
     }
 }

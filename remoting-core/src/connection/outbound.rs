@@ -24,7 +24,11 @@ pub(super) struct Written {
 
 impl Outbound {
     pub(super) fn new(link: Box<dyn LinkWriter>) -> Self {
-        Self { link, bytes: Vec::new(), done: 0 }
+        Self {
+            link,
+            bytes: Vec::new(),
+            done: 0,
+        }
     }
 
     /// Takes over what the session has appended, by swapping buffers. Tells whether there is anything to write.
@@ -60,7 +64,10 @@ impl Outbound {
                 Poll::Pending => break Poll::Pending,
             }
         };
-        Written { bytes: self.done.saturating_sub(start), status }
+        Written {
+            bytes: self.done.saturating_sub(start),
+            status,
+        }
     }
 
     /// Forgets what has not been written.

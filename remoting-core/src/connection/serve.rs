@@ -57,7 +57,9 @@ impl Connection {
             method: call.method,
             codec: call.codec,
             locks: call.locks,
-            headers: Some(call.user).filter(|pairs| !pairs.is_empty()).map(Arc::new),
+            headers: Some(call.user)
+                .filter(|pairs| !pairs.is_empty())
+                .map(Arc::new),
             payload: Bytes::Owned(call.payload),
             deadline: call.deadline,
         };
@@ -73,7 +75,11 @@ impl Connection {
         }
     }
 
-    fn try_run(self: &Arc<Self>, call: Arrived<'_>, now: Instant) -> Result<Option<ReplyMessage>, Fault> {
+    fn try_run(
+        self: &Arc<Self>,
+        call: Arrived<'_>,
+        now: Instant,
+    ) -> Result<Option<ReplyMessage>, Fault> {
         let object = call.target.object.target()?;
         let interface = object.interface();
         let Some((index, method)) = interface.method(call.method) else {
@@ -93,24 +99,33 @@ impl Connection {
             method,
             index,
             payload: call.payload,
-            formatter: self.service.formatter(call.codec).ok_or_else(|| unreadable_codec(call.codec))?,
+            formatter: self
+                .service
+                .formatter(call.codec)
+                .ok_or_else(|| unreadable_codec(call.codec))?,
             limits: self.scan_limits(),
         };
         let running = Running::start(context, || Arc::clone(&object).dispatch(raw));
         let key = call.key;
         let profile = (object.profile(), index);
-        Ok(self.service.workers().launch(running, profile, now, permit, |cancellation| {
-            let late = self.lock().session.attach(key, Arc::clone(&cancellation));
-            if let Some(reason) = late {
-                cancellation.cancel(reason);
-            }
-            let connection = Arc::clone(self);
-            move |result| connection.finish(key, result)
-        }))
+        Ok(self
+            .service
+            .workers()
+            .launch(running, profile, now, permit, |cancellation| {
+                let late = self.lock().session.attach(key, Arc::clone(&cancellation));
+                if let Some(reason) = late {
+                    cancellation.cancel(reason);
+                }
+                let connection = Arc::clone(self);
+                move |result| connection.finish(key, result)
+            }))
     }
 
     fn scan_limits(&self) -> ScanLimits {
-        ScanLimits { depth: self.limits.depth, elements: self.limits.elements }
+        ScanLimits {
+            depth: self.limits.depth,
+            elements: self.limits.elements,
+        }
     }
 
     /// Answers a call where its frame was read; the reader flushes.
@@ -119,8 +134,14 @@ impl Connection {
             let mut state = self.lock();
             let now = clock::now();
             let bad = matches!(&result, Err(Fault::Error(error)) if error.kind() == ErrorKind::BadArguments);
-            state.session.reply(key, result.as_ref().map(|payload| payload.as_slice()), now);
-            if bad { state.session.bad_request(now).err() } else { None }
+            state
+                .session
+                .reply(key, result.as_ref().map(|payload| payload.as_slice()), now);
+            if bad {
+                state.session.bad_request(now).err()
+            } else {
+                None
+            }
         };
         if let Some(end) = ended {
             self.shut(end);
@@ -148,7 +169,11 @@ impl Connection {
         }
     }
 
-    fn try_resolve(self: &Arc<Self>, incoming: IncomingResolve<'_>, now: Instant) -> Result<Option<Export>, Fault> {
+    fn try_resolve(
+        self: &Arc<Self>,
+        incoming: IncomingResolve<'_>,
+        now: Instant,
+    ) -> Result<Option<Export>, Fault> {
         check(&incoming.resolve.header)?;
         let request = &incoming.resolve.request;
         let name = std::str::from_utf8(request.key).unwrap_or_default();
@@ -177,7 +202,10 @@ impl Connection {
         };
         if self.stats().exports >= self.limits.objects_per_session {
             self.counters.objects_per_session.add();
-            return Err(Fault::refused(ErrorKind::ResourceExhausted, "the session holds too many objects; drop some proxies"));
+            return Err(Fault::refused(
+                ErrorKind::ResourceExhausted,
+                "the session holds too many objects; drop some proxies",
+            ));
         }
         let room = self.service.room_for_object()?;
         let permit = self.service.workers().admit()?;
@@ -196,12 +224,18 @@ impl Connection {
             method,
             index,
             payload: Bytes::Borrowed(incoming.resolve.payload),
-            formatter: self.service.formatter(codec).ok_or_else(|| unreadable_codec(codec))?,
+            formatter: self
+                .service
+                .formatter(codec)
+                .ok_or_else(|| unreadable_codec(codec))?,
             limits: self.scan_limits(),
         };
         let mut running = Running::start(context, || class.construct(ConstructorCall(raw)));
         if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
-            return Ok(Some(Export { object: object?, _room: Some(room) }));
+            return Ok(Some(Export {
+                object: object?,
+                _room: Some(room),
+            }));
         }
         self.construct_later(incoming.key, running, room, permit, now);
         Ok(None)
@@ -226,7 +260,13 @@ impl Connection {
         tokio::spawn(async move {
             let object = supervise(running, cap).await;
             drop(permit);
-            connection.answer(key, object.map(|object| Export { object, _room: Some(room) }));
+            connection.answer(
+                key,
+                object.map(|object| Export {
+                    object,
+                    _room: Some(room),
+                }),
+            );
             let then = connection.lock().flush(true);
             connection.act(then);
         });
@@ -239,7 +279,9 @@ impl Connection {
             Ok(export) => Ok((export.clone(), export.object.interface().signature)),
             Err(fault) => Err(fault),
         };
-        self.lock().session.answer_resolve(key, answer, clock::now(), &mut effects);
+        self.lock()
+            .session
+            .answer_resolve(key, answer, clock::now(), &mut effects);
         let ready = std::mem::take(&mut effects.ready);
         apply(effects);
         for call in ready {
@@ -257,12 +299,20 @@ fn check(header: &Header<'_>) -> Result<(), Fault> {
 }
 
 fn unreadable_codec(codec: u8) -> Fault {
-    Fault::refused(ErrorKind::Unsupported, format!("this host does not read codec {codec}"))
+    Fault::refused(
+        ErrorKind::Unsupported,
+        format!("this host does not read codec {codec}"),
+    )
 }
 
 fn headers_of(header: &Header<'_>) -> Headers {
     let mut pairs = header.user.iter().peekable();
     pairs.peek()?;
     let header = &header.user;
-    Some(Arc::new(header.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+    Some(Arc::new(
+        header
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    ))
 }

@@ -1,6 +1,5 @@
 //! The way to an object that this session holds a reference to.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -21,7 +20,11 @@ pub(crate) struct SlotEndpoint {
 impl SlotEndpoint {
     pub(crate) fn new(connection: Arc<Connection>, slot: Slot) -> Self {
         let formatter = connection.formatter.clone();
-        Self { connection, slot, formatter }
+        Self {
+            connection,
+            slot,
+            formatter,
+        }
     }
 }
 
@@ -37,15 +40,15 @@ impl Endpoint for SlotEndpoint {
             return Poll::Ready(Err(Fault::refused(kind, text)));
         }
         let target = Target::Slot(self.slot);
-        self.connection.poll_call(call, &self.formatter, Destination::Target(target), cx)
+        self.connection
+            .poll_call(call, &self.formatter, Destination::Target(target), cx)
     }
 
     fn identity(&self) -> Identity {
-        Identity::Slot { session: Arc::as_ptr(&self.connection) as usize, slot: self.slot.0 }
-    }
-
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self
+        Identity::Slot {
+            session: Arc::as_ptr(&self.connection) as usize,
+            slot: self.slot.0,
+        }
     }
 }
 

@@ -50,9 +50,15 @@ impl Fault {
         }
         let reason = app.first().copied().unwrap_or(0);
         let kind = ErrorKind::from_code(code, reason).unwrap_or(ErrorKind::Internal);
-        let text = if text.is_empty() { kind.sentence() } else { text };
+        let text = if text.is_empty() {
+            kind.sentence()
+        } else {
+            text
+        };
         let correlation = app.get(1..9).and_then(|bytes| bytes.try_into().ok());
-        let mut error = Error::new(kind, text).with_executed(executed).from_peer();
+        let mut error = Error::new(kind, text)
+            .with_executed(executed)
+            .told_by_peer();
         if retry_after_ms > 0 {
             error = error.with_retry_after(Some(Duration::from_millis(retry_after_ms)));
         }
@@ -108,11 +114,15 @@ mod tests {
     fn a_fault_is_read_back_from_its_wire_form() {
         let kind = ErrorKind::ObjectGone(GoneReason::Disconnected);
         let sent = Fault::Error(
-            Error::new(kind, "gone").with_correlation(7).with_retry_after(Some(Duration::from_secs(1))),
+            Error::new(kind, "gone")
+                .with_correlation(7)
+                .with_retry_after(Some(Duration::from_secs(1))),
         );
         let (code, executed, wait, text, details) = sent.to_wire();
         let received = Fault::from_wire(code, executed, wait, text, details.as_slice());
-        let Fault::Error(error) = received else { panic!("a user's error came back") };
+        let Fault::Error(error) = received else {
+            panic!("a user's error came back")
+        };
         assert_eq!((error.kind(), error.executed()), (kind, Executed::No));
         assert_eq!((error.message(), error.correlation()), ("gone", Some(7)));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));

@@ -95,25 +95,85 @@ pub enum GoneReason {
 /// What a kind is: its code on the wire and a sentence where no other is at hand.
 const KINDS: &[(ErrorKind, u8, &str)] = &[
     (ErrorKind::Cancelled, 1, "the call was cancelled"),
-    (ErrorKind::DeadlineExceeded, 2, "the call's deadline has passed"),
-    (ErrorKind::NotFound, 3, "nothing is published under that name"),
-    (ErrorKind::ObjectGone(GoneReason::LeaseExpired), 4, "the object's lease has expired"),
-    (ErrorKind::ObjectGone(GoneReason::Disconnected), 4, "the object has been disconnected"),
-    (ErrorKind::ObjectGone(GoneReason::Released), 4, "the object has been released"),
-    (ErrorKind::ObjectGone(GoneReason::ServerRestarted), 4, "the object's server was restarted"),
-    (ErrorKind::ObjectGone(GoneReason::SessionExpired), 4, "the session of the object has ended"),
-    (ErrorKind::ObjectGone(GoneReason::Drained), 4, "the object's server has been drained"),
-    (ErrorKind::NoSuchMethod, 5, "the server's version of the interface has no such method"),
-    (ErrorKind::BadArguments, 6, "the arguments could not be read"),
-    (ErrorKind::Unauthenticated, 7, "the server does not know the caller"),
+    (
+        ErrorKind::DeadlineExceeded,
+        2,
+        "the call's deadline has passed",
+    ),
+    (
+        ErrorKind::NotFound,
+        3,
+        "nothing is published under that name",
+    ),
+    (
+        ErrorKind::ObjectGone(GoneReason::LeaseExpired),
+        4,
+        "the object's lease has expired",
+    ),
+    (
+        ErrorKind::ObjectGone(GoneReason::Disconnected),
+        4,
+        "the object has been disconnected",
+    ),
+    (
+        ErrorKind::ObjectGone(GoneReason::Released),
+        4,
+        "the object has been released",
+    ),
+    (
+        ErrorKind::ObjectGone(GoneReason::ServerRestarted),
+        4,
+        "the object's server was restarted",
+    ),
+    (
+        ErrorKind::ObjectGone(GoneReason::SessionExpired),
+        4,
+        "the session of the object has ended",
+    ),
+    (
+        ErrorKind::ObjectGone(GoneReason::Drained),
+        4,
+        "the object's server has been drained",
+    ),
+    (
+        ErrorKind::NoSuchMethod,
+        5,
+        "the server's version of the interface has no such method",
+    ),
+    (
+        ErrorKind::BadArguments,
+        6,
+        "the arguments could not be read",
+    ),
+    (
+        ErrorKind::Unauthenticated,
+        7,
+        "the server does not know the caller",
+    ),
     (ErrorKind::PermissionDenied, 8, "the caller may not do this"),
-    (ErrorKind::ResourceExhausted, 9, "a limit of the server was reached"),
+    (
+        ErrorKind::ResourceExhausted,
+        9,
+        "a limit of the server was reached",
+    ),
     (ErrorKind::Overloaded, 10, "the server has too much to do"),
-    (ErrorKind::UpstreamFailed, 14, "a call that the server made failed"),
+    (
+        ErrorKind::UpstreamFailed,
+        14,
+        "a call that the server made failed",
+    ),
     (ErrorKind::Internal, 15, "the server's code failed"),
-    (ErrorKind::TooLarge, 17, "the message is larger than the peer takes"),
+    (
+        ErrorKind::TooLarge,
+        17,
+        "the message is larger than the peer takes",
+    ),
     (ErrorKind::Unsupported, 18, "the peer does not support this"),
-    (ErrorKind::VersionMismatch, 19, "the peer speaks another version of the protocol"),
+    (
+        ErrorKind::VersionMismatch,
+        19,
+        "the peer speaks another version of the protocol",
+    ),
     (ErrorKind::Protocol, 20, "the protocol was broken"),
     (
         ErrorKind::Reentrant,
@@ -121,16 +181,35 @@ const KINDS: &[(ErrorKind, u8, &str)] = &[
         "the call came back to an object that its own caller holds; notify after the change, \
          from a task, or keep the state behind a lock of your own and take `&self`",
     ),
-    (ErrorKind::Poisoned, 22, "the object was left in an unknown state by a panic"),
-    (ErrorKind::WrongInterface, 23, "the object does not have this interface"),
-    (ErrorKind::NotActivatable, 24, "nothing under that name can be activated"),
-    (ErrorKind::BadResult, 25, "the result could not be written or read"),
+    (
+        ErrorKind::Poisoned,
+        22,
+        "the object was left in an unknown state by a panic",
+    ),
+    (
+        ErrorKind::WrongInterface,
+        23,
+        "the object does not have this interface",
+    ),
+    (
+        ErrorKind::NotActivatable,
+        24,
+        "nothing under that name can be activated",
+    ),
+    (
+        ErrorKind::BadResult,
+        25,
+        "the result could not be written or read",
+    ),
 ];
 
 impl ErrorKind {
     /// The number on the wire; a kind without one counts as internal.
     pub(crate) fn code(self) -> u8 {
-        KINDS.iter().find(|(kind, ..)| *kind == self).map_or(15, |(_, code, _)| *code)
+        KINDS
+            .iter()
+            .find(|(kind, ..)| *kind == self)
+            .map_or(15, |(_, code, _)| *code)
     }
 
     /// The number of the reason why an object is gone, else zero.
@@ -143,14 +222,20 @@ impl ErrorKind {
 
     /// Reads the two numbers; `None` for a code that has no meaning yet.
     pub(crate) fn from_code(code: u8, reason: u8) -> Option<Self> {
-        let mut kinds = KINDS.iter().filter(|(_, known, _)| *known == code).map(|(kind, ..)| *kind);
+        let mut kinds = KINDS
+            .iter()
+            .filter(|(_, known, _)| *known == code)
+            .map(|(kind, ..)| *kind);
         let first = kinds.next()?;
         Some(kinds.find(|kind| kind.reason() == reason).unwrap_or(first))
     }
 
     /// A sentence that fits every error of this kind.
     pub(crate) fn sentence(self) -> &'static str {
-        KINDS.iter().find(|(kind, ..)| *kind == self).map_or("the call failed", |(.., text)| text)
+        KINDS
+            .iter()
+            .find(|(kind, ..)| *kind == self)
+            .map_or("the call failed", |(.., text)| text)
     }
 }
 
@@ -164,6 +249,10 @@ mod tests {
             assert_eq!(ErrorKind::from_code(*code, kind.reason()), Some(*kind));
         }
         assert_eq!(ErrorKind::from_code(11, 0), None);
-        assert_eq!(ErrorKind::from_code(16, 0), None, "a user's error is no kind");
+        assert_eq!(
+            ErrorKind::from_code(16, 0),
+            None,
+            "a user's error is no kind"
+        );
     }
 }

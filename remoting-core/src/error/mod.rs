@@ -88,7 +88,7 @@ impl Error {
         self.map(|repr| repr.retry_after = after)
     }
 
-    pub(crate) fn from_peer(self) -> Self {
+    pub(crate) fn told_by_peer(self) -> Self {
         self.map(|repr| repr.remote = true)
     }
 
@@ -188,10 +188,13 @@ impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (code, reason, correlation) = <(u8, u8, Option<u64>)>::deserialize(deserializer)?;
         let kind = ErrorKind::from_code(code, reason).unwrap_or(ErrorKind::Internal);
-        let mut error = Self::new(ErrorKind::UpstreamFailed, "a call that the server made failed")
-            .with_executed(Executed::Yes)
-            .with_source(Self::new(kind, kind.sentence()).from_peer())
-            .from_peer();
+        let mut error = Self::new(
+            ErrorKind::UpstreamFailed,
+            "a call that the server made failed",
+        )
+        .with_executed(Executed::Yes)
+        .with_source(Self::new(kind, kind.sentence()).told_by_peer())
+        .told_by_peer();
         if let Some(correlation) = correlation {
             error = error.with_correlation(correlation);
         }
@@ -215,14 +218,20 @@ mod tests {
 
     #[test]
     fn an_error_inside_a_users_error_arrives_as_a_failure_upstream() {
-        let sent = Error::new(ErrorKind::ObjectGone(GoneReason::LeaseExpired), "secret text");
+        let sent = Error::new(
+            ErrorKind::ObjectGone(GoneReason::LeaseExpired),
+            "secret text",
+        );
         let bytes = serde_json::to_string(&sent).unwrap();
         assert!(!bytes.contains("secret"));
         let received: Error = serde_json::from_str(&bytes).unwrap();
         assert_eq!(received.kind(), ErrorKind::UpstreamFailed);
         assert_eq!(received.executed(), Executed::Yes);
         assert!(received.is_remote());
-        let source = received.source().and_then(|source| source.downcast_ref::<Error>()).unwrap();
+        let source = received
+            .source()
+            .and_then(|source| source.downcast_ref::<Error>())
+            .unwrap();
         assert_eq!(source.kind(), sent.kind());
     }
 }

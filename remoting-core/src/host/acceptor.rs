@@ -28,10 +28,18 @@ impl Door {
     fn enter(self: &Arc<Self>, source: Option<IpAddr>, host: &HostInner) -> Option<Visitor> {
         let (limits, counters) = (&host.registry.limits, &host.registry.counters);
         let mut crowd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_there = source.and_then(|source| crowd.sources.get(&source).copied()).unwrap_or(0);
+        let from_there = source
+            .and_then(|source| crowd.sources.get(&source).copied())
+            .unwrap_or(0);
         let full = [
-            (crowd.connections >= limits.connections, &counters.connections),
-            (from_there >= limits.connections_per_address, &counters.connections_per_address),
+            (
+                crowd.connections >= limits.connections,
+                &counters.connections,
+            ),
+            (
+                from_there >= limits.connections_per_address,
+                &counters.connections_per_address,
+            ),
             (crowd.handshakes >= limits.handshakes, &counters.handshakes),
         ];
         if let Some((_, counter)) = full.into_iter().find(|(full, _)| *full) {
@@ -43,7 +51,10 @@ impl Door {
         if let Some(source) = source {
             *crowd.sources.entry(source).or_default() += 1;
         }
-        Some(Visitor { door: Arc::clone(self), source })
+        Some(Visitor {
+            door: Arc::clone(self),
+            source,
+        })
     }
 }
 
@@ -88,9 +99,17 @@ pub(super) struct HostAcceptor {
 impl HostAcceptor {
     pub(super) fn new(host: Weak<HostInner>, channel: Weak<Registered>) -> Self {
         let inner = host.upgrade();
-        let limits = inner.as_ref().map(|host| Arc::clone(&host.registry.limits)).unwrap_or_default();
+        let limits = inner
+            .as_ref()
+            .map(|host| Arc::clone(&host.registry.limits))
+            .unwrap_or_default();
         let allow_plaintext = inner.is_some_and(|host| host.allow_plaintext);
-        Self { host, channel, limits, allow_plaintext }
+        Self {
+            host,
+            channel,
+            limits,
+            allow_plaintext,
+        }
     }
 }
 
@@ -103,7 +122,9 @@ impl Accept for HostAcceptor {
     }
 
     fn accept(&self, link: Link, admission: Admission) {
-        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else { return };
+        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
+            return;
+        };
         let (guard, handshake) = admission.into_parts();
         let config = host.connection_config(&channel);
         let connection = Connection::start(config, link, guard, Some(handshake));
@@ -116,8 +137,15 @@ impl Accept for HostAcceptor {
 
     fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, Arc::from(peer))),
-            None => Box::pin(std::future::ready(Err(Fault::refused(ErrorKind::Disconnected, "the host has been dropped")))),
+            Some(host) => Box::pin(exchange::run(
+                Arc::clone(&host.registry),
+                call,
+                Arc::from(peer),
+            )),
+            None => Box::pin(std::future::ready(Err(Fault::refused(
+                ErrorKind::Disconnected,
+                "the host has been dropped",
+            )))),
         }
     }
 

@@ -80,11 +80,18 @@ impl HostBuilder {
     fn build(self) -> Host {
         let mut formatters = self.formatters;
         for known in builtin() {
-            if !formatters.iter().any(|formatter| formatter.codec() == known.codec()) {
+            if !formatters
+                .iter()
+                .any(|formatter| formatter.codec() == known.codec())
+            {
                 formatters.push(known);
             }
         }
-        Host::from_inner(HostInner::new(Arc::new(self.limits), formatters, self.allow_plaintext))
+        Host::from_inner(HostInner::new(
+            Arc::new(self.limits),
+            formatters,
+            self.allow_plaintext,
+        ))
     }
 }
 
@@ -100,7 +107,11 @@ fn builtin() -> Vec<FormatterRef> {
 
 impl std::fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.channels.iter().map(|channel| channel.settings().name.clone()).collect();
+        let names: Vec<_> = self
+            .channels
+            .iter()
+            .map(|channel| channel.settings().name.clone())
+            .collect();
         f.debug_struct("HostBuilder")
             .field("channels", &names)
             .field("formatters", &self.formatters)

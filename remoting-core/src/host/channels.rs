@@ -32,7 +32,12 @@ impl Registered {
     pub(super) fn new(channel: Box<dyn Channel>) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        Self { channel, number, state: Mutex::default(), changing: tokio::sync::Mutex::new(()) }
+        Self {
+            channel,
+            number,
+            state: Mutex::default(),
+            changing: tokio::sync::Mutex::new(()),
+        }
     }
 
     pub(super) fn channel(&self) -> &dyn Channel {
@@ -50,21 +55,31 @@ impl Registered {
 
     /// Where the channel listens now.
     pub(super) fn address(&self) -> Option<String> {
-        self.state().listener.as_ref().map(|listener| listener.address.clone())
+        self.state()
+            .listener
+            .as_ref()
+            .map(|listener| listener.address.clone())
     }
 
     /// Adds a connection that came in through the channel.
     pub(super) fn accepted(&self, connection: &Arc<Connection>) {
         let mut state = self.state();
         if state.accepted.len() == state.accepted.capacity() {
-            state.accepted.retain(|connection| connection.strong_count() > 0);
+            state
+                .accepted
+                .retain(|connection| connection.strong_count() > 0);
         }
         state.accepted.push(Arc::downgrade(connection));
     }
 
     /// The connections that came in through the channel and are not closed.
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
-        self.state().accepted.iter().filter_map(Weak::upgrade).filter(|connection| !connection.is_closed()).collect()
+        self.state()
+            .accepted
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|connection| !connection.is_closed())
+            .collect()
     }
 
     /// Starts to listen, if the channel is one that listens.
@@ -73,7 +88,10 @@ impl Registered {
         if self.state().listener.is_some() {
             return Ok(());
         }
-        let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(Arc::downgrade(host), Arc::downgrade(self))));
+        let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(
+            Arc::downgrade(host),
+            Arc::downgrade(self),
+        )));
         if let Some(listener) = self.channel.listen(acceptor).await? {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "listening");
             let mut state = self.state();
@@ -114,10 +132,14 @@ impl Registered {
 /// Waits until connections are closed; those that are not in time are cut. Gives the number of those.
 pub(super) async fn drain_all(connections: &[Arc<Connection>], drain: Duration) -> usize {
     let deadline = tokio::time::Instant::now().checked_add(drain);
-    let deadline = deadline.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(86_400));
+    let deadline =
+        deadline.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(86_400));
     let mut cut = 0;
     for connection in connections {
-        if tokio::time::timeout_at(deadline, connection.wait_closed()).await.is_err() {
+        if tokio::time::timeout_at(deadline, connection.wait_closed())
+            .await
+            .is_err()
+        {
             cut += 1;
             connection.shut(crate::session::End::Drained);
         }
@@ -187,7 +209,12 @@ impl ChannelHandle {
     /// - `ChannelTaken`: the address is in use.
     /// - `Disconnected`: the host has been dropped.
     pub async fn start_listening(&self) -> Result<()> {
-        let host = self.host.upgrade().ok_or_else(|| Error::new(ErrorKind::Disconnected, "the channel's host has been dropped"))?;
+        let host = self.host.upgrade().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Disconnected,
+                "the channel's host has been dropped",
+            )
+        })?;
         self.registered.listen(&host).await
     }
 }

@@ -20,23 +20,36 @@ pub(super) struct Entry {
 #[derive(Clone)]
 pub(super) enum Offer {
     /// Anything that makes objects, or is one.
-    Published { class: Arc<dyn Class>, object: Result<Arc<dyn ServerObject>, Fault>, marshalled: Option<usize> },
+    Published {
+        class: Arc<dyn Class>,
+        object: Result<Arc<dyn ServerObject>, Fault>,
+        marshalled: Option<usize>,
+    },
     /// Nothing any more.
     Gone(GoneReason),
 }
 
 impl Entry {
     pub(super) fn new(name: &str, offer: Offer) -> Self {
-        Self { name: name.to_owned(), offer: Mutex::new(offer) }
+        Self {
+            name: name.to_owned(),
+            offer: Mutex::new(offer),
+        }
     }
 
     pub(super) fn offer(&self) -> Offer {
-        self.offer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.offer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Puts something else behind the name and gives what was there.
     pub(super) fn replace(&self, offer: Offer) -> Offer {
-        std::mem::replace(&mut *self.offer.lock().unwrap_or_else(PoisonError::into_inner), offer)
+        std::mem::replace(
+            &mut *self.offer.lock().unwrap_or_else(PoisonError::into_inner),
+            offer,
+        )
     }
 
     /// The class behind the name, if it has the interface.
@@ -71,7 +84,9 @@ impl Entry {
 
     fn gone(&self, reason: GoneReason) -> Fault {
         let text = match reason {
-            GoneReason::Disconnected => format!("`{}` has been disconnected by its host", self.name),
+            GoneReason::Disconnected => {
+                format!("`{}` has been disconnected by its host", self.name)
+            }
             _ => format!("`{}` is gone", self.name),
         };
         Fault::refused(ErrorKind::ObjectGone(reason), text)
@@ -87,7 +102,11 @@ pub(super) struct Named {
 
 impl Named {
     pub(super) fn new(entry: Arc<Entry>, interface: &'static InterfaceDescriptor) -> Self {
-        Self { entry, interface, idle: Profile::new(interface) }
+        Self {
+            entry,
+            interface,
+            idle: Profile::new(interface),
+        }
     }
 }
 

@@ -15,24 +15,38 @@ use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
 /// Runs one call. A dropped future gives the call up, by the same rule as a session's CANCEL.
-pub(super) async fn run(registry: Arc<Registry>, call: CallMessage, peer: Arc<str>) -> ReplyMessage {
+pub(super) async fn run(
+    registry: Arc<Registry>,
+    call: CallMessage,
+    peer: Arc<str>,
+) -> ReplyMessage {
     let now = clock::now();
     let patience = call.deadline.min(registry.limits.max_deadline);
     let deadline = now.checked_add(patience).unwrap_or(now);
     let (sender, receiver) = oneshot::channel();
-    let mut guard = Guard { cancellation: None, reason: CancelReason::Caller };
+    let mut guard = Guard {
+        cancellation: None,
+        reason: CancelReason::Caller,
+    };
     if let Some(result) = start(&registry, call, peer, deadline, &mut guard, sender)? {
         return result;
     }
     match tokio::time::timeout_at(deadline.into(), receiver).await {
         Ok(result) => {
             guard.cancellation = None;
-            result.unwrap_or_else(|_| Err(Fault::executed(ErrorKind::Cancelled, "the call's runtime was shut down")))
+            result.unwrap_or_else(|_| {
+                Err(Fault::executed(
+                    ErrorKind::Cancelled,
+                    "the call's runtime was shut down",
+                ))
+            })
         }
         Err(_) => {
             guard.reason = CancelReason::Deadline;
             let kind = ErrorKind::DeadlineExceeded;
-            Err(Fault::Error(Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown)))
+            Err(Fault::Error(
+                Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown),
+            ))
         }
     }
 }
@@ -50,24 +64,43 @@ fn start(
         return Err(Fault::of(ErrorKind::NoSuchMethod));
     };
     let permit = registry.workers().admit()?;
-    let formatter = registry.formatter(call.codec.0).ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
+    let formatter = registry
+        .formatter(call.codec.0)
+        .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
     let context = Active {
         method,
         peer,
         deadline,
-        headers: Some(call.headers).filter(|pairs| !pairs.is_empty()).map(Arc::new),
+        headers: Some(call.headers)
+            .filter(|pairs| !pairs.is_empty())
+            .map(Arc::new),
         locks: call.locks,
         cancellation: None,
         started: false,
     };
-    let limits = ScanLimits { depth: registry.limits.depth, elements: registry.limits.elements };
-    let raw = RawCall { method, index, payload: Bytes::Owned(call.payload), formatter, limits };
+    let limits = ScanLimits {
+        depth: registry.limits.depth,
+        elements: registry.limits.elements,
+    };
+    let raw = RawCall {
+        method,
+        index,
+        payload: Bytes::Owned(call.payload),
+        formatter,
+        limits,
+    };
     let target = Arc::clone(&object);
     let running = Running::start(context, || target.dispatch(raw));
-    Ok(registry.workers().launch(running, (object.profile(), index), clock::now(), permit, |cancellation| {
-        guard.cancellation = Some(cancellation);
-        move |result| drop(sender.send(result))
-    }))
+    Ok(registry.workers().launch(
+        running,
+        (object.profile(), index),
+        clock::now(),
+        permit,
+        |cancellation| {
+            guard.cancellation = Some(cancellation);
+            move |result| drop(sender.send(result))
+        },
+    ))
 }
 
 /// Tells a running call that nobody waits for it, when dropped.

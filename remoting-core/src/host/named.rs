@@ -1,10 +1,10 @@
 //! The way to an object that is known by its URL.
 
-use std::any::Any;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::HostInner;
+use super::binding::Binding;
 use super::channels::Registered;
 use super::peers::{Route, host_is_gone};
 use crate::channel::{BoxFuture, Exchange};
@@ -13,12 +13,10 @@ use crate::connection::{Connection, Deferred, Destination};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
-use crate::id::{CallId, Slot};
 use crate::payload::Payload;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, RequestKind};
 use crate::sink::CallMessage;
 use crate::url::ObjectUrl;
-use crate::wire::message::Target;
 
 /// A name at an address. It is dialled by the first call, and again when the connection was lost.
 pub(super) struct NamedEndpoint {
@@ -27,20 +25,7 @@ pub(super) struct NamedEndpoint {
     url: ObjectUrl,
     interface: &'static InterfaceDescriptor,
     formatter: FormatterRef,
-    binding: Mutex<Option<Binding>>,
-}
-
-/// Where the name was last found.
-struct Binding {
-    connection: Arc<Connection>,
-    place: Place,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    /// The answer to this RESOLVE.
-    Answer(CallId),
-    Slot(Slot),
+    binding: Binding,
 }
 
 impl NamedEndpoint {
@@ -51,17 +36,24 @@ impl NamedEndpoint {
         interface: &'static InterfaceDescriptor,
     ) -> Self {
         let formatter = channel.channel().settings().formatter.clone();
-        Self { host, channel, url, interface, formatter, binding: Mutex::new(None) }
-    }
-
-    fn binding(&self) -> MutexGuard<'_, Option<Binding>> {
-        self.binding.lock().unwrap_or_else(PoisonError::into_inner)
+        Self {
+            host,
+            channel,
+            url,
+            interface,
+            formatter,
+            binding: Binding::new(),
+        }
     }
 
     /// Dials, or waits for somebody else's dialling, until the call's deadline.
     fn dial(&self, call: &CallState) -> Result<Flight, Fault> {
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
-        let dialling = host.peers.dial(Arc::clone(&self.channel), self.url.clone(), host.connection_config(&self.channel));
+        let dialling = host.peers.dial(
+            Arc::clone(&self.channel),
+            self.url.clone(),
+            host.connection_config(&self.channel),
+        );
         let deadline = call.deadline.unwrap_or_else(clock::now);
         let url = self.url.to_string();
         let runtime = crate::proxy::runtime();
@@ -76,86 +68,77 @@ impl NamedEndpoint {
     }
 
     /// Starts a call on a connection, finding the name there first.
-    fn poll_on(&self, connection: &Arc<Connection>, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+    fn poll_on(
+        &self,
+        connection: &Arc<Connection>,
+        call: &mut CallState,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Fetched, Fault>> {
         if call.kind == RequestKind::Constructor {
-            return connection.poll_call(call, &self.formatter, Destination::Publication(self.url.name()), cx);
+            return connection.poll_call(
+                call,
+                &self.formatter,
+                Destination::Publication(self.url.name()),
+                cx,
+            );
         }
         let mut deferred = Deferred::new();
         let polled = {
-            let mut binding = self.binding();
-            match self.target_on(connection, &mut binding, Waker::noop(), &mut deferred) {
+            let mut held = self.binding.hold();
+            let name = self.url.name();
+            match held.target_on(connection, name, call, Waker::noop(), cx, &mut deferred) {
                 Err(fault) => Poll::Ready(Err(fault)),
                 Ok(None) => Poll::Pending,
                 Ok(Some(target)) => {
                     let destination = Destination::Target(target);
-                    connection.poll_start(call, &self.formatter, destination, cx.waker(), &mut deferred)
+                    connection.poll_start(
+                        call,
+                        &self.formatter,
+                        destination,
+                        cx.waker(),
+                        &mut deferred,
+                    )
                 }
             }
         };
-        let waits = matches!(call.flight, Flight::Grounded) && polled.is_pending();
         deferred.settle(connection);
-        if waits {
-            // There was no place even for the RESOLVE: queue for one as an ordinary call would.
-            cx.waker().wake_by_ref();
-        }
         polled
-    }
-
-    /// What calls on `connection` have to name. `None` where there is no place for a RESOLVE now.
-    fn target_on(
-        &self,
-        connection: &Arc<Connection>,
-        binding: &mut Option<Binding>,
-        waker: &Waker,
-        deferred: &mut Deferred,
-    ) -> Result<Option<Target>, Fault> {
-        if let Some(bound) = binding.as_mut().filter(|bound| Arc::ptr_eq(&bound.connection, connection)) {
-            if let Place::Answer(answer) = bound.place {
-                match connection.poll_resolved(answer, waker, deferred) {
-                    Poll::Pending => return Ok(Some(Target::Answer(answer))),
-                    Poll::Ready(Ok(slot)) => bound.place = Place::Slot(slot),
-                    Poll::Ready(Err(_)) => *binding = None,
-                }
-            }
-        } else {
-            *binding = None;
-        }
-        if let Some(Binding { place: Place::Slot(slot), .. }) = binding {
-            return Ok(Some(Target::Slot(*slot)));
-        }
-        let Some(answer) = connection.resolve(self.url.name(), self.interface, waker, deferred)? else {
-            return Ok(None);
-        };
-        *binding = Some(Binding { connection: Arc::clone(connection), place: Place::Answer(answer) });
-        Ok(Some(Target::Answer(answer)))
     }
 
     /// The connection that the name is bound to, or that the peer has.
     fn route(&self) -> Result<Option<Route>, Fault> {
-        if let Some(bound) = &*self.binding() {
-            if bound.connection.can_call() {
-                return Ok(Some(Route::Session(Arc::clone(&bound.connection))));
-            }
+        if let Some(connection) = self.binding.connection() {
+            return Ok(Some(Route::Session(connection)));
         }
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
         Ok(host.peers.ready(&self.channel, &self.url))
     }
 
-    fn poll_once(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+    fn poll_once(
+        &self,
+        call: &mut CallState,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Fetched, Fault>> {
         loop {
             match &mut call.flight {
                 Flight::Grounded => match self.route()? {
                     Some(Route::Session(connection)) => return self.poll_on(&connection, call, cx),
-                    Some(Route::Exchange(exchange)) => call.flight = self.exchange(exchange, call)?,
+                    Some(Route::Exchange(exchange)) => {
+                        call.flight = self.exchange(exchange, call)?
+                    }
                     None => call.flight = self.dial(call)?,
                 },
                 Flight::Dialing(dialling) => {
                     let route = ready!(dialling.as_mut().poll(cx))?;
-                    let Ok(route) = route.downcast::<Route>() else { return Poll::Ready(Err(Fault::of(ErrorKind::Internal))) };
+                    let Ok(route) = route.downcast::<Route>() else {
+                        return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
+                    };
                     call.flight = Flight::Grounded;
                     match &*route {
                         Route::Session(connection) => return self.poll_on(connection, call, cx),
-                        Route::Exchange(exchange) => call.flight = self.exchange(Arc::clone(exchange), call)?,
+                        Route::Exchange(exchange) => {
+                            call.flight = self.exchange(Arc::clone(exchange), call)?
+                        }
                     }
                 }
                 Flight::Queued(_) => match self.route()? {
@@ -163,8 +146,12 @@ impl NamedEndpoint {
                     Some(Route::Exchange(_)) | None => call.flight = Flight::Grounded,
                 },
                 Flight::Sent { wire, call } => return Arc::clone(wire).poll_reply(*call, cx),
-                Flight::Running(running) => return running.as_mut().poll(cx).map_ok(Fetched::value),
-                Flight::Failed(_) | Flight::Landed => return Poll::Ready(Err(Fault::of(ErrorKind::Internal))),
+                Flight::Running(running) => {
+                    return running.as_mut().poll(cx).map_ok(Fetched::value);
+                }
+                Flight::Failed(_) | Flight::Landed => {
+                    return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
+                }
             }
         }
     }
@@ -175,20 +162,36 @@ impl NamedEndpoint {
             let text = "objects cannot be activated over a channel that has no sessions yet";
             return Err(Fault::refused(ErrorKind::Unsupported, text));
         }
-        let method = call.method().ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        let method = call
+            .method()
+            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
         let now = clock::now();
         let deadline = call.deadline.unwrap_or(now);
         let left = deadline.saturating_duration_since(now);
-        let mut message =
-            CallMessage::new(self.url.name(), self.interface.id, method.id, self.formatter.codec(), left);
+        let mut message = CallMessage::new(
+            self.url.name(),
+            self.interface.id,
+            method.id,
+            self.formatter.codec(),
+            left,
+        );
         message.payload = call.payload.clone();
         message.locks = call.locks.clone();
-        message.headers = call.options.as_ref().map(|options| options.headers.clone()).unwrap_or_default();
+        message.headers = call
+            .options
+            .as_ref()
+            .map(|options| options.headers.clone())
+            .unwrap_or_default();
         let reply: BoxFuture<'static, Result<Payload, Fault>> = if method.oneway {
             crate::proxy::runtime().spawn(async move { drop(exchange.exchange(message).await) });
-            Box::pin(std::future::ready(Ok(Fetched::nothing(&self.formatter).payload)))
+            Box::pin(std::future::ready(Ok(
+                Fetched::nothing(&self.formatter).payload
+            )))
         } else {
-            Box::pin(within(deadline, async move { exchange.exchange(message).await }))
+            Box::pin(within(
+                deadline,
+                async move { exchange.exchange(message).await },
+            ))
         };
         Ok(Flight::Running(reply))
     }
@@ -200,24 +203,22 @@ impl NamedEndpoint {
         let route = match self.route().map_err(into_error)? {
             Some(route) => route,
             None => {
-                let Flight::Dialing(dialling) = self.dial(&call).map_err(into_error)? else { return Ok(()) };
+                let Flight::Dialing(dialling) = self.dial(&call).map_err(into_error)? else {
+                    return Ok(());
+                };
                 let route = dialling.await?;
-                route.downcast_ref::<Route>().cloned().ok_or_else(host_is_gone)?
+                route
+                    .downcast_ref::<Route>()
+                    .cloned()
+                    .ok_or_else(host_is_gone)?
             }
         };
-        let Route::Session(connection) = route else { return Ok(()) };
+        let Route::Session(connection) = route else {
+            return Ok(());
+        };
         std::future::poll_fn(|cx| {
             let mut deferred = Deferred::new();
-            let target = self.target_on(&connection, &mut self.binding(), cx.waker(), &mut deferred);
-            let polled = match target {
-                Ok(Some(Target::Answer(_))) => self.poll_found(&connection, cx.waker(), &mut deferred),
-                Ok(Some(Target::Slot(_))) => Poll::Ready(Ok(())),
-                Ok(None) => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-                Err(fault) => Poll::Ready(Err(fault)),
-            };
+            let polled = self.poll_found(&connection, &mut call, cx, &mut deferred);
             deferred.settle(&connection);
             polled
         })
@@ -226,32 +227,46 @@ impl NamedEndpoint {
         .map_err(into_error)
     }
 
-    /// Waits for the answer of the RESOLVE that is under way.
-    fn poll_found(&self, connection: &Arc<Connection>, waker: &Waker, deferred: &mut Deferred) -> Poll<Result<(), Fault>> {
-        let mut binding = self.binding();
-        let Some(Binding { place: Place::Answer(answer), .. }) = *binding else { return Poll::Ready(Ok(())) };
-        let slot = match ready!(connection.poll_resolved(answer, waker, deferred)) {
-            Ok(slot) => slot,
-            Err(fault) => {
-                *binding = None;
-                return Poll::Ready(Err(fault));
-            }
-        };
-        *binding = Some(Binding { connection: Arc::clone(connection), place: Place::Slot(slot) });
-        Poll::Ready(Ok(()))
+    fn poll_found(
+        &self,
+        connection: &Arc<Connection>,
+        call: &mut CallState,
+        cx: &mut Context<'_>,
+        deferred: &mut Deferred,
+    ) -> Poll<Result<(), Fault>> {
+        let mut held = self.binding.hold();
+        let name = self.url.name();
+        let target = held.target_on(connection, name, call, cx.waker(), cx, deferred)?;
+        if target.is_none() {
+            return Poll::Pending;
+        }
+        held.poll_found(connection, cx.waker(), deferred)
     }
 
     /// Adds what only this side knows to an error of the other side.
     fn explain(&self, fault: Fault) -> Fault {
-        let Fault::Error(error) = &fault else { return fault };
+        let Fault::Error(error) = &fault else {
+            return fault;
+        };
         let text = match error.kind() {
-            ErrorKind::NotFound => format!("nothing answers to `{}`: {}", self.url, error.message()),
+            ErrorKind::NotFound => {
+                format!("nothing answers to `{}`: {}", self.url, error.message())
+            }
             ErrorKind::WrongInterface => {
-                format!("the proxy of `{}` has the interface `{}`, but {}", self.url, self.interface.name, error.message())
+                format!(
+                    "the proxy of `{}` has the interface `{}`, but {}",
+                    self.url,
+                    self.interface.name,
+                    error.message()
+                )
             }
             _ => return fault,
         };
-        Fault::Error(Error::new(error.kind(), text).with_executed(error.executed()).from_peer())
+        Fault::Error(
+            Error::new(error.kind(), text)
+                .with_executed(error.executed())
+                .told_by_peer(),
+        )
     }
 }
 
@@ -267,10 +282,14 @@ async fn within(
     deadline: std::time::Instant,
     call: impl Future<Output = Result<Payload, Fault>>,
 ) -> Result<Payload, Fault> {
-    tokio::time::timeout_at(deadline.into(), call).await.unwrap_or_else(|_| {
-        let kind = ErrorKind::DeadlineExceeded;
-        Err(Fault::Error(Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown)))
-    })
+    tokio::time::timeout_at(deadline.into(), call)
+        .await
+        .unwrap_or_else(|_| {
+            let kind = ErrorKind::DeadlineExceeded;
+            Err(Fault::Error(
+                Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown),
+            ))
+        })
 }
 
 impl Endpoint for NamedEndpoint {
@@ -307,21 +326,6 @@ impl Endpoint for NamedEndpoint {
             host: self.host.as_ptr() as usize,
             url: self.url.to_string(),
             interface: self.interface.id.0,
-        }
-    }
-
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self
-    }
-}
-
-impl Drop for NamedEndpoint {
-    fn drop(&mut self) {
-        let binding = self.binding().take();
-        let Some(Binding { connection, place }) = binding else { return };
-        match place {
-            Place::Slot(slot) => connection.release(slot),
-            Place::Answer(answer) => crate::proxy::Wire::abandon(&*connection, answer),
         }
     }
 }

@@ -16,8 +16,16 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
-    pub(super) fn new(host: Weak<HostInner>, name: &str, interface: &'static InterfaceDescriptor) -> Self {
-        Self { host, name: name.to_owned(), interface }
+    pub(super) fn new(
+        host: Weak<HostInner>,
+        name: &str,
+        interface: &'static InterfaceDescriptor,
+    ) -> Self {
+        Self {
+            host,
+            name: name.to_owned(),
+            interface,
+        }
     }
 
     /// The name under which the object was marshalled.
@@ -32,13 +40,18 @@ impl ObjectRef {
 
     /// Where it can be reached now: one URL for each channel that listens.
     pub fn urls(&self) -> Vec<String> {
-        self.host.upgrade().map(|host| super::Host::from_inner_arc(host).urls(&self.name)).unwrap_or_default()
+        self.host
+            .upgrade()
+            .map(|host| super::Host::from_inner_arc(host).urls(&self.name))
+            .unwrap_or_default()
     }
 }
 
 impl PartialEq for ObjectRef {
     fn eq(&self, other: &Self) -> bool {
-        self.host.ptr_eq(&other.host) && self.name == other.name && self.interface.id == other.interface.id
+        self.host.ptr_eq(&other.host)
+            && self.name == other.name
+            && self.interface.id == other.interface.id
     }
 }
 
@@ -65,9 +78,16 @@ impl ObjectName {
     pub(super) fn on(self, host: &Arc<HostInner>) -> Result<String> {
         match self.0 {
             Named::Name(name) => Ok(name),
-            Named::Reference(reference) if std::ptr::eq(reference.host.as_ptr(), Arc::as_ptr(host)) => Ok(reference.name),
+            Named::Reference(reference)
+                if std::ptr::eq(reference.host.as_ptr(), Arc::as_ptr(host)) =>
+            {
+                Ok(reference.name)
+            }
             Named::Reference(reference) => {
-                let text = format!("`{}` was marshalled by another host, and only that one can disconnect it", reference.name);
+                let text = format!(
+                    "`{}` was marshalled by another host, and only that one can disconnect it",
+                    reference.name
+                );
                 Err(Error::new(ErrorKind::NotRegistered, text))
             }
         }

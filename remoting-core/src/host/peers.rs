@@ -67,17 +67,24 @@ impl Peers {
             *peer.route.lock().unwrap_or_else(PoisonError::into_inner) = Some(route.clone());
             Ok(Arc::new(route) as Arc<dyn Any + Send + Sync>)
         };
-        Box::pin(OnRuntime { runtime: runtime(), future: Box::pin(dialling) })
+        Box::pin(OnRuntime {
+            runtime: runtime(),
+            future: Box::pin(dialling),
+        })
     }
 
     /// All connections of a channel, or of all channels.
     pub(super) fn connections(&self, channel: Option<u64>) -> Vec<Arc<Connection>> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let peers = table.iter().filter(|((number, _), _)| channel.is_none_or(|channel| channel == *number));
+        let peers = table
+            .iter()
+            .filter(|((number, _), _)| channel.is_none_or(|channel| channel == *number));
         peers
-            .filter_map(|(_, peer)| match &*peer.route.lock().unwrap_or_else(PoisonError::into_inner) {
-                Some(Route::Session(connection)) => Some(Arc::clone(connection)),
-                Some(Route::Exchange(_)) | None => None,
+            .filter_map(|(_, peer)| {
+                match &*peer.route.lock().unwrap_or_else(PoisonError::into_inner) {
+                    Some(Route::Session(connection)) => Some(Arc::clone(connection)),
+                    Some(Route::Exchange(_)) | None => None,
+                }
             })
             .collect()
     }
@@ -91,7 +98,11 @@ impl Peers {
 
 impl Peer {
     fn ready(&self) -> Option<Route> {
-        let route = self.route.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let route = self
+            .route
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
         route.works().then_some(route)
     }
 }
@@ -105,7 +116,10 @@ struct OnRuntime {
 impl Future for OnRuntime {
     type Output = Result<Arc<dyn Any + Send + Sync>, Error>;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
         let this = &mut *self;
         let _runtime = this.runtime.enter();
         this.future.as_mut().poll(cx)
@@ -114,5 +128,8 @@ impl Future for OnRuntime {
 
 /// The error of a proxy whose host was dropped.
 pub(super) fn host_is_gone() -> Error {
-    Error::new(ErrorKind::Disconnected, "the host that the proxy was got from has been dropped; keep it as long as its proxies")
+    Error::new(
+        ErrorKind::Disconnected,
+        "the host that the proxy was got from has been dropped; keep it as long as its proxies",
+    )
 }

@@ -14,7 +14,8 @@ use crate::formatter::Arguments;
 use crate::id::InterfaceId;
 use crate::proxy::{Activator, Call, CallError, Stub};
 
-static ACTIVATED: LazyLock<Mutex<HashMap<InterfaceId, Registration>>> = LazyLock::new(Mutex::default);
+static ACTIVATED: LazyLock<Mutex<HashMap<InterfaceId, Registration>>> =
+    LazyLock::new(Mutex::default);
 
 struct Registration {
     host: Weak<HostInner>,
@@ -26,29 +27,53 @@ fn activated() -> MutexGuard<'static, HashMap<InterfaceId, Registration>> {
 }
 
 /// Registers where objects of an interface are activated.
-pub(super) fn register(host: Weak<HostInner>, interface: &InterfaceDescriptor, url: &str) -> Result<()> {
+pub(super) fn register(
+    host: Weak<HostInner>,
+    interface: &InterfaceDescriptor,
+    url: &str,
+) -> Result<()> {
     let mut table = activated();
-    if let Some(known) = table.get(&interface.id).filter(|known| known.host.strong_count() > 0) {
-        let text = format!("`{}` is registered for activation at {} already", interface.name, known.url);
+    if let Some(known) = table
+        .get(&interface.id)
+        .filter(|known| known.host.strong_count() > 0)
+    {
+        let text = format!(
+            "`{}` is registered for activation at {} already",
+            interface.name, known.url
+        );
         return Err(Error::new(ErrorKind::NameTaken, text));
     }
-    table.insert(interface.id, Registration { host, url: url.to_owned() });
+    table.insert(
+        interface.id,
+        Registration {
+            host,
+            url: url.to_owned(),
+        },
+    );
     Ok(())
 }
 
 /// Forgets what a host registered.
 pub(super) fn forget(host: &HostInner) {
-    activated().retain(|_, known| known.host.strong_count() > 0 && !std::ptr::eq(known.host.as_ptr(), host));
+    activated().retain(|_, known| {
+        known.host.strong_count() > 0 && !std::ptr::eq(known.host.as_ptr(), host)
+    });
 }
 
 /// A constructor call at the URL that was registered for the interface; what `AccountProxy::open(..)` does.
-pub fn activate_registered<A, P, E>(interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<P, E>
+pub fn activate_registered<A, P, E>(
+    interface: &'static InterfaceDescriptor,
+    index: usize,
+    arguments: A,
+) -> Call<P, E>
 where
     A: Arguments,
     P: Stub,
     E: CallError,
 {
-    let known = activated().get(&interface.id).and_then(|known| Some((known.host.upgrade()?, known.url.clone())));
+    let known = activated()
+        .get(&interface.id)
+        .and_then(|known| Some((known.host.upgrade()?, known.url.clone())));
     let activator = match known {
         Some((inner, url)) => Host::from_inner_arc(inner).activator(&url, interface),
         None => {

@@ -50,7 +50,10 @@ impl Registry {
 
     /// The codecs that the host reads.
     pub(super) fn codecs(&self) -> Vec<u8> {
-        self.formatters.iter().map(|formatter| formatter.codec().0).collect()
+        self.formatters
+            .iter()
+            .map(|formatter| formatter.codec().0)
+            .collect()
     }
 
     /// How many objects the host keeps for clients.
@@ -61,7 +64,11 @@ impl Registry {
     /// The names under which something is published, in no order.
     pub(super) fn names(&self) -> Vec<String> {
         let published = |offer: Offer| matches!(offer, Offer::Published { .. });
-        self.names.iter().filter(|entry| published(entry.offer())).map(|entry| entry.key().clone()).collect()
+        self.names
+            .iter()
+            .filter(|entry| published(entry.offer()))
+            .map(|entry| entry.key().clone())
+            .collect()
     }
 
     /// Publishes a class under a name.
@@ -70,12 +77,18 @@ impl Registry {
     }
 
     /// Publishes one object. Tells whether it is published so already.
-    pub(super) fn marshal(&self, name: &str, class: Arc<dyn Class>, identity: usize) -> Result<(), Error> {
+    pub(super) fn marshal(
+        &self,
+        name: &str,
+        class: Arc<dyn Class>,
+        identity: usize,
+    ) -> Result<(), Error> {
         if let Some(known) = self.marshalled.get(&identity).map(|known| known.clone()) {
             if known == name {
                 return Ok(());
             }
-            let text = format!("the object is marshalled as `{known}` already; disconnect it there first");
+            let text =
+                format!("the object is marshalled as `{known}` already; disconnect it there first");
             return Err(Error::new(ErrorKind::NameTaken, text));
         }
         self.offer(name, class, Some(identity))?;
@@ -83,11 +96,20 @@ impl Registry {
         Ok(())
     }
 
-    fn offer(&self, name: &str, class: Arc<dyn Class>, marshalled: Option<usize>) -> Result<(), Error> {
+    fn offer(
+        &self,
+        name: &str,
+        class: Arc<dyn Class>,
+        marshalled: Option<usize>,
+    ) -> Result<(), Error> {
         check_name(name).map_err(|what| Error::new(ErrorKind::InvalidUrl, what))?;
         self.know(class.interface())?;
         let object = Arc::clone(&class).object();
-        let offer = Offer::Published { class, object, marshalled };
+        let offer = Offer::Published {
+            class,
+            object,
+            marshalled,
+        };
         match self.names.entry(name.to_owned()) {
             MapEntry::Vacant(place) => {
                 place.insert(Arc::new(Entry::new(name, offer)));
@@ -95,7 +117,9 @@ impl Registry {
             MapEntry::Occupied(known) => match known.get().offer() {
                 Offer::Gone(_) => drop(known.get().replace(offer)),
                 Offer::Published { .. } => {
-                    let text = format!("something is published as `{name}` already; withdraw it first, or take another name");
+                    let text = format!(
+                        "something is published as `{name}` already; withdraw it first, or take another name"
+                    );
                     return Err(Error::new(ErrorKind::NameTaken, text));
                 }
             },
@@ -121,17 +145,26 @@ impl Registry {
     ///
     /// - `marshalled_only`: refuse what was published rather than marshalled.
     pub(super) fn withdraw(&self, name: &str, marshalled_only: bool) -> Result<bool, Error> {
-        let Some(entry) = self.names.get(name).map(|entry| Arc::clone(&entry)) else { return Ok(false) };
+        let Some(entry) = self.names.get(name).map(|entry| Arc::clone(&entry)) else {
+            return Ok(false);
+        };
         match entry.offer() {
             Offer::Gone(_) => return Ok(false),
-            Offer::Published { marshalled: None, .. } if marshalled_only => {
-                let text = format!("`{name}` is published, not marshalled; take it back with `unpublish`");
+            Offer::Published {
+                marshalled: None, ..
+            } if marshalled_only => {
+                let text =
+                    format!("`{name}` is published, not marshalled; take it back with `unpublish`");
                 return Err(Error::new(ErrorKind::NotRegistered, text));
             }
             Offer::Published { .. } => {}
         }
         let before = entry.replace(Offer::Gone(GoneReason::Disconnected));
-        if let Offer::Published { marshalled: Some(identity), .. } = &before {
+        if let Offer::Published {
+            marshalled: Some(identity),
+            ..
+        } = &before
+        {
             self.marshalled.remove(identity);
         }
         drop(before);
@@ -142,21 +175,35 @@ impl Registry {
     /// Keeps the names of former publications, but not without end.
     fn remember(&self, name: &str) {
         let forgotten = {
-            let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut withdrawn = self
+                .withdrawn
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             withdrawn.push_back(name.to_owned());
-            if withdrawn.len() <= self.limits.tombstones { None } else { withdrawn.pop_front() }
+            if withdrawn.len() <= self.limits.tombstones {
+                None
+            } else {
+                withdrawn.pop_front()
+            }
         };
         if let Some(name) = forgotten {
             self.counters.tombstones.add();
-            self.names.remove_if(&name, |_, entry| matches!(entry.offer(), Offer::Gone(_)));
+            self.names
+                .remove_if(&name, |_, entry| matches!(entry.offer(), Offer::Gone(_)));
         }
     }
 
     pub(super) fn entry(&self, name: &str) -> Result<Arc<Entry>, Fault> {
-        self.names.get(name).map(|entry| Arc::clone(&entry)).ok_or_else(|| {
-            let text = format!("nothing is published under the name `{}`; names are case-sensitive", crate::text::for_log(name));
-            Fault::refused(ErrorKind::NotFound, text)
-        })
+        self.names
+            .get(name)
+            .map(|entry| Arc::clone(&entry))
+            .ok_or_else(|| {
+                let text = format!(
+                    "nothing is published under the name `{}`; names are case-sensitive",
+                    crate::log::clean(name)
+                );
+                Fault::refused(ErrorKind::NotFound, text)
+            })
     }
 }
 
@@ -164,7 +211,10 @@ impl Service for Registry {
     fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
         let entry = self.entry(name)?;
         let descriptor = entry.object(interface)?.interface();
-        Ok(Export { object: Arc::new(Named::new(entry, descriptor)), _room: None })
+        Ok(Export {
+            object: Arc::new(Named::new(entry, descriptor)),
+            _room: None,
+        })
     }
 
     fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
@@ -177,11 +227,17 @@ impl Service for Registry {
             return Ok(Arc::new(room));
         }
         self.counters.objects_per_host.add();
-        Err(Fault::refused(ErrorKind::ResourceExhausted, "the host keeps too many objects for its clients"))
+        Err(Fault::refused(
+            ErrorKind::ResourceExhausted,
+            "the host keeps too many objects for its clients",
+        ))
     }
 
     fn formatter(&self, codec: u8) -> Option<FormatterRef> {
-        self.formatters.iter().find(|formatter| formatter.codec().0 == codec).cloned()
+        self.formatters
+            .iter()
+            .find(|formatter| formatter.codec().0 == codec)
+            .cloned()
     }
 
     fn workers(&self) -> &Arc<Workers> {

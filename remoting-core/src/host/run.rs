@@ -19,7 +19,11 @@ impl Host {
     /// ```
     pub fn run_until<F: Future + Send + 'static>(&self, event: F) -> RunUntil {
         let event = Box::pin(async move { drop(event.await) });
-        RunUntil { host: self.clone(), event, drain: Duration::ZERO }
+        RunUntil {
+            host: self.clone(),
+            event,
+            drain: Duration::ZERO,
+        }
     }
 }
 
@@ -68,13 +72,19 @@ impl IntoFuture for RunUntil {
             }
             let cut = drain_all(&connections, drain).await;
             host.shutdown();
-            Drained { closed: connections.len().saturating_sub(cut), cut }
+            Drained {
+                closed: connections.len().saturating_sub(cut),
+                cut,
+            }
         })
     }
 }
 
 impl std::fmt::Debug for RunUntil {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunUntil").field("host", &self.host).field("drain", &self.drain).finish_non_exhaustive()
+        f.debug_struct("RunUntil")
+            .field("host", &self.host)
+            .field("drain", &self.drain)
+            .finish_non_exhaustive()
     }
 }

@@ -44,7 +44,12 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
             Ok(arguments) => arguments,
             Err(fault) => return refused(fault),
         };
-        let Self { raw: RawCall { method, formatter, .. }, object } = self;
+        let Self {
+            raw: RawCall {
+                method, formatter, ..
+            },
+            object,
+        } = self;
         Box::pin(async move {
             let object = SharedAccess::to(&object).await?;
             context::begin();
@@ -66,7 +71,12 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
             Ok(arguments) => arguments,
             Err(fault) => return refused(fault),
         };
-        let Self { raw: RawCall { method, formatter, .. }, object } = self;
+        let Self {
+            raw: RawCall {
+                method, formatter, ..
+            },
+            object,
+        } = self;
         Box::pin(async move {
             let (mut watch, mut object) = object.exclusive().await?;
             watch.begin(method.cancel_safe);
@@ -81,7 +91,9 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
     /// Runs a `&self` method with borrowed arguments.
     pub fn shared_ref<R, E, F>(self, handler: F) -> Dispatched
     where
-        F: for<'a> FnOnce(&'a T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault> + Send + 'static,
+        F: for<'a> FnOnce(&'a T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault>
+            + Send
+            + 'static,
         R: Serialize + Send,
         E: Serialize + Send,
     {
@@ -100,7 +112,9 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
     /// Runs a `&mut self` method with borrowed arguments.
     pub fn exclusive_ref<R, E, F>(self, handler: F) -> Dispatched
     where
-        F: for<'a> FnOnce(&'a mut T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault>
+            + Send
+            + 'static,
         R: Serialize + Send,
         E: Serialize + Send,
     {
@@ -135,7 +149,10 @@ impl<'a> ArgumentBytes<'a> {
     ///
     /// `BadArguments`, not executed, with the argument that was wrong.
     pub fn decode<A: DecodeArguments<'a>>(&self) -> Result<A, Fault> {
-        debug_assert!(matches!(self.0.payload, Bytes::Owned(_)), "the bytes live as long as the call");
+        debug_assert!(
+            matches!(self.0.payload, Bytes::Owned(_)),
+            "the bytes live as long as the call"
+        );
         self.0.borrowed_arguments()
     }
 }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::call::Dispatched;
 use super::lock::Lock;
 use super::{
-    Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Face, Instance, Pinned, Profile, RawCall,
-    ServerObject,
+    Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Face, Instance, Pinned,
+    Profile, RawCall, ServerObject,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -27,7 +27,9 @@ pub struct Publication {
 
 impl Publication {
     pub(super) fn new(class: impl Class + 'static) -> Self {
-        Self { class: Arc::new(class) }
+        Self {
+            class: Arc::new(class),
+        }
     }
 
     /// Makes a singleton anew at the next call after one of its `&mut self` methods has panicked.
@@ -42,7 +44,9 @@ impl Publication {
 
 impl std::fmt::Debug for Publication {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Publication").field("interface", &self.class.interface().name).finish_non_exhaustive()
+        f.debug_struct("Publication")
+            .field("interface", &self.class.interface().name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,8 +59,14 @@ pub(crate) trait Class: Send + Sync {
 
     /// Makes an object for one client.
     fn construct(&self, _call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
-        let text = format!("objects of `{}` are not made by clients here; call it by name", self.interface().name);
-        Box::pin(std::future::ready(Err(Fault::refused(ErrorKind::NotActivatable, text))))
+        let text = format!(
+            "objects of `{}` are not made by clients here; call it by name",
+            self.interface().name
+        );
+        Box::pin(std::future::ready(Err(Fault::refused(
+            ErrorKind::NotActivatable,
+            text,
+        ))))
     }
 
     fn recreate_on_panic(&self) {}
@@ -138,7 +148,11 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
 
     /// The object, if there is one that can be called.
     fn ready(&self) -> Option<Arc<Face<P, T>>> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let current = self
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
         let spent = self.recreate.load(Ordering::Relaxed) && current.is_poisoned();
         (!spent).then_some(current)
     }
@@ -153,7 +167,11 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
         let object = (self.factory)().finish().await?;
         let instance = Arc::new(Instance::new(object, P::interface()));
         let face = Arc::new(Face::new(instance, Arc::clone(&self.profile)));
-        let before = self.current.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&face));
+        let before = self
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(Arc::clone(&face));
         drop(before);
         Ok(face)
     }
@@ -222,7 +240,11 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> SingleCall<P, T> {
 
     fn new(factory: Factory<T>) -> Self {
         let profile = Arc::new(Profile::new(P::interface()));
-        Self { factory, profile, interface: std::marker::PhantomData }
+        Self {
+            factory,
+            profile,
+            interface: std::marker::PhantomData,
+        }
     }
 
     fn face(&self, object: T) -> Arc<Face<P, T>> {
@@ -277,7 +299,10 @@ pub(super) struct Activated<P, T> {
 
 impl<P: Construct<T>, T: Send + Sync + 'static> Activated<P, T> {
     pub(super) fn new() -> Self {
-        Self { profile: Arc::new(Profile::new(P::interface())), types: std::marker::PhantomData }
+        Self {
+            profile: Arc::new(Profile::new(P::interface())),
+            types: std::marker::PhantomData,
+        }
     }
 }
 
@@ -305,7 +330,11 @@ pub(super) struct ActivatedWith<P, F> {
 impl<P: ConstructWith<F>, F: Send + Sync + 'static> ActivatedWith<P, F> {
     pub(super) fn new(factory: F) -> Self {
         let profile = Arc::new(Profile::new(P::interface()));
-        Self { factory: Arc::new(factory), profile, interface: std::marker::PhantomData }
+        Self {
+            factory: Arc::new(factory),
+            profile,
+            interface: std::marker::PhantomData,
+        }
     }
 }
 
@@ -325,7 +354,10 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
 }
 
 fn only_activated(interface: &InterfaceDescriptor) -> Fault {
-    let text = format!("`{}` makes an object for each client here; activate one instead of calling it by name", interface.name);
+    let text = format!(
+        "`{}` makes an object for each client here; activate one instead of calling it by name",
+        interface.name
+    );
     Fault::refused(ErrorKind::Unsupported, text)
 }
 

@@ -36,7 +36,9 @@ impl ConstructorCall<'_> {
     /// Runs a constructor with borrowed arguments.
     pub fn construct_ref<T, E, F>(self, constructor: F) -> Constructed<T>
     where
-        F: for<'a> FnOnce(ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault> + Send + 'static,
+        F: for<'a> FnOnce(ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault>
+            + Send
+            + 'static,
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {
@@ -56,7 +58,9 @@ impl ConstructorCall<'_> {
             Ok(arguments) => arguments,
             Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         };
-        let RawCall { method, formatter, .. } = self.0;
+        let RawCall {
+            method, formatter, ..
+        } = self.0;
         Box::pin(async move {
             context::begin();
             let made = constructor(&factory, arguments).await;
@@ -68,7 +72,9 @@ impl ConstructorCall<'_> {
     pub fn construct_with_ref<W, T, E, F>(self, factory: Arc<W>, constructor: F) -> Constructed<T>
     where
         W: Send + Sync + 'static,
-        F: for<'a> FnOnce(&'a W, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault> + Send + 'static,
+        F: for<'a> FnOnce(&'a W, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault>
+            + Send
+            + 'static,
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {

@@ -89,12 +89,17 @@ impl CallContext {
 
     /// The value that the caller sent under `name`.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().find(|(key, _)| *key == name).map(|(_, value)| value)
+        self.headers()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
     }
 
     /// All that the caller sent along, in its order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().flat_map(|pairs| pairs.iter()).map(|(key, value)| (&**key, &**value))
+        self.headers
+            .iter()
+            .flat_map(|pairs| pairs.iter())
+            .map(|(key, value)| (&**key, &**value))
     }
 }
 
@@ -139,7 +144,11 @@ impl Active {
 
 /// Tells whether a caller of the running call holds the lock that `token` names.
 pub(crate) fn holds(token: LockToken) -> bool {
-    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|active| active.locks.contains(token)))
+    CURRENT.with_borrow(|current| {
+        current
+            .as_ref()
+            .is_some_and(|active| active.locks.contains(token))
+    })
 }
 
 /// Notes that the running call holds the lock that `token` names, from now on.

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::class::{Activated, ActivatedWith, Existing, SingleCall, Singleton};
-use super::{Class, Construct, ConstructWith, Dispatch, Face, Instance, Profile, Publication, Shared};
+use super::{
+    Class, Construct, ConstructWith, Dispatch, Face, Instance, Profile, Publication, Shared,
+};
 use crate::proxy::Reference;
 
 /// Brings calls of an interface to objects of type `T`.
@@ -95,7 +97,9 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
 
     fn of(instance: Instance<T>) -> Self {
         let profile = Arc::new(Profile::new(P::interface()));
-        Self { face: Arc::new(Face::new(Arc::new(instance), profile)) }
+        Self {
+            face: Arc::new(Face::new(Arc::new(instance), profile)),
+        }
     }
 
     /// A number that all handles of the object share, and no other object has while it lives.
@@ -110,7 +114,9 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
 
 impl<P, T> Clone for Dispatcher<P, T> {
     fn clone(&self) -> Self {
-        Self { face: Arc::clone(&self.face) }
+        Self {
+            face: Arc::clone(&self.face),
+        }
     }
 }
 

@@ -57,7 +57,13 @@ impl Gate {
     ///
     /// - `below_holder`: a caller of the visitor is inside.
     /// - `capacity`: how many may queue.
-    pub(crate) fn enter(&mut self, mode: Mode, below_holder: bool, capacity: usize, waker: &Waker) -> Entry {
+    pub(crate) fn enter(
+        &mut self,
+        mode: Mode,
+        below_holder: bool,
+        capacity: usize,
+        waker: &Waker,
+    ) -> Entry {
         if below_holder {
             return match (self.inside, mode) {
                 (Inside::Shared(count), Mode::Shared) => {
@@ -76,13 +82,21 @@ impl Gate {
         }
         let number = self.next;
         self.next = self.next.wrapping_add(1);
-        self.queue.push_back(Visitor { number, mode, waker: waker.clone() });
+        self.queue.push_back(Visitor {
+            number,
+            mode,
+            waker: waker.clone(),
+        });
         Entry::Queued(number)
     }
 
     /// Tells whether the visitor under `number` may go in by now.
     pub(crate) fn is_granted(&mut self, number: u64, waker: &Waker) -> bool {
-        match self.queue.iter_mut().find(|visitor| visitor.number == number) {
+        match self
+            .queue
+            .iter_mut()
+            .find(|visitor| visitor.number == number)
+        {
             Some(visitor) => {
                 visitor.waker.clone_from(waker);
                 false
@@ -102,7 +116,11 @@ impl Gate {
 
     /// Ends the waiting of a visitor; one who was let in meanwhile leaves again.
     pub(crate) fn give_up(&mut self, number: u64, mode: Mode) -> Vec<Waker> {
-        match self.queue.iter().position(|visitor| visitor.number == number) {
+        match self
+            .queue
+            .iter()
+            .position(|visitor| visitor.number == number)
+        {
             Some(place) => {
                 self.queue.remove(place);
                 self.advance()
@@ -183,7 +201,10 @@ mod tests {
         enter(&mut gate, Mode::Shared, false);
         assert_eq!(gate.give_up(0, Mode::Exclusive).len(), 1);
         assert_eq!(gate.inside, Inside::Shared(2));
-        assert!(gate.give_up(1, Mode::Shared).is_empty(), "it was inside already");
+        assert!(
+            gate.give_up(1, Mode::Shared).is_empty(),
+            "it was inside already"
+        );
         assert_eq!(gate.inside, Inside::Shared(1));
     }
 }

@@ -28,7 +28,10 @@ impl<T> Instance<T> {
     /// Takes an object in, with a lock if its interface has `&mut self` methods.
     pub(crate) fn new(object: T, interface: &InterfaceDescriptor) -> Self {
         match interface.exclusive {
-            true => Self(Cell::Locked(Lock::new(object, Limits::default().queued_per_object))),
+            true => Self(Cell::Locked(Lock::new(
+                object,
+                Limits::default().queued_per_object,
+            ))),
             false => Self(Cell::Open(object)),
         }
     }
@@ -45,9 +48,10 @@ impl<T> Instance<T> {
     pub(super) async fn exclusive(&self) -> Result<(Watch, OwnedRwLockWriteGuard<T>), Fault> {
         match &self.0 {
             Cell::Locked(lock) => lock.exclusive().await,
-            Cell::Open(_) | Cell::Kept(_) => {
-                Err(Fault::refused(ErrorKind::Internal, "the object has no lock for this method"))
-            }
+            Cell::Open(_) | Cell::Kept(_) => Err(Fault::refused(
+                ErrorKind::Internal,
+                "the object has no lock for this method",
+            )),
         }
     }
 }
@@ -80,7 +84,7 @@ impl<T> Deref for SharedAccess<'_, T> {
 }
 
 /// An instance seen through the interface of the proxy `P`.
-pub struct Face<P, T> {
+pub(crate) struct Face<P, T> {
     instance: Arc<Instance<T>>,
     profile: Arc<Profile>,
     interface: PhantomData<fn() -> P>,
@@ -88,7 +92,11 @@ pub struct Face<P, T> {
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> Face<P, T> {
     pub(crate) fn new(instance: Arc<Instance<T>>, profile: Arc<Profile>) -> Self {
-        Self { instance, profile, interface: PhantomData }
+        Self {
+            instance,
+            profile,
+            interface: PhantomData,
+        }
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
@@ -102,7 +110,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        P::dispatch(IncomingCall { raw: call, object: Arc::clone(&self.instance) })
+        P::dispatch(IncomingCall {
+            raw: call,
+            object: Arc::clone(&self.instance),
+        })
     }
 
     fn profile(&self) -> &Profile {

@@ -40,7 +40,10 @@ impl<T> Lock<T> {
             poisoned: AtomicBool::new(false),
             capacity,
         };
-        Self { value: Arc::new(RwLock::new(value)), post: Arc::new(post) }
+        Self {
+            value: Arc::new(RwLock::new(value)),
+            post: Arc::new(post),
+        }
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
@@ -50,7 +53,9 @@ impl<T> Lock<T> {
     /// Waits for a place beside other shared calls.
     pub(crate) async fn shared(&self) -> Result<SharedGuard<T>, Fault> {
         let pass = self.post.clone().enter(Mode::Shared).await?;
-        let value = Arc::clone(&self.value).try_read_owned().map_err(|_| out_of_step())?;
+        let value = Arc::clone(&self.value)
+            .try_read_owned()
+            .map_err(|_| out_of_step())?;
         Ok(SharedGuard { value, _pass: pass })
     }
 
@@ -59,14 +64,25 @@ impl<T> Lock<T> {
     /// The value is to be dropped before its watch, so that the next call finds it free.
     pub(crate) async fn exclusive(&self) -> Result<(Watch, OwnedRwLockWriteGuard<T>), Fault> {
         let pass = self.post.clone().enter(Mode::Exclusive).await?;
-        let value = Arc::clone(&self.value).try_write_owned().map_err(|_| out_of_step())?;
-        Ok((Watch { pass, stage: Stage::Entered }, value))
+        let value = Arc::clone(&self.value)
+            .try_write_owned()
+            .map_err(|_| out_of_step())?;
+        Ok((
+            Watch {
+                pass,
+                stage: Stage::Entered,
+            },
+            value,
+        ))
     }
 }
 
 /// The gate let in somebody for whom the cell had no room: a mistake of ours, not of the caller's.
 fn out_of_step() -> Fault {
-    Fault::refused(ErrorKind::Internal, "the object's lock is out of step with its queue")
+    Fault::refused(
+        ErrorKind::Internal,
+        "the object's lock is out of step with its queue",
+    )
 }
 
 impl Post {
@@ -80,7 +96,16 @@ impl Post {
         let entry = self.gate().enter(mode, below_holder, self.capacity, &waker);
         match entry {
             Entry::Granted => {}
-            Entry::Queued(number) => Waiting { post: &self, number, mode, done: false }.await_turn().await,
+            Entry::Queued(number) => {
+                Waiting {
+                    post: &self,
+                    number,
+                    mode,
+                    done: false,
+                }
+                .await_turn()
+                .await
+            }
             Entry::Reentrant => return Err(Fault::of(ErrorKind::Reentrant)),
             Entry::Full => {
                 let text = "too many calls wait for this object; try again later";
@@ -106,10 +131,12 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     async fn await_turn(mut self) {
-        poll_fn(|cx| match self.post.gate().is_granted(self.number, cx.waker()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        })
+        poll_fn(
+            |cx| match self.post.gate().is_granted(self.number, cx.waker()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            },
+        )
         .await;
         self.done = true;
     }
@@ -172,7 +199,11 @@ impl Watch {
     ///
     /// - `cut_is_harmless`: whether it may be dropped half-way without poisoning the object.
     pub(crate) fn begin(&mut self, cut_is_harmless: bool) {
-        self.stage = if cut_is_harmless { Stage::ChangingSafely } else { Stage::Changing };
+        self.stage = if cut_is_harmless {
+            Stage::ChangingSafely
+        } else {
+            Stage::Changing
+        };
     }
 
     /// Ends a call that came to its end.

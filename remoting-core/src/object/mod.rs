@@ -25,27 +25,28 @@ use std::sync::Arc;
 use crate::budget::ScanLimits;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, ErrorKind, Fault};
-use crate::formatter::{DecodeArguments, FormatterRef};
+use crate::formatter::{DecodeArguments, FormatError, FormatterRef};
+use crate::log::{self, Rate};
 use crate::payload::Payload;
 use crate::proxy::Stub;
 
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes, pin};
 pub(crate) use class::Class;
 pub use class::Publication;
-pub use construct::{ConstructorCall, Constructed, not_activatable};
+pub use construct::{Constructed, ConstructorCall, not_activatable};
 pub use context::CallContext;
 pub use dispatcher::Dispatcher;
-pub use instance::Face;
+pub(crate) use instance::Face;
 pub(crate) use instance::Instance;
 pub(crate) use profile::Profile;
 pub(crate) use running::{Running, supervise};
 pub(crate) use workers::{Permit, Workers};
 
 /// A future with a name that does not matter.
-pub type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An object that calls can reach, whatever it is made of.
-pub trait ServerObject: Send + Sync {
+pub(crate) trait ServerObject: Send + Sync {
     /// The interface that the object is seen through.
     fn interface(&self) -> &'static InterfaceDescriptor;
 
@@ -96,7 +97,7 @@ pub trait Shared {}
 
 /// A call on its way to a method, its arguments still as bytes.
 #[derive(Debug, Clone)]
-pub struct RawCall<'f> {
+pub(crate) struct RawCall<'f> {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) index: usize,
     pub(crate) payload: Bytes<'f>,
@@ -145,11 +146,29 @@ impl RawCall<'_> {
     pub(crate) fn borrowed_arguments<'a, A: DecodeArguments<'a>>(&'a self) -> Result<A, Fault> {
         self.formatter
             .decode_arguments(self.method.arguments, self.payload.as_slice(), self.limits)
-            .map_err(|error| {
-                let text = format!("the arguments of `{}` could not be read: {error}", self.method.name);
-                Fault::refused(ErrorKind::BadArguments, text)
-            })
+            .map_err(|error| bad_arguments(self.method.name, &error))
     }
+}
+
+/// The fault for arguments that could not be read. What a type did not like stays in the log, since
+/// it may name types; what a limit did not like is told.
+fn bad_arguments(method: &str, error: &FormatError) -> Fault {
+    static LINES: Rate = Rate::new();
+    let text = format!("the arguments of `{method}` could not be read");
+    if error.is_scan() {
+        return Fault::refused(ErrorKind::BadArguments, format!("{text}: {error}"));
+    }
+    let correlation = correlation();
+    if LINES.line().is_some() {
+        tracing::warn!(
+            target: "remoting::call",
+            method,
+            correlation = format_args!("{correlation:016x}"),
+            "{text}: {}",
+            log::clean(&error.to_string()),
+        );
+    }
+    Fault::Error(Error::new(ErrorKind::BadArguments, text).with_correlation(correlation))
 }
 
 /// A correlation number for one log line and the error that points to it.
@@ -159,16 +178,22 @@ pub(crate) fn correlation() -> u64 {
 
 /// The fault for something that went wrong in the user's code: the text stays in the log.
 pub(crate) fn internal(method: &str, what: &str, detail: &str) -> Fault {
+    static LINES: Rate = Rate::new();
     let correlation = correlation();
-    tracing::error!(
-        target: "remoting::call",
-        method,
-        correlation = format_args!("{correlation:016x}"),
-        "{what}: {}",
-        crate::text::for_log(detail),
-    );
-    let error = Error::new(ErrorKind::Internal, format!("{what}; the server's log has the details"))
-        .with_executed(crate::error::Executed::Yes)
-        .with_correlation(correlation);
+    if LINES.line().is_some() {
+        tracing::error!(
+            target: "remoting::call",
+            method,
+            correlation = format_args!("{correlation:016x}"),
+            "{what}: {}",
+            log::clean(detail),
+        );
+    }
+    let error = Error::new(
+        ErrorKind::Internal,
+        format!("{what}; the server's log has the details"),
+    )
+    .with_executed(crate::error::Executed::Yes)
+    .with_correlation(correlation);
     Fault::Error(error)
 }

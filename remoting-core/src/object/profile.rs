@@ -17,21 +17,31 @@ const STUCK: Duration = Duration::from_millis(100);
 
 /// The longest recent first poll of each method of one class of objects, in microseconds.
 #[derive(Debug)]
-pub struct Profile(Box<[AtomicU32]>);
+pub(crate) struct Profile(Box<[AtomicU32]>);
 
 impl Profile {
     pub(crate) fn new(interface: &InterfaceDescriptor) -> Self {
-        Self(interface.methods.iter().map(|_| AtomicU32::new(0)).collect())
+        Self(
+            interface
+                .methods
+                .iter()
+                .map(|_| AtomicU32::new(0))
+                .collect(),
+        )
     }
 
     /// Tells whether a method should start on a task of its own.
     pub(crate) fn is_slow(&self, index: usize) -> bool {
-        self.0.get(index).is_some_and(|longest| u128::from(longest.load(Ordering::Relaxed)) > SLOW.as_micros())
+        self.0
+            .get(index)
+            .is_some_and(|longest| u128::from(longest.load(Ordering::Relaxed)) > SLOW.as_micros())
     }
 
     /// Notes how long a first poll took. What is remembered fades by an eighth a call.
     pub(crate) fn note(&self, index: usize, method: &str, took: Duration) {
-        let Some(longest) = self.0.get(index) else { return };
+        let Some(longest) = self.0.get(index) else {
+            return;
+        };
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         let before = longest.load(Ordering::Relaxed);
         let after = micros.max(before - before / 8);
@@ -72,6 +82,9 @@ mod tests {
             profile.note(0, "m", Duration::from_micros(1));
         }
         assert!(!profile.is_slow(0));
-        assert!(!profile.is_slow(7), "a method that does not exist is not slow");
+        assert!(
+            !profile.is_slow(7),
+            "a method that does not exist is not slow"
+        );
     }
 }

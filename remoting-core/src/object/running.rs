@@ -15,8 +15,8 @@ use super::context::Active;
 use super::{Pinned, internal, profile};
 use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::session::{CancelReason, Cancellation};
 use crate::payload::Payload;
+use crate::session::{CancelReason, Cancellation};
 
 /// A call that has been dispatched, between two polls.
 pub(crate) struct Running<R = Payload> {
@@ -27,18 +27,25 @@ pub(crate) struct Running<R = Payload> {
 
 impl<R: Send + 'static> Running<R> {
     /// Starts a call: `dispatch` reads its arguments, which runs the user's code.
-    pub(crate) fn start(context: Active, dispatch: impl FnOnce() -> Pinned<'static, Result<R, Fault>>) -> Self {
+    pub(crate) fn start(
+        context: Active,
+        dispatch: impl FnOnce() -> Pinned<'static, Result<R, Fault>>,
+    ) -> Self {
         let method = context.method;
         let mut context = Some(context);
         let started = Active::during(&mut context, || catch_unwind(AssertUnwindSafe(dispatch)));
         let future = started.unwrap_or_else(|panic| {
             let text = panic_text(&*panic);
             forget(panic);
-            tracing::error!(target: "remoting::call", method = method.name, "reading the arguments panicked: {}", crate::text::for_log(&text));
+            tracing::error!(target: "remoting::call", method = method.name, "reading the arguments panicked: {}", crate::log::clean(&text));
             let fault = Fault::refused(ErrorKind::BadArguments, "the arguments could not be read");
             Box::pin(std::future::ready(Err(fault)))
         });
-        Self { future: Some(future), context, method }
+        Self {
+            future: Some(future),
+            context,
+            method,
+        }
     }
 
     pub(crate) fn method(&self) -> &'static MethodDescriptor {
@@ -60,7 +67,10 @@ impl<R: Send + 'static> Running<R> {
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Fault>> {
         let Some(future) = &mut self.future else {
-            return Poll::Ready(Err(Fault::refused(ErrorKind::Internal, "the call has ended already")));
+            return Poll::Ready(Err(Fault::refused(
+                ErrorKind::Internal,
+                "the call has ended already",
+            )));
         };
         let polled = Active::during(&mut self.context, || {
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
@@ -83,7 +93,11 @@ impl<R: Send + 'static> Running<R> {
 
     /// What the caller is told of a call that is cut now.
     fn cut(&mut self, reason: CancelReason) -> Fault {
-        let executed = if self.has_started() { Executed::Yes } else { Executed::No };
+        let executed = if self.has_started() {
+            Executed::Yes
+        } else {
+            Executed::No
+        };
         self.drop_future();
         let kind = match reason {
             CancelReason::Caller | CancelReason::SessionEnded => ErrorKind::Cancelled,
@@ -97,11 +111,13 @@ impl<R> Running<R> {
     /// Drops what is left of the call, whose `Drop`s may panic too.
     fn drop_future(&mut self) {
         if let Some(future) = self.future.take() {
-            let dropped = Active::during(&mut self.context, || catch_unwind(AssertUnwindSafe(|| drop(future))));
+            let dropped = Active::during(&mut self.context, || {
+                catch_unwind(AssertUnwindSafe(|| drop(future)))
+            });
             if let Err(panic) = dropped {
                 let text = panic_text(&*panic);
                 forget(panic);
-                tracing::error!(target: "remoting::call", method = self.method.name, "dropping a call panicked: {}", crate::text::for_log(&text));
+                tracing::error!(target: "remoting::call", method = self.method.name, "dropping a call panicked: {}", crate::log::clean(&text));
             }
         }
     }
@@ -116,7 +132,10 @@ impl<R> Drop for Running<R> {
 /// Runs a call to its end, or until the one rule says that it is cut.
 ///
 /// - `cap`: the moment at which any call is cut.
-pub(crate) async fn supervise<R: Send + 'static>(mut running: Running<R>, cap: Instant) -> Result<R, Fault> {
+pub(crate) async fn supervise<R: Send + 'static>(
+    mut running: Running<R>,
+    cap: Instant,
+) -> Result<R, Fault> {
     let cancellation = running.cancellation();
     let mut hard = Box::pin(tokio::time::sleep_until(cap.into()));
     poll_fn(move |cx| {
@@ -135,8 +154,14 @@ pub(crate) async fn supervise<R: Send + 'static>(mut running: Running<R>, cap: I
 }
 
 /// Decides whether a call is to be cut now, and makes sure to be woken when that may change.
-fn reason_to_cut<R: Send + 'static>(running: &Running<R>, cancellation: &Cancellation, cx: &mut Context<'_>) -> Option<CancelReason> {
-    let Poll::Ready(reason) = cancellation.poll_cancelled(cx) else { return None };
+fn reason_to_cut<R: Send + 'static>(
+    running: &Running<R>,
+    cancellation: &Cancellation,
+    cx: &mut Context<'_>,
+) -> Option<CancelReason> {
+    let Poll::Ready(reason) = cancellation.poll_cancelled(cx) else {
+        return None;
+    };
     if reason == CancelReason::Cap || !running.has_started() || running.method.may_be_cut() {
         return Some(reason);
     }
@@ -149,7 +174,8 @@ fn reason_to_cut<R: Send + 'static>(running: &Running<R>, cancellation: &Cancell
 /// The text of a panic, where it has one.
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no text".to_owned())
 }
 
 /// Drops a panic's value, whose own `Drop` may panic.

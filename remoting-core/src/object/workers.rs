@@ -28,19 +28,22 @@ pub(crate) struct Workers {
 
 impl Workers {
     pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>) -> Arc<Self> {
-        let blocking = Arc::new(Semaphore::new(limits.blocking_threads.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { limits, counters, running: AtomicUsize::new(0), blocking })
+        let blocking = Arc::new(Semaphore::new(
+            limits.blocking_threads.min(Semaphore::MAX_PERMITS),
+        ));
+        Arc::new(Self {
+            limits,
+            counters,
+            running: AtomicUsize::new(0),
+            blocking,
+        })
     }
 
     /// The room of objects that are called without a host.
     pub(crate) fn of_process() -> Arc<Self> {
-        static PROCESS: LazyLock<Arc<Workers>> = LazyLock::new(|| Workers::new(Arc::default(), Arc::default()));
+        static PROCESS: LazyLock<Arc<Workers>> =
+            LazyLock::new(|| Workers::new(Arc::default(), Arc::default()));
         Arc::clone(&PROCESS)
-    }
-
-    /// How many calls run.
-    pub(crate) fn running(&self) -> usize {
-        self.running.load(Ordering::Relaxed)
     }
 
     /// Makes room for one call.
@@ -99,8 +102,12 @@ impl Workers {
     }
 
     /// Runs a call on a thread that it may block, when there is room for one more.
-    fn block<F>(&self, supervised: impl Future<Output = ReplyMessage> + Send + 'static, permit: Permit, finish: F)
-    where
+    fn block<F>(
+        &self,
+        supervised: impl Future<Output = ReplyMessage> + Send + 'static,
+        permit: Permit,
+        finish: F,
+    ) where
         F: FnOnce(ReplyMessage) + Send + 'static,
     {
         let room = Arc::clone(&self.blocking);
@@ -108,7 +115,9 @@ impl Workers {
             self.counters.blocking_threads.add();
         }
         tokio::spawn(async move {
-            let Ok(place) = room.acquire_owned().await else { return };
+            let Ok(place) = room.acquire_owned().await else {
+                return;
+            };
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || {
                 let result = runtime.block_on(supervised);

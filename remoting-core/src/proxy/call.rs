@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight};
 use super::{CallError, Stub, wait};
-use crate::clock;
 use crate::budget::ScanLimits;
+use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::{ByteVec, FormatterRef};
 use crate::limits::Limits;
@@ -46,7 +46,12 @@ impl<T, E> Call<T, E> {
         state: CallState,
         decode: Decode<T, E>,
     ) -> Self {
-        Self { endpoint, formatter, state, decode }
+        Self {
+            endpoint,
+            formatter,
+            state,
+            decode,
+        }
     }
 
     /// Sets how long to wait for the result, from the first poll on.
@@ -63,7 +68,9 @@ impl<T, E> Call<T, E> {
     /// At most 64 pairs and 8 KiB in all; more ends the call with `TooLarge`. Has no
     /// effect once the call was polled.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Arc::make_mut(self.state.options.get_or_insert_default()).headers.push((name.into(), value.into()));
+        Arc::make_mut(self.state.options.get_or_insert_default())
+            .headers
+            .push((name.into(), value.into()));
         self
     }
 
@@ -79,10 +86,16 @@ impl<T, E> Call<T, E> {
     /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
     fn depart(&mut self) -> Result<(), Fault> {
         let now = clock::now();
-        let asked = self.state.options.as_ref().and_then(|options| options.deadline);
+        let asked = self
+            .state
+            .options
+            .as_ref()
+            .and_then(|options| options.deadline);
         let patience = asked.unwrap_or(DEFAULT_DEADLINE);
         let (inherited, locks) = context::inherited();
-        let own = now.checked_add(patience).unwrap_or_else(|| now + Limits::default().max_deadline);
+        let own = now
+            .checked_add(patience)
+            .unwrap_or_else(|| now + Limits::default().max_deadline);
         let deadline = inherited.map_or(own, |inherited| inherited.min(own));
         self.state.deadline = Some(deadline);
         self.state.locks = locks;
@@ -103,7 +116,8 @@ impl<T, E> Future for Call<T, E> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if matches!(this.state.flight, Flight::Failed(_)) {
-            if let Flight::Failed(fault) = std::mem::replace(&mut this.state.flight, Flight::Landed) {
+            if let Flight::Failed(fault) = std::mem::replace(&mut this.state.flight, Flight::Landed)
+            {
                 return Poll::Ready((this.decode)(&this.formatter, Err(fault)));
             }
         }
@@ -123,7 +137,10 @@ impl<T, E> fmt::Debug for Call<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let method = self.state.method().map_or("?", |method| method.name);
         f.debug_struct("Call")
-            .field("method", &format_args!("{}::{method}", self.state.interface.name))
+            .field(
+                "method",
+                &format_args!("{}::{method}", self.state.interface.name),
+            )
             .field("state", &self.state.flight)
             .finish_non_exhaustive()
     }
@@ -135,13 +152,18 @@ pub(super) fn decode_value<T: DeserializeOwned, E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<T, E> {
     match fetched {
-        Ok(fetched) => formatter.decode(fetched.payload.as_slice(), ScanLimits::default()).map_err(unreadable),
+        Ok(fetched) => formatter
+            .decode(fetched.payload.as_slice(), ScanLimits::default())
+            .map_err(unreadable),
         Err(fault) => Err(decode_fault(formatter, fault)),
     }
 }
 
 /// Reads a value that travelled as bytes.
-pub(super) fn decode_bytes<E: CallError>(formatter: &FormatterRef, fetched: Result<Fetched, Fault>) -> Result<Vec<u8>, E> {
+pub(super) fn decode_bytes<E: CallError>(
+    formatter: &FormatterRef,
+    fetched: Result<Fetched, Fault>,
+) -> Result<Vec<u8>, E> {
     decode_value::<ByteVec, E>(formatter, fetched).map(|bytes| bytes.0)
 }
 
@@ -151,7 +173,10 @@ pub(super) fn decode_object<P: Stub, E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<P, E> {
     match fetched {
-        Ok(Fetched { object: Some(reference), .. }) => Ok(P::from_reference(reference)),
+        Ok(Fetched {
+            object: Some(reference),
+            ..
+        }) => Ok(P::from_reference(reference)),
         Ok(Fetched { object: None, .. }) => Err(unreadable("the answer holds no object")),
         Err(fault) => Err(decode_fault(formatter, fault)),
     }
@@ -160,10 +185,12 @@ pub(super) fn decode_object<P: Stub, E: CallError>(
 fn decode_fault<E: CallError>(formatter: &FormatterRef, fault: Fault) -> E {
     match fault {
         Fault::Error(error) => E::from(error),
-        Fault::App(payload) => match formatter.decode::<E>(payload.as_slice(), ScanLimits::default()) {
-            Ok(error) => error,
-            Err(error) => unreadable(error),
-        },
+        Fault::App(payload) => {
+            match formatter.decode::<E>(payload.as_slice(), ScanLimits::default()) {
+                Ok(error) => error,
+                Err(error) => unreadable(error),
+            }
+        }
     }
 }
 

@@ -35,17 +35,21 @@ pub(crate) trait Endpoint: Send + Sync {
 
     /// What two endpoints that lead to the same object share.
     fn identity(&self) -> Identity;
-
-    /// For those who need more than calls.
-    fn as_any(&self) -> &(dyn Any + Send + Sync);
 }
 
 /// Which object an endpoint leads to, as far as that can be told from here.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     Local(usize),
-    Slot { session: usize, slot: u32 },
-    Url { host: usize, url: String, interface: u64 },
+    Slot {
+        session: usize,
+        slot: u32,
+    },
+    Url {
+        host: usize,
+        url: String,
+        interface: u64,
+    },
 }
 
 /// What a call brought back.
@@ -57,7 +61,10 @@ pub(crate) struct Fetched {
 
 impl Fetched {
     pub(crate) fn value(payload: Payload) -> Self {
-        Self { payload, object: None }
+        Self {
+            payload,
+            object: None,
+        }
     }
 
     /// What a oneway call brings back: the unit value.
@@ -149,7 +156,11 @@ pub(crate) trait Ticket: Send {
 /// A connection, as far as a call that was sent needs it.
 pub(crate) trait Wire: Send + Sync {
     /// Gives the answer of a call.
-    fn poll_reply(self: Arc<Self>, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>>;
+    fn poll_reply(
+        self: Arc<Self>,
+        call: CallId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Fetched, Fault>>;
 
     /// Gives a call up: nobody will ask for its answer.
     fn abandon(&self, call: CallId);

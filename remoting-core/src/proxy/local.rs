@@ -3,7 +3,6 @@
 //! They take the same way as remote ones, through the dispatcher and the formatter,
 //! so that what works here works remotely too.
 
-use std::any::Any;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,9 +13,9 @@ use tokio::sync::oneshot;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
 use super::runtime;
-use crate::clock;
 use crate::budget::ScanLimits;
 use crate::channel::BoxFuture;
+use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::object::context::Active;
@@ -33,15 +32,24 @@ pub(super) struct LocalEndpoint {
 
 impl LocalEndpoint {
     pub(super) fn new(object: Arc<dyn ServerObject>) -> Self {
-        Self { object, formatter: FormatterRef::default(), workers: Workers::of_process() }
+        Self {
+            object,
+            formatter: FormatterRef::default(),
+            workers: Workers::of_process(),
+        }
     }
 
     /// Starts a call: it ends at once, or goes on as a task.
     fn start(&self, call: &mut CallState) -> Result<Started, Fault> {
-        let method = call.method().ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        let method = call
+            .method()
+            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
         let permit = self.workers.admit()?;
         let now = clock::now();
-        let headers = call.options.as_ref().filter(|options| !options.headers.is_empty());
+        let headers = call
+            .options
+            .as_ref()
+            .filter(|options| !options.headers.is_empty());
         let context = Active {
             method,
             peer: Arc::from("local"),
@@ -62,11 +70,17 @@ impl LocalEndpoint {
         let running = Running::start(context, || object.dispatch(raw));
         let mut task = None;
         let _runtime = runtime().enter();
-        let done = self.workers.launch(running, (self.object.profile(), call.index), now, permit, |cancellation| {
-            let (sender, receiver) = oneshot::channel();
-            task = Some((receiver, cancellation));
-            move |result| drop(sender.send(result))
-        });
+        let done = self.workers.launch(
+            running,
+            (self.object.profile(), call.index),
+            now,
+            permit,
+            |cancellation| {
+                let (sender, receiver) = oneshot::channel();
+                task = Some((receiver, cancellation));
+                move |result| drop(sender.send(result))
+            },
+        );
         match (done, task) {
             (Some(result), _) => Ok(Started::Done(result)),
             (None, Some((receiver, cancellation))) => Ok(Started::Task(receiver, cancellation)),
@@ -111,10 +125,6 @@ impl Endpoint for LocalEndpoint {
     fn identity(&self) -> Identity {
         Identity::Local(self.object.identity())
     }
-
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self
-    }
 }
 
 /// Waits for a call that runs as a task; the call is told when nobody waits any more.
@@ -123,7 +133,10 @@ fn watch(
     cancellation: Arc<Cancellation>,
     deadline: Instant,
 ) -> BoxFuture<'static, ReplyMessage> {
-    let mut guard = CancelOnDrop { cancellation, reason: Some(CancelReason::Caller) };
+    let mut guard = CancelOnDrop {
+        cancellation,
+        reason: Some(CancelReason::Caller),
+    };
     Box::pin(async move {
         let mut receiver = receiver;
         let mut timer = {
@@ -138,7 +151,9 @@ fn watch(
             ready!(timer.as_mut().poll(cx));
             guard.tell(Some(CancelReason::Deadline));
             let kind = ErrorKind::DeadlineExceeded;
-            Poll::Ready(Err(Fault::Error(Error::new(kind, kind.sentence()).with_executed(Executed::Unknown))))
+            Poll::Ready(Err(Fault::Error(
+                Error::new(kind, kind.sentence()).with_executed(Executed::Unknown),
+            )))
         })
         .await
     })
@@ -146,7 +161,10 @@ fn watch(
 
 /// The fault of a call whose task ended without a result.
 fn abandoned() -> Fault {
-    Fault::executed(ErrorKind::Cancelled, "the runtime that the call ran on was shut down")
+    Fault::executed(
+        ErrorKind::Cancelled,
+        "the runtime that the call ran on was shut down",
+    )
 }
 
 struct CancelOnDrop {

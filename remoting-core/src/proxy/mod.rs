@@ -19,7 +19,9 @@ use crate::error::Error;
 use crate::object::{Dispatch, Dispatcher};
 
 pub use call::Call;
-pub(crate) use endpoint::{CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Ticket, Wire};
+pub(crate) use endpoint::{
+    CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Ticket, Wire,
+};
 pub use options::CallOptions;
 pub use reference::{Activator, Reference};
 pub(crate) use wait::runtime;

@@ -1,6 +1,5 @@
 //! What a proxy holds: the way to an object, and options for the calls on it.
 
-use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -26,7 +25,10 @@ pub struct Reference {
 
 impl Reference {
     pub(crate) fn new(endpoint: Arc<dyn Endpoint>) -> Self {
-        Self { endpoint, options: None }
+        Self {
+            endpoint,
+            options: None,
+        }
     }
 
     pub(crate) fn local(object: Arc<dyn ServerObject>) -> Self {
@@ -34,7 +36,10 @@ impl Reference {
     }
 
     pub(crate) fn with_options(&self, options: CallOptions) -> Self {
-        Self { endpoint: Arc::clone(&self.endpoint), options: Some(Arc::new(options)) }
+        Self {
+            endpoint: Arc::clone(&self.endpoint),
+            options: Some(Arc::new(options)),
+        }
     }
 
     pub(crate) fn url(&self) -> Option<String> {
@@ -45,27 +50,45 @@ impl Reference {
         self.endpoint.is_local()
     }
 
-    pub(crate) fn endpoint(&self) -> &Arc<dyn Endpoint> {
-        &self.endpoint
-    }
-
     /// Makes a call of a method; nothing is sent before the call is polled.
-    pub fn call<A, T, E>(&self, interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<T, E>
+    pub fn call<A, T, E>(
+        &self,
+        interface: &'static InterfaceDescriptor,
+        index: usize,
+        arguments: A,
+    ) -> Call<T, E>
     where
         A: Arguments,
         T: DeserializeOwned + Send + 'static,
         E: CallError,
     {
-        self.prepare(RequestKind::Method, interface, index, &arguments, decode_value::<T, E>)
+        self.prepare(
+            RequestKind::Method,
+            interface,
+            index,
+            &arguments,
+            decode_value::<T, E>,
+        )
     }
 
     /// Makes a call of a method whose result travels as bytes.
-    pub fn call_bytes<A, E>(&self, interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<Vec<u8>, E>
+    pub fn call_bytes<A, E>(
+        &self,
+        interface: &'static InterfaceDescriptor,
+        index: usize,
+        arguments: A,
+    ) -> Call<Vec<u8>, E>
     where
         A: Arguments,
         E: CallError,
     {
-        self.prepare(RequestKind::Method, interface, index, &arguments, decode_bytes::<E>)
+        self.prepare(
+            RequestKind::Method,
+            interface,
+            index,
+            &arguments,
+            decode_bytes::<E>,
+        )
     }
 
     fn prepare<A: Arguments, T, E>(
@@ -78,7 +101,9 @@ impl Reference {
     ) -> Call<T, E> {
         let formatter = self.endpoint.formatter();
         let mut state = CallState::new(kind, interface, index, self.options.clone());
-        let names = state.method().map_or(&[] as &[_], |method| method.arguments);
+        let names = state
+            .method()
+            .map_or(&[] as &[_], |method| method.arguments);
         match formatter.encode_arguments(names, arguments) {
             Ok(payload) => state.payload = payload,
             Err(error) => {
@@ -93,7 +118,8 @@ impl Reference {
 
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.endpoint, &other.endpoint) || self.endpoint.identity() == other.endpoint.identity()
+        Arc::ptr_eq(&self.endpoint, &other.endpoint)
+            || self.endpoint.identity() == other.endpoint.identity()
     }
 }
 
@@ -130,13 +156,24 @@ impl Activator {
     }
 
     /// Makes a call of a constructor; nothing is sent before the call is polled.
-    pub fn construct<A, P, E>(&self, interface: &'static InterfaceDescriptor, index: usize, arguments: A) -> Call<P, E>
+    pub fn construct<A, P, E>(
+        &self,
+        interface: &'static InterfaceDescriptor,
+        index: usize,
+        arguments: A,
+    ) -> Call<P, E>
     where
         A: Arguments,
         P: Stub,
         E: CallError,
     {
-        self.0.prepare(RequestKind::Constructor, interface, index, &arguments, decode_object::<P, E>)
+        self.0.prepare(
+            RequestKind::Constructor,
+            interface,
+            index,
+            &arguments,
+            decode_object::<P, E>,
+        )
     }
 }
 
@@ -154,9 +191,5 @@ impl Endpoint for DeadEnd {
 
     fn identity(&self) -> Identity {
         Identity::Local(std::ptr::from_ref(self) as usize)
-    }
-
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self
     }
 }

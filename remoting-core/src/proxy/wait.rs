@@ -44,8 +44,13 @@ impl Wake for Unpark {
 pub(crate) fn runtime() -> Handle {
     static OWN: LazyLock<Runtime> = LazyLock::new(|| {
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(1).thread_name("remoting").enable_all();
-        builder.build().expect("the system lets the process start one more thread")
+        builder
+            .worker_threads(1)
+            .thread_name("remoting")
+            .enable_all();
+        builder
+            .build()
+            .expect("the system lets the process start one more thread")
     });
     Handle::try_current().unwrap_or_else(|_| OWN.handle().clone())
 }

@@ -1,8 +1,10 @@
 //! Callers that wait for a place: first come, first served.
 //!
+//! ```text
 //! Queued --a place comes free, woken--> Granted --polled--> a pass for the next start
 //! Queued --deadline, polled-----------> out, with an error
 //! either --left-----------------------> out; a granted place goes to the next
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Poll, Waker};

@@ -1,10 +1,12 @@
 //! The requests that the peer has made. Its number for a call is the place in the
 //! table; it must be below what was announced, so the table cannot outgrow that.
 //!
+//! ```text
 //! CALL:    Free --> Call --answered--> Free
 //! CALL on an unanswered RESOLVE: Free --> Chained --found--> Call --answered--> Free
 //! RESOLVE: Free --> Resolve --answered--> Answered or Failed --forgotten--> Free
 //! POST:    a place in a table of its own until it has run
+//! ```
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -105,6 +107,7 @@ impl IncomingTable {
         self.posts.len()
     }
 
+    /// Bytes of calls that wait for their object.
     pub(super) fn chained_bytes(&self) -> usize {
         self.chained_bytes
     }

@@ -6,14 +6,16 @@
 //! runtime, and runs no code of the user's: what has to be woken, stopped or
 //! dropped is handed out, for the driver to do when it has let go of its lock.
 //!
+//! ```text
 //! Greeting --HELLO-------------------> Open
 //! Greeting, Open --GOAWAY received---> Open, without new calls of ours
 //! Greeting, Open --GOAWAY sent-------> Open, without new calls of theirs
 //! any --broken rule, ABORT, silence, the driver's will--> Closed
+//! ```
 //!
-//! Each table has a file of its own; [`calling`] is what this side's callers use,
-//! [`frames`] takes the peer's frames, [`answering`] gives it answers and
-//! [`closing`] ends it all.
+//! Each table has a file of its own; `calling` is what this side's callers use,
+//! `frames` takes the peer's frames, `answering` gives it answers and
+//! `closing` ends it all.
 
 mod admission;
 mod answering;

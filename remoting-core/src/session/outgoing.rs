@@ -1,10 +1,12 @@
 //! The calls that this side has made. A call's place in the table is its number on
 //! the wire.
 //!
+//! ```text
 //! Waiting --answer--------> Done, answered --taken--> free
 //! Waiting --deadline------> Done, open -----taken--> GivenUp
 //! Waiting --abandoned-----> GivenUp --------answer--> free
 //! Done, open --answer-----> Done, answered (the answer itself is thrown away)
+//! ```
 //!
 //! A number is used again only after its answer has come, whoever still wants it.
 

@@ -5,6 +5,7 @@ mod answers;
 mod calls;
 mod ends;
 mod frames;
+mod operations;
 mod places;
 mod random;
 mod support;

@@ -1,7 +1,7 @@
 //! The trait itself: as the user wrote it, with each `async fn` as a function that
 //! returns a `Send` future.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{FnArg, ItemTrait, Signature, TraitItem, TypeParamBound, parse_quote};
 
@@ -18,14 +18,13 @@ pub(crate) fn contract(interface: &Interface) -> TokenStream {
         ident,
         generics,
         supertraits,
+        brace_token,
         items,
         ..
     } = &interface.item;
     let bounds = &generics.where_clause;
-    let supertraits = supertraits
-        .iter()
-        .map(|bound| quote!(#bound))
-        .chain(missing_bounds(interface));
+    let supertraits = supertraits.iter().map(|bound| quote!(#bound));
+    let supertraits = supertraits.chain(missing_bounds(interface));
     let methods = interface
         .methods
         .iter()
@@ -34,22 +33,42 @@ pub(crate) fn contract(interface: &Interface) -> TokenStream {
     let others = items
         .iter()
         .filter(|item| !matches!(item, TraitItem::Fn(_)));
-    quote! {
-        #(#attrs)*
-        #vis #unsafety trait #ident #generics: #(#supertraits)+* #bounds { #(#others)* #(#methods)* }
-    }
+    let mut contract =
+        quote!(#(#attrs)* #vis #unsafety trait #ident #generics: #(#supertraits)+* #bounds);
+    brace_token.surround(&mut contract, |body| {
+        body.extend(quote!(#(#others)* #(#methods)*))
+    });
+    contract
 }
 
 /// `Send` and `Sync`, where the user did not write them already.
+///
+/// They count as written by the user, like whatever else ends the head of an item, so
+/// that lints which mean the whole item point at it.
 fn missing_bounds(interface: &Interface) -> impl Iterator<Item = TokenStream> {
     let written = |name: &str| {
-        interface.item.supertraits.iter().any(|bound| {
-            matches!(bound, TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == name))
-        })
+        interface
+            .item
+            .supertraits
+            .iter()
+            .any(|bound| is_named(bound, name))
     };
-    let send = (!written("Send")).then(|| quote!(::core::marker::Send));
-    let sync = (!written("Sync")).then(|| quote!(::core::marker::Sync));
+    let place = interface.ident().span();
+    let send = (!written("Send")).then(|| quote_spanned!(place=> ::core::marker::Send));
+    let sync = (!written("Sync")).then(|| quote_spanned!(place=> ::core::marker::Sync));
     send.into_iter().chain(sync)
+}
+
+/// Tells whether a bound is the trait `name`.
+fn is_named(bound: &TypeParamBound, name: &str) -> bool {
+    match bound {
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == name),
+        _ => false,
+    }
 }
 
 /// Writes one function of the trait.
@@ -92,9 +111,11 @@ pub(crate) fn signature(method: &Method) -> Signature {
         .as_ref()
         .map_or_else(|| quote!(()), |whole| quote!(#whole));
     // The compiler tells of a future that is not `Send` at these tokens.
-    let place = place_of(&output);
-    let future = quote_spanned!(place=> impl ::core::future::Future<Output = #output> + ::core::marker::Send);
-    signature.output = parse_quote!(-> #future);
+    let future = quote_spanned!(place_of(&output)=> impl ::core::future::Future<Output = #output>);
+    let last = output.clone().into_iter().last();
+    let place = last.map_or_else(Span::call_site, |last| last.span());
+    let send = quote_spanned!(place=> ::core::marker::Send);
+    signature.output = parse_quote!(-> #future + #send);
     signature
 }
 

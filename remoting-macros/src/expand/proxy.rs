@@ -1,6 +1,8 @@
 //! What the proxy can do: every method is one call into core.
+//!
+//! What the compiler finds wrong with a result is reported where its type is written.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use crate::ast::{Interface, Method, Receiver};
@@ -50,14 +52,14 @@ fn calling(interface: &Interface, scope: &Scope, method: &Method) -> TokenStream
     let docs = method.docs(&format!(" Calls `{ident}` of the server object."));
     let answer = scope.call(&method.answer);
     let (index, values) = (number(method), encoded(method));
-    // A result that cannot be decoded is reported where its type is written.
-    let place = place_of(&method.answer);
     let call = if method.answer.is_bytes() {
-        quote_spanned!(place=> call_bytes)
+        "call_bytes"
     } else {
-        quote_spanned!(place=> call)
+        "call"
     };
-    quote! {
+    let place = place_of(&method.answer);
+    let call = Ident::new(call, place);
+    quote_spanned! {place=>
         #docs
         #visibility fn #ident(&self, #declared) -> #answer { self.0.#call(&INTERFACE, #index, #values) }
     }
@@ -72,7 +74,7 @@ fn activating(interface: &Interface, scope: &Scope, method: &Method) -> TokenStr
     ));
     let answer = scope.call(&method.answer);
     let (index, values) = (number(method), encoded(method));
-    quote! {
+    quote_spanned! {place_of(&method.answer)=>
         #docs
         #visibility fn #ident(#declared) -> #answer { __private::activate_registered(&INTERFACE, #index, #values) }
     }
@@ -83,12 +85,19 @@ pub(crate) fn forwarding(scope: &Scope, method: &Method) -> TokenStream {
     let (ident, declared) = (method.ident(), method.declared());
     let answer = scope.call(&method.answer);
     let names: Vec<_> = method.names().collect();
+    let place = place_of(&method.answer);
     let (receiver, this) = match method.receiver {
-        Receiver::Shared => (quote!(&self,), quote!(self,)),
-        Receiver::Exclusive => (quote!(&mut self,), quote!(self,)),
+        Receiver::Shared => (
+            quote_spanned!(place=> &self,),
+            quote_spanned!(place=> self,),
+        ),
+        Receiver::Exclusive => (
+            quote_spanned!(place=> &mut self,),
+            quote_spanned!(place=> self,),
+        ),
         Receiver::None | Receiver::Other => (quote!(), quote!()),
     };
-    quote!(fn #ident(#receiver #declared) -> #answer { Self::#ident(#this #(#names),*) })
+    quote_spanned!(place=> fn #ident(#receiver #declared) -> #answer { Self::#ident(#this #(#names),*) })
 }
 
 /// The arguments as the tuple that is encoded.

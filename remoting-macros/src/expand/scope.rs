@@ -102,13 +102,9 @@ pub(crate) fn local(name: &str) -> Ident {
 /// The place of what the user wrote, for generated code: an error which the compiler
 /// finds in tokens with this span points at `theirs`.
 pub(crate) fn place_of(theirs: impl ToTokens) -> Span {
-    let mut theirs = theirs.to_token_stream().into_iter();
-    let Some(first) = theirs.next() else {
-        return Span::call_site();
-    };
-    let first = first.span();
-    let last = theirs.last().map_or(first, |token| token.span());
-    Span::call_site().located_at(first.join(last).unwrap_or(first))
+    let first = theirs.to_token_stream().into_iter().next();
+    let place = first.map_or_else(Span::call_site, |first| first.span());
+    Span::call_site().located_at(place)
 }
 
 /// A method's place as it is written by hand: without the type that `quote` adds.

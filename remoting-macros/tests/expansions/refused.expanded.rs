@@ -20,7 +20,9 @@ pub trait Broken: ::core::marker::Send + ::core::marker::Sync {
         value: T,
     ) -> impl ::core::future::Future<
         Output = Result<T, BrokenError>,
-    > + ::core::marker::Send;
+    > + ::core::marker::Send
+    where
+        Self: ::core::marker::Sized;
 }
 /// A proxy of an object that implements [`Broken`].
 #[derive(

@@ -1,0 +1,147 @@
+//! Where a name was last found: the connection, and what stands for the object there.
+//!
+//! Unbound --RESOLVE sent--> Answer --its RETURN--> Slot
+//! Answer --its ERROR--> Unbound; any --another connection--> Unbound
+//!
+//! The lock here is taken before the connection's own: a call names what the
+//! binding holds before anybody can change it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use crate::connection::{Connection, Deferred};
+use crate::error::Fault;
+use crate::id::{CallId, Slot};
+use crate::proxy::{CallState, Wire};
+use crate::wire::message::Target;
+
+/// Where a name was last found. Dropped, it gives back what it holds.
+pub(super) struct Binding(Mutex<Option<Bound>>);
+
+struct Bound {
+    connection: Arc<Connection>,
+    place: Place,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    /// The answer to this RESOLVE.
+    Answer(CallId),
+    Slot(Slot),
+}
+
+/// A binding that nobody changes meanwhile.
+pub(super) struct Held<'a>(MutexGuard<'a, Option<Bound>>);
+
+impl Binding {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// The connection on which the name was found, if it takes calls.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        let held = self.hold();
+        let bound = held.0.as_ref()?;
+        bound
+            .connection
+            .can_call()
+            .then(|| Arc::clone(&bound.connection))
+    }
+
+    /// Keeps the binding as it is until the answer is dropped.
+    pub(super) fn hold(&self) -> Held<'_> {
+        Held(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Held<'_> {
+    /// What `call` has to name on `connection`. `None` where there is no place for a RESOLVE now.
+    ///
+    /// - `waker`: woken when the RESOLVE is answered; a call has no need of that.
+    /// - `cx`: of the task of `call`.
+    pub(super) fn target_on(
+        &mut self,
+        connection: &Arc<Connection>,
+        name: &str,
+        call: &mut CallState,
+        waker: &Waker,
+        cx: &Context<'_>,
+        deferred: &mut Deferred,
+    ) -> Result<Option<Target>, Fault> {
+        let same = |bound: &&mut Bound| Arc::ptr_eq(&bound.connection, connection);
+        match self.0.as_mut().filter(same).map(|bound| bound.place) {
+            Some(Place::Slot(slot)) => return Ok(Some(Target::Slot(slot))),
+            // A RESOLVE that failed was told to the calls that named it; this one asks again.
+            Some(Place::Answer(answer)) => {
+                match self.poll_answer(connection, answer, waker, deferred) {
+                    Poll::Pending => return Ok(Some(Target::Answer(answer))),
+                    Poll::Ready(Ok(slot)) => return Ok(Some(Target::Slot(slot))),
+                    Poll::Ready(Err(_)) => {}
+                }
+            }
+            None => *self.0 = None,
+        }
+        let Some(answer) = connection.resolve(name, call, waker, cx, deferred)? else {
+            return Ok(None);
+        };
+        self.bind(connection, Place::Answer(answer));
+        Ok(Some(Target::Answer(answer)))
+    }
+
+    /// Waits until the name is found on `connection`.
+    pub(super) fn poll_found(
+        &mut self,
+        connection: &Arc<Connection>,
+        waker: &Waker,
+        deferred: &mut Deferred,
+    ) -> Poll<Result<(), Fault>> {
+        let Some(Bound {
+            place: Place::Answer(answer),
+            ..
+        }) = *self.0
+        else {
+            return Poll::Ready(Ok(()));
+        };
+        self.poll_answer(connection, answer, waker, deferred)
+            .map_ok(|_| ())
+    }
+
+    fn poll_answer(
+        &mut self,
+        connection: &Arc<Connection>,
+        answer: CallId,
+        waker: &Waker,
+        deferred: &mut Deferred,
+    ) -> Poll<Result<Slot, Fault>> {
+        let found = ready!(connection.poll_resolved(answer, waker, deferred));
+        match &found {
+            Ok(slot) => self.bind(connection, Place::Slot(*slot)),
+            Err(_) => *self.0 = None,
+        }
+        Poll::Ready(found)
+    }
+
+    fn bind(&mut self, connection: &Arc<Connection>, place: Place) {
+        *self.0 = Some(Bound {
+            connection: Arc::clone(connection),
+            place,
+        });
+    }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        let bound = self.hold().0.take();
+        match bound {
+            Some(Bound {
+                connection,
+                place: Place::Slot(slot),
+            }) => connection.release(slot),
+            Some(Bound {
+                connection,
+                place: Place::Answer(answer),
+            }) => connection.abandon(answer),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What goes into our logs: text of others made harmless, and not too many lines.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+/// How much of a foreign text goes into a log line, in bytes.
+const MAX_FIELD: usize = 256;
+/// How many lines of one category go into the log in one second.
+const LINES_PER_SECOND: u32 = 100;
+
+/// Escapes what could pass for something else in a log, and cuts the rest.
+pub(crate) fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len().min(MAX_FIELD));
+    for c in text.chars() {
+        if clean.len() >= MAX_FIELD {
+            clean.push('…');
+            break;
+        }
+        if c.is_control() || is_bidi(c) {
+            clean.extend(c.escape_unicode());
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
+}
+
+/// Characters that change the order in which others are shown.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Counts the lines of one category.
+#[derive(Debug)]
+pub(crate) struct Rate(Mutex<Option<Window>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    since: Instant,
+    lines: u32,
+}
+
+impl Rate {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Asks for a line; gives how many were left out since the last one, or `None` if this one is too.
+    pub(crate) fn line(&self) -> Option<u32> {
+        self.line_at(clock::now())
+    }
+
+    fn line_at(&self, now: Instant) -> Option<u32> {
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = window.unwrap_or(Window {
+            since: now,
+            lines: 0,
+        });
+        let mut missed = 0;
+        if now.saturating_duration_since(current.since) >= Duration::from_secs(1) {
+            missed = current.lines.saturating_sub(LINES_PER_SECOND);
+            current = Window {
+                since: now,
+                lines: 0,
+            };
+        }
+        current.lines = current.lines.saturating_add(1);
+        *window = Some(current);
+        (current.lines <= LINES_PER_SECOND).then_some(missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_text_stays_on_one_line_and_is_cut() {
+        assert_eq!(
+            clean("a\n\x1b[31mb\u{202e}"),
+            "a\\u{a}\\u{1b}[31mb\\u{202e}"
+        );
+        assert!(clean(&"x".repeat(10_000)).len() < MAX_FIELD + 8);
+    }
+
+    #[test]
+    fn a_flood_of_lines_is_cut_and_counted() {
+        let rate = Rate::new();
+        let start = Instant::now();
+        let written = (0..250).filter(|_| rate.line_at(start).is_some()).count();
+        assert_eq!(written, 100);
+        assert_eq!(rate.line_at(start + Duration::from_secs(1)), Some(150));
+    }
+}
