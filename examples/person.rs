@@ -150,7 +150,8 @@ async fn main() -> anyhow::Result<()> {
     own_errors(&office).await?;
     failures(&client, &url, &person).await?;
 
-    drop(server);
+    // The server says goodbye to its clients, and ends when all have heard it.
+    server.run_until(std::future::ready(())).drain(Duration::from_secs(1)).await;
     let error = remoting_error(office.a_year_later(&person).await)?;
     println!("client: the server is gone: executed {:?}, {error}", error.executed());
     ensure!(error.executed() == Executed::No, "nobody was there to run it");

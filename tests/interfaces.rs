@@ -258,19 +258,34 @@ async fn interfaces_written_by_a_macro_work() {
     let _ = proxy.url();
 }
 
+#[tokio::test]
+async fn an_interface_may_be_declared_in_a_function() {
+    #[remote]
+    trait Inner {
+        async fn double(&self, value: u64) -> remoting::Result<u64>;
+    }
+    impl Inner for Echo {
+        async fn double(&self, value: u64) -> remoting::Result<u64> {
+            Ok(value * 2)
+        }
+    }
+    let proxy = InnerDispatcher::new(Echo).proxy();
+    assert_eq!(proxy.double(2).await.unwrap(), 4);
+}
+
 /// Compiles where nothing is in scope by itself.
 mod bare {
     #![no_implicit_prelude]
 
     #[::remoting::remote]
-    pub trait T {
+    pub(crate) trait T {
         #[constructor]
         async fn open(s: &str) -> ::remoting::Result<Self>;
         async fn s(&mut self, t: ::std::option::Option<&[u8]>) -> ::remoting::Result<u64>;
     }
 
     #[::remoting::remote]
-    pub trait S<U> {
+    pub(crate) trait S<U> {
         #[constructor]
         async fn open(u: U) -> ::remoting::Result<Self>;
         async fn s(&self, t: &str, u: &U) -> ::remoting::Result<::std::vec::Vec<u8>>;
@@ -284,7 +299,7 @@ mod renamed {
     }
 
     #[remoting::remote(crate = facade::other)]
-    pub trait Elsewhere {
+    pub(crate) trait Elsewhere {
         #[constructor]
         async fn open(text: &str) -> remoting::Result<Self>;
         async fn greet(&self, name: &str) -> remoting::Result<String>;

@@ -17,6 +17,7 @@
 //! - `host`: a process's place in the world of objects
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 extern crate self as remoting_core;
 

@@ -3,8 +3,12 @@
 //! A field of [`Limits`] and the counter of the same name in [`Counters`] are
 //! written once, by the macro below, so that neither can be forgotten.
 
+use std::error::Error as _;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::error::Fault;
 
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr;)+) => {
@@ -93,6 +97,44 @@ limits! {
     tombstones: usize = 65_536;
     /// How many `#[blocking]` methods run at once.
     blocking_threads: usize = 64;
+}
+
+/// A bound that was reached where nobody could count it: the source of the error that says
+/// so, counted when that error leaves the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reached {
+    Depth,
+    Elements,
+    QueuedPerObject,
+    MaxDeadline,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Depth => "the limit `depth` was reached",
+            Self::Elements => "the limit `elements` was reached",
+            Self::QueuedPerObject => "the limit `queued_per_object` was reached",
+            Self::MaxDeadline => "the limit `max_deadline` was reached",
+        })
+    }
+}
+
+impl std::error::Error for Reached {}
+
+impl Counters {
+    /// Counts the bound that a fault comes from, if it comes from one.
+    pub(crate) fn count(&self, fault: &Fault) {
+        let Fault::Error(error) = fault else { return };
+        let reached = error.source().and_then(|source| source.downcast_ref());
+        match reached {
+            Some(Reached::Depth) => self.depth.add(),
+            Some(Reached::Elements) => self.elements.add(),
+            Some(Reached::QueuedPerObject) => self.queued_per_object.add(),
+            Some(Reached::MaxDeadline) => self.max_deadline.add(),
+            None => {}
+        }
+    }
 }
 
 /// How often something happened.

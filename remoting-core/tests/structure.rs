@@ -4,9 +4,9 @@
 #[path = "structure/source.rs"]
 mod source;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use source::{Source, rust_files};
+use source::{Source, root, rust_files};
 
 /// The layers of this crate. A module imports from those before its own line, and from
 /// its own line.
@@ -20,14 +20,13 @@ const LAYERS: &[&[&str]] = &[
         "payload",
         "limits",
         "budget",
-        "text",
     ],
     // Bytes to messages and back; values to bytes and back.
     &["wire", "formatter"],
     // The protocol as a machine: time comes in as an argument.
     &["session"],
-    // From here on the time may be read.
-    &["clock"],
+    // From here on the time may be read, and lines be logged.
+    &["clock", "log"],
     // The two ends of a call, and what is between them without a session.
     &["object", "proxy", "sink"],
     // What a transport has to offer.
@@ -222,18 +221,17 @@ fn core_sources() -> Vec<Source> {
 
 /// All Rust files of the workspace, except what a macro has written.
 fn all_sources() -> Vec<Source> {
-    let root = core().join("..");
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap_or_default();
     assert!(
         manifest.contains("[workspace]"),
         "these tests need the whole workspace"
     );
-    let written = rust_files(&root).into_iter();
+    let written = rust_files(root()).into_iter();
     let written = written.filter(|path| !path.to_string_lossy().ends_with(".expanded.rs"));
     written.map(|path| Source::read(&path)).collect()
 }
 
-fn is_test(path: &PathBuf) -> bool {
+fn is_test(path: &Path) -> bool {
     let inside = path.strip_prefix(core()).unwrap_or(path);
     let mut parts = inside.components();
     parts.any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")

@@ -12,7 +12,9 @@
 //! 3. `expand` writes the code of a valid interface, `fallback` that of an invalid
 //!    one, so that one mistake shows as one error.
 //!
-//! The code that comes out only calls generic functions of `__private` in core.
+//! The code that comes out only calls generic functions of `__private` in core. The
+//! attribute is there twice: [`macro@remote`] names `::remoting_core`, and
+//! [`macro@remote_facade`], which the crate `remoting` exports as `remote`, `::remoting`.
 
 mod ast;
 mod attr;
@@ -31,18 +33,14 @@ use proc_macro::TokenStream;
 
 use crate::expand::remote_at;
 
-/// Makes an interface of a trait, for users of `remoting-core`.
-///
-/// What the attribute accepts and what it writes is told where core exports it.
+#[doc = include_str!("remote.md")]
 #[proc_macro_attribute]
 pub fn remote(options: TokenStream, item: TokenStream) -> TokenStream {
     let krate = syn::parse_quote!(::remoting_core);
     remote_at(krate, options.into(), item.into()).into()
 }
 
-/// Makes an interface of a trait, for users of the facade `remoting`.
-///
-/// The same as [`macro@remote`], except that the code it writes names `::remoting`.
+#[doc = include_str!("remote.md")]
 #[proc_macro_attribute]
 pub fn remote_facade(options: TokenStream, item: TokenStream) -> TokenStream {
     let krate = syn::parse_quote!(::remoting);

@@ -180,9 +180,20 @@ struct ByName(String);
 impl Exchange for ByName {
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage> {
         match find(&self.0) {
-            Some(door) => door.acceptor.exchange(call, SCHEME),
+            Some(door) => {
+                let reply = door.acceptor.exchange(call, SCHEME);
+                Box::pin(async move { reply.await.map_err(from_there) })
+            }
             None => Box::pin(async move { Err(Fault::from(nobody(&self.0))) }),
         }
+    }
+}
+
+/// Notes that the host at the other side said so.
+fn from_there(fault: Fault) -> Fault {
+    match fault {
+        Fault::Error(error) => Fault::Error(error.told_by_peer()),
+        Fault::App(payload) => Fault::App(payload),
     }
 }
 

@@ -49,6 +49,18 @@ impl Deferred {
         }
     }
 
+    /// Adds what one more request asks for. A wake-up that was asked for already is kept: its waker is the only one.
+    fn add(&mut self, then: Then) {
+        match (std::mem::replace(&mut self.then, Then::Nothing), then) {
+            (Then::Nothing, then) | (then, Then::Nothing) => self.then = then,
+            (Then::Wake(waker), then) | (then, Then::Wake(waker)) => {
+                self.effects.wakers.push(waker);
+                self.then = then;
+            }
+            (Then::Write, Then::Write) => self.then = Then::Write,
+        }
+    }
+
     /// Does it. `connection` is the one that the calls were made on.
     pub(crate) fn settle(self, connection: &Connection) {
         apply(self.effects);
@@ -151,13 +163,13 @@ impl Connection {
             now,
             &mut deferred.effects,
         )?;
-        deferred.then = match started {
-            Started::Queued => Then::Nothing,
+        match started {
+            Started::Queued => {}
             Started::Sent(_) | Started::Posted => {
                 let alone = state.session.stats().outgoing <= alone_with;
-                state.flush(alone)
+                deferred.add(state.flush(alone));
             }
-        };
+        }
         let waiter =
             matches!(started, Started::Queued).then(|| state.session.wait(waker, deadline));
         drop(state);
@@ -232,7 +244,7 @@ impl Connection {
         let waiter = match started {
             Start::Full => Some(state.session.wait(cx.waker(), deadline)),
             Start::Sent(_) => {
-                deferred.then = state.flush(false);
+                deferred.add(state.flush(false));
                 None
             }
             Start::Refused(_) => None,

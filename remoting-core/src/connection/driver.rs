@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use super::{Connection, Export, Flush, Room, apply};
+use super::{Connection, Export, Flush, Room, apply, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
 use crate::log::{self, Rate};
-use crate::session::{Effects, End, Request};
+use crate::session::{Effects, End, Request, longest_body};
 use crate::wire::frame::split_frame;
+use crate::wire::{LEAST_LIMIT, MAX_BODY};
+use crate::wire::violation::Violation;
 
 /// Peers that come and go quickly do not fill the log.
 static STARTS: Rate = Rate::new();
@@ -91,8 +93,11 @@ impl Connection {
                     Some(due) if due <= now => state.session.handle_timeout(now, &mut effects),
                     _ => Ok(()),
                 };
-                if state.session.is_drained() && state.session.output_len() == 0 {
+                if state.session.is_drained() && state.session.unsent() == 0 {
                     return Poll::Ready(End::Drained);
+                }
+                if state.flush == Flush::Idle && state.session.output_len() > 0 {
+                    state.flush = Flush::Due;
                 }
                 let due = state.session.poll_timeout();
                 state.armed = due;
@@ -204,9 +209,16 @@ impl Reader {
     /// Reads and handles frames until there are no more for now.
     fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            self.paused = connection.is_behind();
-            if self.paused {
+            if connection.is_behind() {
+                self.pause(connection);
                 return Poll::Pending;
+            }
+            if std::mem::take(&mut self.paused) {
+                // What had come before the pause.
+                if let Err(end) = self.handle(connection, cx) {
+                    return Poll::Ready(end);
+                }
+                continue;
             }
             let read = match self.link.poll_read(cx, &mut self.buffer) {
                 Poll::Pending => return Poll::Pending,
@@ -223,32 +235,47 @@ impl Reader {
                     return Poll::Ready(End::NotOurProtocol(what));
                 }
             }
-            if let Err(end) = self.handle_frames(connection) {
-                return Poll::Ready(end);
-            }
-            if let Poll::Ready(Err(end)) = connection.poll_write(cx) {
+            if let Err(end) = self.handle(connection, cx) {
                 return Poll::Ready(end);
             }
         }
     }
 
+    /// Stops reading until the peer has taken more of what was written.
+    fn pause(&mut self, connection: &Connection) {
+        if !std::mem::replace(&mut self.paused, true) {
+            connection.counters.unsent.add();
+        }
+    }
+
+    /// Handles the frames that have come, and writes the answers.
+    fn handle(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Result<(), End> {
+        self.handle_frames(connection)?;
+        match connection.poll_write(cx) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Handles the frames that have come, or some of them if the answers pile up.
     fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+        let longest = longest_body(&connection.limits);
         loop {
             let unread = self.buffer.get(self.start..).unwrap_or_default();
-            let Some((frame, length)) =
-                split_frame(unread, connection.limits.max_frame).map_err(End::Violation)?
-            else {
+            let split = split_frame(unread, longest).map_err(|what| connection.broken(what))?;
+            let Some((frame, length)) = split else { break };
+            let now = clock::now();
+            let handled = {
+                let mut state = connection.lock();
+                let behind = state.session.unsent() > connection.limits.unsent;
+                (!behind).then(|| state.session.handle_frame(frame, now, &mut self.effects))
+            };
+            let Some(handled) = handled else {
+                self.pause(connection);
                 break;
             };
             self.start = self.start.saturating_add(length);
-            let now = clock::now();
-            let handled = connection
-                .lock()
-                .session
-                .handle_frame(frame, now, &mut self.effects);
-            if !self.effects.is_empty() {
-                apply(std::mem::take(&mut self.effects));
-            }
+            apply_all(&mut self.effects);
             let request = handled?;
             if self.handshake.is_some() {
                 self.handshake = None;
@@ -269,6 +296,14 @@ impl Reader {
 }
 
 impl Connection {
+    /// The end of a session whose peer sent too long a frame, or broke another rule of frames.
+    fn broken(&self, violation: Violation) -> End {
+        if violation == Violation::FrameTooLong {
+            self.counters.max_frame.add();
+        }
+        End::Violation(violation)
+    }
+
     /// Whether so much waits to be written that nothing more should be read.
     fn is_behind(&self) -> bool {
         self.lock().session.unsent() > self.limits.unsent

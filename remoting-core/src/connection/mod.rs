@@ -291,12 +291,12 @@ impl Connection {
                 Poll::Pending => {
                     state.flush = Flush::Blocked;
                     // The driver waits for the socket, whoever ran into it.
-                    if let Some(driver) = state
+                    if state
                         .driver
-                        .take()
-                        .filter(|driver| !driver.will_wake(cx.waker()))
+                        .as_ref()
+                        .is_some_and(|driver| !driver.will_wake(cx.waker()))
                     {
-                        effects.wakers.push(driver);
+                        effects.wakers.extend(state.driver.take());
                     }
                     return Poll::Pending;
                 }
@@ -310,10 +310,12 @@ impl State {
     ///
     /// - `alone`: nothing else is under way, so that waiting for company would be in vain.
     fn flush(&mut self, alone: bool) -> Then {
+        let early = self.is_early();
         match self.flush {
-            Flush::Idle if alone && self.outbound.is_some() => Then::Write,
+            Flush::Idle if alone && !early && self.outbound.is_some() => Then::Write,
             Flush::Idle => self.ask_driver(),
-            Flush::Asked | Flush::Due | Flush::Blocked => self.wake_if_early(),
+            Flush::Asked | Flush::Due | Flush::Blocked if early => self.wake_driver(),
+            Flush::Asked | Flush::Due | Flush::Blocked => Then::Nothing,
         }
     }
 
@@ -321,32 +323,39 @@ impl State {
         if self.flush == Flush::Idle {
             self.flush = Flush::Asked;
         }
+        self.wake_driver()
+    }
+
+    /// Has the driver look again; it does so anyway if it was woken and has not come yet.
+    fn wake_driver(&mut self) -> Then {
         self.driver.take().map_or(Then::Nothing, Then::Wake)
     }
 
-    /// Wakes the driver if something is due before it would look by itself.
-    fn wake_if_early(&mut self) -> Then {
+    /// Whether something is due before the driver would look at the time by itself.
+    fn is_early(&self) -> bool {
         match (self.session.poll_timeout(), self.armed) {
-            (Some(due), Some(armed)) if due >= armed => Then::Nothing,
-            (None, _) => Then::Nothing,
-            (Some(_), _) => self.driver.take().map_or(Then::Nothing, Then::Wake),
+            (Some(due), Some(armed)) => due < armed,
+            (Some(_), None) => true,
+            (None, _) => false,
         }
     }
 }
 
 /// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
-fn apply(effects: Effects<Export>) {
-    debug_assert!(
-        effects.ready.is_empty(),
-        "only an answered RESOLVE sets calls free"
-    );
-    for (cancellation, reason) in effects.cancelled {
+fn apply(mut effects: Effects<Export>) {
+    apply_all(&mut effects);
+}
+
+/// The same, keeping the room of the lists for the next time.
+fn apply_all(effects: &mut Effects<Export>) {
+    debug_assert!(effects.ready.is_empty(), "only an answered RESOLVE sets calls free");
+    for (cancellation, reason) in effects.cancelled.drain(..) {
         cancellation.cancel(reason);
     }
-    for waker in effects.wakers {
+    for waker in effects.wakers.drain(..) {
         waker.wake();
     }
-    for export in effects.dropped {
+    for export in effects.dropped.drain(..) {
         drop_quietly(export);
     }
 }

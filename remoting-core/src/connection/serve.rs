@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Connection, Export, apply};
 use crate::budget::ScanLimits;
 use crate::clock;
-use crate::error::{ErrorKind, Fault};
+use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
 use crate::object::context::{Active, Headers};
 use crate::object::{Bytes, ConstructorCall, Permit, RawCall, Running, ServerObject, supervise};
@@ -92,6 +92,7 @@ impl Connection {
             deadline: call.deadline,
             headers: call.headers,
             locks: call.locks,
+            queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
         };
@@ -133,7 +134,7 @@ impl Connection {
         let ended = {
             let mut state = self.lock();
             let now = clock::now();
-            let bad = matches!(&result, Err(Fault::Error(error)) if error.kind() == ErrorKind::BadArguments);
+            let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
             state
                 .session
                 .reply(key, result.as_ref().map(|payload| payload.as_slice()), now);
@@ -146,6 +147,21 @@ impl Connection {
         if let Some(end) = ended {
             self.shut(end);
         }
+    }
+
+    /// Counts the bound that a fault comes from; tells whether the peer should have known better.
+    fn is_bad(&self, fault: &Fault) -> bool {
+        self.counters.count(fault);
+        let Fault::Error(error) = fault else {
+            return false;
+        };
+        let bad = [
+            ErrorKind::NotFound,
+            ErrorKind::NoSuchMethod,
+            ErrorKind::BadArguments,
+            ErrorKind::Unsupported,
+        ];
+        error.executed() == Executed::No && bad.contains(&error.kind())
     }
 
     /// Answers a call that ran as a task.
@@ -217,6 +233,7 @@ impl Connection {
             deadline: incoming.deadline,
             headers: headers_of(&header),
             locks: header.locks,
+            queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
         };
@@ -258,7 +275,7 @@ impl Connection {
         let connection = Arc::clone(self);
         let cap = self.service.workers().cap(now);
         tokio::spawn(async move {
-            let object = supervise(running, cap).await;
+            let object = supervise(running, cap, None).await;
             drop(permit);
             connection.answer(
                 key,
@@ -279,11 +296,18 @@ impl Connection {
             Ok(export) => Ok((export.clone(), export.object.interface().signature)),
             Err(fault) => Err(fault),
         };
-        self.lock()
-            .session
-            .answer_resolve(key, answer, clock::now(), &mut effects);
+        let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));
+        let ended = {
+            let session = &mut self.lock().session;
+            let now = clock::now();
+            session.answer_resolve(key, answer, now, &mut effects);
+            bad.then(|| session.bad_request(now).err()).flatten()
+        };
         let ready = std::mem::take(&mut effects.ready);
         apply(effects);
+        if let Some(end) = ended {
+            self.shut(end);
+        }
         for call in ready {
             self.serve_queued(call);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::{Connection, Destination};
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -31,6 +32,10 @@ impl SlotEndpoint {
 impl Endpoint for SlotEndpoint {
     fn formatter(&self) -> FormatterRef {
         self.formatter.clone()
+    }
+
+    fn default_deadline(&self) -> Duration {
+        self.connection.limits.default_deadline
     }
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {

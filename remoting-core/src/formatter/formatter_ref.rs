@@ -189,14 +189,16 @@ impl<F: Formatter> From<F> for FormatterRef {
     }
 }
 
-/// MessagePack, or JSON where MessagePack is not compiled in.
-#[cfg(any(feature = "msgpack", feature = "json"))]
+/// MessagePack, or JSON where MessagePack is not compiled in. Where neither is, one that
+/// refuses everything: a crate that only declares interfaces needs no formatter.
 impl Default for FormatterRef {
     fn default() -> Self {
         #[cfg(feature = "msgpack")]
         return Self(Kind::MessagePack);
-        #[cfg(not(feature = "msgpack"))]
+        #[cfg(all(feature = "json", not(feature = "msgpack")))]
         return Self::from(super::Json);
+        #[cfg(not(any(feature = "json", feature = "msgpack")))]
+        return Self::from(super::absent::Absent);
     }
 }
 

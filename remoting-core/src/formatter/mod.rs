@@ -8,6 +8,8 @@
 //! and elements on the raw bytes, serde builds the declared type, and bytes that are
 //! left over are refused.
 
+#[cfg(not(any(feature = "json", feature = "msgpack")))]
+mod absent;
 mod arguments;
 mod borrowed;
 mod error;

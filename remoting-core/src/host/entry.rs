@@ -97,7 +97,7 @@ impl Entry {
 pub(super) struct Named {
     entry: Arc<Entry>,
     interface: &'static InterfaceDescriptor,
-    idle: Profile,
+    idle: Arc<Profile>,
 }
 
 impl Named {
@@ -105,7 +105,7 @@ impl Named {
         Self {
             entry,
             interface,
-            idle: Profile::new(interface),
+            idle: Arc::new(Profile::new(interface)),
         }
     }
 }
@@ -122,7 +122,7 @@ impl ServerObject for Named {
         }
     }
 
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &Arc<Profile> {
         &self.idle
     }
 

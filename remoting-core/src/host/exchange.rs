@@ -20,6 +20,11 @@ pub(super) async fn run(
     call: CallMessage,
     peer: Arc<str>,
 ) -> ReplyMessage {
+    let result = run_call(&registry, call, peer).await;
+    result.inspect_err(|fault| registry.counters.count(fault))
+}
+
+async fn run_call(registry: &Registry, call: CallMessage, peer: Arc<str>) -> ReplyMessage {
     let now = clock::now();
     let patience = call.deadline.min(registry.limits.max_deadline);
     let deadline = now.checked_add(patience).unwrap_or(now);
@@ -28,7 +33,7 @@ pub(super) async fn run(
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    if let Some(result) = start(&registry, call, peer, deadline, &mut guard, sender)? {
+    if let Some(result) = start(registry, call, peer, deadline, &mut guard, sender)? {
         return result;
     }
     match tokio::time::timeout_at(deadline.into(), receiver).await {
@@ -75,6 +80,7 @@ fn start(
             .filter(|pairs| !pairs.is_empty())
             .map(Arc::new),
         locks: call.locks,
+        queue: registry.limits.queued_per_object,
         cancellation: None,
         started: false,
     };

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use super::HostInner;
 use super::binding::Binding;
@@ -13,6 +14,7 @@ use crate::connection::{Connection, Deferred, Destination};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
+use crate::limits::Limits;
 use crate::payload::Payload;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, RequestKind};
 use crate::sink::CallMessage;
@@ -25,6 +27,7 @@ pub(super) struct NamedEndpoint {
     url: ObjectUrl,
     interface: &'static InterfaceDescriptor,
     formatter: FormatterRef,
+    default_deadline: Duration,
     binding: Binding,
 }
 
@@ -36,12 +39,17 @@ impl NamedEndpoint {
         interface: &'static InterfaceDescriptor,
     ) -> Self {
         let formatter = channel.channel().settings().formatter.clone();
+        let default_deadline = match host.upgrade() {
+            Some(host) => host.registry.limits.default_deadline,
+            None => Limits::default().default_deadline,
+        };
         Self {
             host,
             channel,
             url,
             interface,
             formatter,
+            default_deadline,
             binding: Binding::new(),
         }
     }
@@ -199,7 +207,7 @@ impl NamedEndpoint {
     /// Connects and makes sure that the name is there and has the interface.
     pub(super) async fn connect(&self) -> Result<(), Error> {
         let mut call = CallState::probe(self.interface);
-        call.deadline = clock::now().checked_add(std::time::Duration::from_secs(30));
+        call.deadline = clock::now().checked_add(self.default_deadline);
         let route = match self.route().map_err(into_error)? {
             Some(route) => route,
             None => {
@@ -236,9 +244,11 @@ impl NamedEndpoint {
     ) -> Poll<Result<(), Fault>> {
         let mut held = self.binding.hold();
         let name = self.url.name();
-        let target = held.target_on(connection, name, call, cx.waker(), cx, deferred)?;
-        if target.is_none() {
-            return Poll::Pending;
+        if !held.is_bound_to(connection) {
+            let target = held.target_on(connection, name, call, cx.waker(), cx, deferred)?;
+            if target.is_none() {
+                return Poll::Pending;
+            }
         }
         held.poll_found(connection, cx.waker(), deferred)
     }
@@ -295,6 +305,10 @@ async fn within(
 impl Endpoint for NamedEndpoint {
     fn formatter(&self) -> FormatterRef {
         self.formatter.clone()
+    }
+
+    fn default_deadline(&self) -> Duration {
+        self.default_deadline
     }
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {

@@ -199,7 +199,8 @@ impl Registry {
             .map(|entry| Arc::clone(&entry))
             .ok_or_else(|| {
                 let text = format!(
-                    "nothing is published under the name `{}`; names are case-sensitive",
+                    "nothing is published under the name `{}`; publish it there with `host.publish(..)`, \
+                     or look at the spelling: names are case-sensitive",
                     crate::log::clean(name)
                 );
                 Fault::refused(ErrorKind::NotFound, text)

@@ -141,7 +141,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
             factory,
             profile: Arc::new(Profile::new(P::interface())),
             current: Mutex::new(None),
-            making: Lock::new((), crate::limits::Limits::default().queued_per_object),
+            making: Lock::new(()),
             recreate: AtomicBool::new(false),
         }
     }
@@ -204,7 +204,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
         Box::pin(async move { self.make().await?.dispatch(call).await })
     }
 
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &Arc<Profile> {
         &self.profile
     }
 
@@ -269,6 +269,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        super::context::begin();
         match (self.factory)() {
             Making::Made(object) => self.face(object).dispatch(call),
             Making::Later(making) => {
@@ -278,7 +279,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
         }
     }
 
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &Arc<Profile> {
         &self.profile
     }
 

@@ -8,13 +8,13 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::LockToken;
+use crate::limits::Limits;
 use crate::session::Cancellation;
 use crate::wire::locks::LockTokens;
 
@@ -80,11 +80,7 @@ impl CallContext {
 
     /// Ends when nobody waits for the result any more.
     pub async fn cancelled(&self) {
-        std::future::poll_fn(|cx| match self.cancellation.poll_cancelled(cx) {
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
+        self.cancellation.watch().await;
     }
 
     /// The value that the caller sent under `name`.
@@ -125,6 +121,8 @@ pub(crate) struct Active {
     pub(crate) deadline: Instant,
     pub(crate) headers: Headers,
     pub(crate) locks: LockTokens,
+    /// How many calls may wait for the lock of one object.
+    pub(crate) queue: usize,
     pub(crate) cancellation: Option<Arc<Cancellation>>,
     /// Whether the user's code has begun.
     pub(crate) started: bool,
@@ -140,6 +138,12 @@ impl Active {
         *slot = CURRENT.replace(outer);
         result
     }
+}
+
+/// How many calls may wait for the lock of one object, by the host that runs the call here.
+pub(crate) fn queue() -> usize {
+    let of_call = CURRENT.with_borrow(|current| current.as_ref().map(|active| active.queue));
+    of_call.unwrap_or_else(|| Limits::default().queued_per_object)
 }
 
 /// Tells whether a caller of the running call holds the lock that `token` names.

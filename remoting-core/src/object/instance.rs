@@ -11,7 +11,6 @@ use super::lock::{Lock, SharedGuard, Watch};
 use super::{Dispatch, Profile, RawCall, ServerObject};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
-use crate::limits::Limits;
 
 /// An object of the user's.
 pub(crate) struct Instance<T>(Cell<T>);
@@ -28,10 +27,7 @@ impl<T> Instance<T> {
     /// Takes an object in, with a lock if its interface has `&mut self` methods.
     pub(crate) fn new(object: T, interface: &InterfaceDescriptor) -> Self {
         match interface.exclusive {
-            true => Self(Cell::Locked(Lock::new(
-                object,
-                Limits::default().queued_per_object,
-            ))),
+            true => Self(Cell::Locked(Lock::new(object))),
             false => Self(Cell::Open(object)),
         }
     }
@@ -116,7 +112,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
         })
     }
 
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &Arc<Profile> {
         &self.profile
     }
 

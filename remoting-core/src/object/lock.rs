@@ -14,8 +14,9 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use super::context;
 use super::gate::{Entry, Gate, Mode};
-use crate::error::{ErrorKind, Fault};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::id::LockToken;
+use crate::limits::Reached;
 
 /// A value behind a gate.
 pub(crate) struct Lock<T> {
@@ -28,17 +29,14 @@ struct Post {
     gate: Mutex<Gate>,
     token: LockToken,
     poisoned: AtomicBool,
-    capacity: usize,
 }
 
 impl<T> Lock<T> {
-    /// - `capacity`: how many calls may queue.
-    pub(crate) fn new(value: T, capacity: usize) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         let post = Post {
             gate: Mutex::default(),
             token: LockToken::random(),
             poisoned: AtomicBool::new(false),
-            capacity,
         };
         Self {
             value: Arc::new(RwLock::new(value)),
@@ -93,7 +91,8 @@ impl Post {
     async fn enter(self: Arc<Self>, mode: Mode) -> Result<Pass, Fault> {
         let below_holder = context::holds(self.token);
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        let entry = self.gate().enter(mode, below_holder, self.capacity, &waker);
+        let capacity = context::queue();
+        let entry = self.gate().enter(mode, below_holder, capacity, &waker);
         match entry {
             Entry::Granted => {}
             Entry::Queued(number) => {
@@ -109,7 +108,8 @@ impl Post {
             Entry::Reentrant => return Err(Fault::of(ErrorKind::Reentrant)),
             Entry::Full => {
                 let text = "too many calls wait for this object; try again later";
-                return Err(Fault::refused(ErrorKind::Overloaded, text));
+                let error = Error::new(ErrorKind::Overloaded, text);
+                return Err(Fault::Error(error.with_source(Reached::QueuedPerObject)));
             }
         }
         let pass = Pass { post: self, mode };

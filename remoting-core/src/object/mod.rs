@@ -22,10 +22,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::budget::ScanLimits;
+use crate::budget::{ScanError, ScanLimits};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::{DecodeArguments, FormatError, FormatterRef};
+use crate::limits::Reached;
 use crate::log::{self, Rate};
 use crate::payload::Payload;
 use crate::proxy::Stub;
@@ -54,7 +55,7 @@ pub(crate) trait ServerObject: Send + Sync {
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched;
 
     /// How long the object's methods take at their first poll.
-    fn profile(&self) -> &Profile;
+    fn profile(&self) -> &Arc<Profile>;
 
     /// A number that two faces of the same object share.
     fn identity(&self) -> usize;
@@ -155,8 +156,13 @@ impl RawCall<'_> {
 fn bad_arguments(method: &str, error: &FormatError) -> Fault {
     static LINES: Rate = Rate::new();
     let text = format!("the arguments of `{method}` could not be read");
-    if error.is_scan() {
-        return Fault::refused(ErrorKind::BadArguments, format!("{text}: {error}"));
+    if let FormatError::Scan(reason) = error {
+        let refused = Error::new(ErrorKind::BadArguments, format!("{text}: {error}"));
+        return Fault::Error(match reason {
+            ScanError::TooDeep { .. } => refused.with_source(Reached::Depth),
+            ScanError::TooManyElements { .. } => refused.with_source(Reached::Elements),
+            ScanError::Malformed(_) => refused,
+        });
     }
     let correlation = correlation();
     if LINES.line().is_some() {

@@ -7,14 +7,19 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use tokio::time::{Sleep, sleep_until};
+
 use super::context::Active;
-use super::{Pinned, internal, profile};
+use super::{Pinned, Profile, internal, profile};
+use crate::clock;
 use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::limits::Reached;
 use crate::payload::Payload;
 use crate::session::{CancelReason, Cancellation};
 
@@ -37,6 +42,10 @@ impl<R: Send + 'static> Running<R> {
         let future = started.unwrap_or_else(|panic| {
             let text = panic_text(&*panic);
             forget(panic);
+            if context.as_ref().is_some_and(|context| context.started) {
+                let what = format!("making the object of `{}` panicked", method.name);
+                return Box::pin(std::future::ready(Err(internal(method.name, &what, &text))));
+            }
             tracing::error!(target: "remoting::call", method = method.name, "reading the arguments panicked: {}", crate::log::clean(&text));
             let fault = Fault::refused(ErrorKind::BadArguments, "the arguments could not be read");
             Box::pin(std::future::ready(Err(fault)))
@@ -92,7 +101,7 @@ impl<R: Send + 'static> Running<R> {
     }
 
     /// What the caller is told of a call that is cut now.
-    fn cut(&mut self, reason: CancelReason) -> Fault {
+    fn cut(&mut self, reason: CancelReason) -> Error {
         let executed = if self.has_started() {
             Executed::Yes
         } else {
@@ -103,7 +112,7 @@ impl<R: Send + 'static> Running<R> {
             CancelReason::Caller | CancelReason::SessionEnded => ErrorKind::Cancelled,
             CancelReason::Deadline | CancelReason::Cap => ErrorKind::DeadlineExceeded,
         };
-        Fault::Error(Error::new(kind, kind.sentence()).with_executed(executed))
+        Error::new(kind, kind.sentence()).with_executed(executed)
     }
 }
 
@@ -131,23 +140,36 @@ impl<R> Drop for Running<R> {
 
 /// Runs a call to its end, or until the one rule says that it is cut.
 ///
-/// - `cap`: the moment at which any call is cut.
+/// Whoever hands out the call's cancellation ends it at its deadline at the latest.
+///
+/// - `cap`: the moment at which a call is cut that nobody waits for any more.
+/// - `timed`: where to note how long the first poll took.
 pub(crate) async fn supervise<R: Send + 'static>(
     mut running: Running<R>,
     cap: Instant,
+    mut timed: Option<(Arc<Profile>, usize)>,
 ) -> Result<R, Fault> {
     let cancellation = running.cancellation();
-    let mut hard = Box::pin(tokio::time::sleep_until(cap.into()));
+    let mut hard: Option<Pin<Box<Sleep>>> = None;
     poll_fn(move |cx| {
         if let Some(reason) = reason_to_cut(&running, &cancellation, cx) {
-            return Poll::Ready(Err(running.cut(reason)));
+            return Poll::Ready(Err(Fault::Error(running.cut(reason))));
         }
-        if hard.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(running.cut(CancelReason::Cap)));
+        if cancellation.reason().is_some() {
+            let hard = hard.get_or_insert_with(|| Box::pin(sleep_until(cap.into())));
+            if hard.as_mut().poll(cx).is_ready() {
+                // Where a session keeps the time, it was not quick enough to say, and count, so.
+                let error = running.cut(CancelReason::Cap);
+                return Poll::Ready(Err(Fault::Error(error.with_source(Reached::MaxDeadline))));
+            }
         }
-        let began = tokio::time::Instant::now();
+        let began = clock::now();
         let polled = running.poll(cx);
-        profile::watch(running.method.name, began.elapsed());
+        let took = clock::now().saturating_duration_since(began);
+        match timed.take() {
+            Some((profile, index)) => profile.note(index, running.method.name, took),
+            None => profile::watch(running.method.name, took),
+        }
         polled
     })
     .await

@@ -69,7 +69,7 @@ impl Workers {
     pub(crate) fn launch<D, F>(
         &self,
         mut running: Running,
-        profile: (&Profile, usize),
+        profile: (&Arc<Profile>, usize),
         now: Instant,
         permit: Permit,
         detach: D,
@@ -80,7 +80,8 @@ impl Workers {
     {
         let (profile, index) = profile;
         let blocking = running.method().blocking;
-        if !blocking && !profile.is_slow(index) {
+        let slow = profile.is_slow(index);
+        if !blocking && !slow {
             let polled = running.poll(&mut Context::from_waker(Waker::noop()));
             profile.note(index, running.method().name, now.elapsed());
             if let Poll::Ready(result) = polled {
@@ -88,7 +89,8 @@ impl Workers {
             }
         }
         let finish = detach(running.cancellation());
-        let supervised = supervise(running, self.cap(now));
+        let timed = slow.then(|| (Arc::clone(profile), index));
+        let supervised = supervise(running, self.cap(now), timed);
         if blocking {
             self.block(supervised, permit, finish);
         } else {

@@ -91,7 +91,7 @@ impl<T, E> Call<T, E> {
             .options
             .as_ref()
             .and_then(|options| options.deadline);
-        let patience = asked.unwrap_or(DEFAULT_DEADLINE);
+        let patience = asked.unwrap_or_else(|| self.endpoint.default_deadline());
         let (inherited, locks) = context::inherited();
         let own = now
             .checked_add(patience)
@@ -106,9 +106,6 @@ impl<T, E> Call<T, E> {
         Ok(())
     }
 }
-
-/// How long a call waits unless something else was said.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 impl<T, E> Future for Call<T, E> {
     type Output = Result<T, E>;

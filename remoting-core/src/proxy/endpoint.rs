@@ -4,14 +4,15 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{CallOptions, Reference};
-use crate::channel::BoxFuture;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::CallId;
+use crate::limits::Limits;
+use crate::object::Pinned;
 use crate::payload::Payload;
 use crate::wire::locks::LockTokens;
 
@@ -22,6 +23,11 @@ pub(crate) trait Endpoint: Send + Sync {
 
     /// Drives a call. The state is between two polls whatever the endpoint left in it.
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>>;
+
+    /// How long a call waits unless something else was said.
+    fn default_deadline(&self) -> Duration {
+        Limits::default().default_deadline
+    }
 
     /// The URL of the object, if it has one.
     fn url(&self) -> Option<String> {
@@ -135,13 +141,13 @@ pub(crate) enum Flight {
     /// Nothing has happened yet.
     Grounded,
     /// A connection is being made.
-    Dialing(BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>>),
+    Dialing(Pinned<'static, Result<Arc<dyn Any + Send + Sync>, Error>>),
     /// The call waits for a place on a connection.
     Queued(Box<dyn Ticket>),
     /// The call is on its way.
     Sent { wire: Arc<dyn Wire>, call: CallId },
     /// The call runs in this process, or through a channel without sessions.
-    Running(BoxFuture<'static, Result<Payload, Fault>>),
+    Running(Pinned<'static, Result<Payload, Fault>>),
     /// The call failed before it could start.
     Failed(Fault),
     /// The result was given out.

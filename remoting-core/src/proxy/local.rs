@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
 use super::runtime;
 use crate::budget::ScanLimits;
-use crate::channel::BoxFuture;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
+use crate::limits::Limits;
 use crate::object::context::Active;
-use crate::object::{Bytes, RawCall, Running, ServerObject, Workers};
+use crate::object::{Bytes, Pinned, RawCall, Running, ServerObject, Workers};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::ReplyMessage;
 
@@ -56,6 +56,7 @@ impl LocalEndpoint {
             deadline: call.deadline.unwrap_or(now),
             headers: headers.map(|options| Arc::new(options.headers.clone())),
             locks: std::mem::take(&mut call.locks),
+            queue: Limits::default().queued_per_object,
             cancellation: None,
             started: false,
         };
@@ -104,7 +105,13 @@ impl Endpoint for LocalEndpoint {
             let oneway = call.method().is_some_and(|method| method.oneway);
             match self.start(call) {
                 Err(fault) => return Poll::Ready(Err(fault)),
-                Ok(_) if oneway => return Poll::Ready(Ok(Fetched::nothing(&self.formatter))),
+                Ok(started) if oneway => {
+                    if let Started::Task(receiver, cancellation) = started {
+                        let deadline = call.deadline.unwrap_or_else(clock::now);
+                        runtime().spawn(watch(receiver, cancellation, deadline));
+                    }
+                    return Poll::Ready(Ok(Fetched::nothing(&self.formatter)));
+                }
                 Ok(Started::Done(result)) => return Poll::Ready(result.map(Fetched::value)),
                 Ok(Started::Task(receiver, cancellation)) => {
                     let deadline = call.deadline.unwrap_or_else(Instant::now);
@@ -132,7 +139,7 @@ fn watch(
     receiver: oneshot::Receiver<ReplyMessage>,
     cancellation: Arc<Cancellation>,
     deadline: Instant,
-) -> BoxFuture<'static, ReplyMessage> {
+) -> Pinned<'static, ReplyMessage> {
     let mut guard = CancelOnDrop {
         cancellation,
         reason: Some(CancelReason::Caller),

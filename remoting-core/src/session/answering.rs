@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::incoming::Finished;
+use super::running::Finished;
 use super::{CancelReason, Cancellation, Effects, End, IncomingKey, Session};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
@@ -77,6 +77,14 @@ impl<T> Session<T> {
         }
         self.config.counters.bad_requests_per_second.add();
         Err(End::Violation(Violation::TooManyBadRequests))
+    }
+
+    /// Counts a request that asked for what this side had not announced.
+    pub(super) fn count_bad(&mut self, fault: &Fault, now: Instant) -> Result<(), End> {
+        match fault {
+            Fault::Error(error) if error.kind() == ErrorKind::Unsupported => self.bad_request(now),
+            Fault::Error(_) | Fault::App(_) => Ok(()),
+        }
     }
 
     pub(super) fn expire_incoming(&mut self, now: Instant, effects: &mut Effects<T>) {

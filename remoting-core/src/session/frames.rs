@@ -63,7 +63,7 @@ impl<T: Clone> Session<T> {
         }
         match message {
             Message::Call(call) => {
-                let unsupported = call.keep || call.more;
+                let unsupported = call.keep || self.is_too_long(call.more);
                 let arrived = Arrived {
                     call: Some(call.call),
                     target: call.target,
@@ -147,7 +147,8 @@ impl<T: Clone> Session<T> {
         self.on_request(arrived.call, length)
             .map_err(End::Violation)?;
         if let Some(fault) = self.refusal_of(&arrived, unsupported) {
-            return self.refuse(arrived.call, &fault, None, now);
+            self.refuse(arrived.call, &fault, None, now)?;
+            return self.count_bad(&fault, now).map(|()| None);
         }
         let times = self.times(&arrived.header, now);
         match self.route(arrived.target) {
@@ -182,11 +183,13 @@ impl<T: Clone> Session<T> {
         }
         self.on_request(Some(resolve.call), length)
             .map_err(End::Violation)?;
-        if let Some(fault) = refusal_of_header(&resolve.header, resolve.more) {
+        let unsupported = self.is_too_long(resolve.more);
+        if let Some(fault) = refusal_of_header(&resolve.header, unsupported) {
             self.write_fault(resolve.call, &fault, None);
             self.liveness.on_append(now);
+            let counted = self.count_bad(&fault, now);
             self.incoming.begin_failed(resolve.call, fault);
-            return Ok(None);
+            return counted.map(|()| None);
         }
         let times = self.times(&resolve.header, now);
         let key = self.incoming.begin_resolve(resolve.call, times);
@@ -207,7 +210,20 @@ impl<T: Clone> Session<T> {
                 return Err(Violation::TooMuchBeforeHello);
             }
         }
-        call.map_or(Ok(()), |call| self.incoming.check(call))
+        let Some(call) = call else { return Ok(()) };
+        let checked = self.incoming.check(call);
+        if checked == Err(Violation::CallIdOutOfRange) {
+            self.config.counters.calls_per_session.add();
+        }
+        checked
+    }
+
+    /// Counts a message of more than one frame, which is more than this side takes.
+    fn is_too_long(&self, more: bool) -> bool {
+        if more {
+            self.config.counters.max_message.add();
+        }
+        more
     }
 
     /// Why a call is not let through, whatever its target.

@@ -16,7 +16,7 @@ use slab::Slab;
 use super::cancellation::{CancelReason, Cancellation};
 use super::chained::{Chain, ChainedCall};
 use super::requests::{IncomingKey, IncomingPlace};
-use super::running::{Cancelled, Running, Times};
+use super::running::{Cancelled, Finished, Running, Times};
 use super::time::Next;
 use crate::error::Fault;
 use crate::id::{CallId, Slot};
@@ -43,6 +43,7 @@ enum Place {
     #[default]
     Free,
     Call(Running),
+    /// A call that waits for the answer to another.
     Chained {
         sequence: u64,
         on: CallId,
@@ -67,13 +68,6 @@ pub(super) enum AnswerState<'a> {
     Failed(&'a Fault),
     /// Forgotten, never asked for, or no RESOLVE.
     None,
-}
-
-/// Whose answer has just been given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finished {
-    Call(CallId),
-    Post,
 }
 
 impl IncomingTable {
@@ -215,13 +209,10 @@ impl IncomingTable {
         match key.place {
             IncomingPlace::Call(call) => {
                 let place = self.calls.get_mut(index(call))?;
-                let Place::Call(running) = place else {
-                    return None;
-                };
-                if !running.is(key) {
-                    return None;
+                match place {
+                    Place::Call(running) if running.is(key) => *place = Place::Free,
+                    _ => return None,
                 }
-                *place = Place::Free;
                 self.running = self.running.saturating_sub(1);
                 Some(Finished::Call(call))
             }

@@ -301,9 +301,15 @@ impl Rates {
     }
 }
 
+/// The longest body that this side takes: what its HELLO says, and no less than the protocol asks for.
+pub(crate) fn longest_body(limits: &Limits) -> usize {
+    let most = limits.max_frame.min(limits.max_message);
+    most.clamp(LEAST_LIMIT as usize, MAX_BODY)
+}
+
 fn hello(config: &SessionConfig) -> Hello {
     let limits = &config.limits;
-    let max_frame = limits.max_frame.clamp(LEAST_LIMIT as usize, MAX_BODY);
+    let max_frame = longest_body(limits);
     Hello {
         agent: config.agent.clone(),
         features: 0,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::cancellation::{CancelReason, Cancellation};
 use super::requests::IncomingKey;
 use super::time::Next;
+use crate::id::CallId;
 
 /// Until when a request may run.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,13 @@ pub(super) struct Times {
 
 /// Calls to stop, with the reason.
 pub(super) type Cancelled = Vec<(Arc<Cancellation>, CancelReason)>;
+
+/// Whose answer has just been given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finished {
+    Call(CallId),
+    Post,
+}
 
 /// A request that is not answered.
 #[derive(Debug)]

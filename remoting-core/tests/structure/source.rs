@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One file.
-pub struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     text: String,
     /// As long as the text, with blanks for comments, strings and characters.
@@ -15,14 +15,20 @@ pub struct Source {
 }
 
 /// A function with a body.
-pub struct Function {
-    pub name: String,
-    pub offset: usize,
-    pub lines: usize,
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) offset: usize,
+    pub(crate) lines: usize,
+}
+
+/// The folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR"));
+    core.parent().unwrap_or(core)
 }
 
 /// The Rust files below a folder, without build results and hidden folders.
-pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.expect("a readable folder").path())
@@ -41,15 +47,19 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Source {
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        Self::of(path, text)
+    }
+
+    fn of(path: &Path, text: String) -> Self {
         let code = code_of(&text);
         let path = path.to_owned();
         Self { path, text, code }
     }
 
     /// Blanks out what is compiled for tests alone.
-    pub fn without_tests(mut self) -> Self {
+    pub(crate) fn without_tests(mut self) -> Self {
         while let Some(start) = self.code.find("#[cfg(test)]") {
             let end = self.end_of_item(start);
             let blank = " ".repeat(end - start);
@@ -59,9 +69,7 @@ impl Source {
     }
 
     /// The module of the crate that the file belongs to: `session` for `src/session/exports.rs`.
-    pub fn module(&self) -> String {
-        let mut parts = self.path.components().map(|part| part.as_os_str());
-        parts.by_ref().rfind(|part| *part == "src");
+    pub(crate) fn module(&self) -> String {
         let path = self.path.to_string_lossy().replace('\\', "/");
         let (_, inside) = path.rsplit_once("/src/").unwrap_or_default();
         let first = inside.split('/').next().unwrap_or_default();
@@ -69,30 +77,27 @@ impl Source {
     }
 
     /// Where something is, for people: file and line.
-    pub fn place(&self, offset: usize) -> String {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let inside = self.path.strip_prefix(root.join("..")).ok();
-        let inside = inside.or_else(|| self.path.strip_prefix(root).ok());
-        let line = self.line(offset);
-        format!("{}:{line}", inside.unwrap_or(&self.path).display())
+    pub(crate) fn place(&self, offset: usize) -> String {
+        let inside = self.path.strip_prefix(root()).unwrap_or(&self.path);
+        format!("{}:{}", inside.display(), self.line(offset))
     }
 
-    pub fn lines(&self) -> usize {
+    pub(crate) fn lines(&self) -> usize {
         self.text.lines().count()
     }
 
     /// The comment that the file begins with.
-    pub fn header(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn header(&self) -> impl Iterator<Item = &str> {
         self.text.lines().take_while(|line| line.starts_with("//!"))
     }
 
     /// Where the code has `word`.
-    pub fn find<'a>(&'a self, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    pub(crate) fn find<'a>(&'a self, word: &'a str) -> impl Iterator<Item = usize> + 'a {
         self.code.match_indices(word).map(|(offset, _)| offset)
     }
 
     /// The first names of the paths that begin with `root`, also of those in braces.
-    pub fn names_after(&self, root: &str) -> Vec<(usize, String)> {
+    pub(crate) fn names_after(&self, root: &str) -> Vec<(usize, String)> {
         let mut names = Vec::new();
         for start in self.find(root) {
             let before = self.code[..start].chars().next_back().unwrap_or(' ');
@@ -129,7 +134,7 @@ impl Source {
     }
 
     /// Names and types of a structure's fields.
-    pub fn fields(&self, structure: &str) -> Vec<(String, String)> {
+    pub(crate) fn fields(&self, structure: &str) -> Vec<(String, String)> {
         let head = format!("struct {structure} {{");
         let start = self.code.find(&head);
         let start = start.unwrap_or_else(|| panic!("{head} is gone")) + head.len();
@@ -142,7 +147,7 @@ impl Source {
     }
 
     /// The functions that have a body.
-    pub fn functions(&self) -> Vec<Function> {
+    pub(crate) fn functions(&self) -> Vec<Function> {
         let mut functions = Vec::new();
         for offset in self.find("fn ") {
             let before = self.code[..offset].chars().next_back().unwrap_or(' ');
@@ -247,7 +252,9 @@ fn length_of_words(rest: &[u8], follows_word: bool) -> usize {
 
 /// The place behind the first `end` that is found from `start` on.
 fn until(rest: &[u8], end: &[u8], start: usize) -> usize {
-    let found = rest[start..].windows(end.len()).position(|part| part == end);
+    let found = rest[start..]
+        .windows(end.len())
+        .position(|part| part == end);
     found.map_or(rest.len(), |at| start + at + end.len())
 }
 
@@ -271,4 +278,37 @@ fn raw_string(rest: &[u8]) -> usize {
     }
     let end = [b"\"".as_slice(), &b"#".repeat(hashes)].concat();
     until(rest, &end, 2 + hashes)
+}
+
+#[test]
+fn code_is_told_from_words() {
+    let text = r##"//! A header. fn no() { }
+use crate::{wire::{Hello, Reader}, host};
+fn first<'a>(text: &'a [u8; 2]) -> char {
+    let _ = ("fn no() {", r#"} panic! ""#, b'"', '\'', '{', 'é'); /* crate::no */
+    crate::session::close($crate::no)
+}
+#[cfg(test)]
+mod tests {
+    fn no() { panic!() }
+}
+struct Kept { }
+"##;
+    let source = Source::of(Path::new("x/src/object/call.rs"), text.to_owned()).without_tests();
+    let functions = source.functions();
+    assert_eq!(functions.len(), 1);
+    assert_eq!(
+        (functions[0].name.as_str(), functions[0].lines),
+        ("first", 4)
+    );
+    let used: Vec<_> = source
+        .names_after("crate::")
+        .into_iter()
+        .map(|(_, name)| name)
+        .collect();
+    assert_eq!(used, ["wire", "host", "session"]);
+    assert_eq!(source.find("panic!").count(), 0);
+    assert_eq!(source.find("struct Kept").count(), 1);
+    assert_eq!(source.module(), "object");
+    assert_eq!(source.header().count(), 1);
 }

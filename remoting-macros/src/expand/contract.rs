@@ -2,8 +2,10 @@
 //! returns a `Send` future.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{FnArg, ItemTrait, Signature, TraitItem, TypeParamBound, parse_quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    FnArg, ItemTrait, Signature, TraitItem, Type, TypeParamBound, parse_quote, parse_quote_spanned,
+};
 
 use crate::ast::{Interface, Method, plain_name};
 
@@ -82,17 +84,20 @@ fn declaration(interface: &Interface, method: &Method) -> TokenStream {
             .map_or_else(|| quote!(;), |body| quote!(#body));
         return quote!(#(#attributes)* #signature #end);
     }
+    let place = end_of(method);
     if method.is_constructor() || !method.sound {
+        let sized = parse_quote_spanned!(place=> Self: ::core::marker::Sized);
         signature
             .generics
             .make_where_clause()
             .predicates
-            .push(parse_quote!(Self: ::core::marker::Sized));
+            .push(sized);
     }
     let body = match &method.body {
+        // What is around the body counts as ours, so that lints leave it alone.
         Some(block) => quote!({ async move #block }),
         None if method.is_constructor() => not_activatable(interface, method),
-        None => quote!(;),
+        None => quote_spanned!(place=> ;),
     };
     quote!(#(#attributes)* #signature #body)
 }
@@ -105,18 +110,19 @@ pub(crate) fn signature(method: &Method) -> Signature {
     if signature.asyncness.take().is_none() {
         return signature;
     }
-    let output = method
-        .answer
-        .whole
-        .as_ref()
-        .map_or_else(|| quote!(()), |whole| quote!(#whole));
+    let nothing: Type = parse_quote!(());
+    let output = method.answer.whole.as_ref().unwrap_or(&nothing);
     // The compiler tells of a future that is not `Send` at these tokens.
-    let future = quote_spanned!(place_of(&output)=> impl ::core::future::Future<Output = #output>);
-    let last = output.clone().into_iter().last();
-    let place = last.map_or_else(Span::call_site, |last| last.span());
-    let send = quote_spanned!(place=> ::core::marker::Send);
+    let future = quote_spanned!(place_of(output)=> impl ::core::future::Future<Output = #output>);
+    let send = quote_spanned!(end_of(method)=> ::core::marker::Send);
     signature.output = parse_quote!(-> #future + #send);
     signature
+}
+
+/// The span of what ends our signature, which counts as written by the user.
+fn end_of(method: &Method) -> Span {
+    let first = method.answer.to_token_stream().into_iter().next();
+    first.map_or_else(|| method.ident().span(), |first| first.span())
 }
 
 /// The body of a constructor that the implementor did not write.

@@ -131,6 +131,21 @@ fn arguments_are_checked() {
         "async fn get(&self, #[default] name: &str) -> Result<u8, E>;",
         &["`#[default]` needs an owned value"],
     );
+    check(
+        "async fn get(&self, name: Cow<'_, str>) -> Result<u8, E>;",
+        &["`Cow<'_, str>` borrows inside"],
+    );
+    check(
+        "async fn get(&self, a: &'static str, b: Option<&'static [u8]>) -> Result<u8, E>;",
+        &[
+            "not for `'static`; leave the lifetime out",
+            "leave the lifetime out",
+        ],
+    );
+    check(
+        "async fn get(&self, name: Cow<'static, str>) -> Result<Cow<'static, str>, E>;",
+        &[],
+    );
     let many: String = (0..13).map(|index| format!(", a{index}: u8")).collect();
     check(
         &format!("async fn get(&self{many}) -> Result<u8, E>;"),

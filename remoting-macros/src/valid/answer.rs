@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 use syn::visit::{self, Visit};
-use syn::{Path, Type, TypeImplTrait, TypeReference, TypeTraitObject};
+use syn::{Lifetime, Path, Type, TypeImplTrait, TypeReference, TypeTraitObject};
 
 use crate::ast::Method;
 use crate::attr::Mark;
@@ -102,6 +102,13 @@ impl<'ast> Visit<'ast> for Unreturnable<'_> {
             typed(found)
         );
         self.errors.push(found, text);
+    }
+
+    fn visit_lifetime(&mut self, found: &'ast Lifetime) {
+        if found.ident == "_" {
+            let text = "this borrows from an object in another process; return an owned value";
+            self.errors.push(found, text);
+        }
     }
 
     fn visit_type_impl_trait(&mut self, found: &'ast TypeImplTrait) {

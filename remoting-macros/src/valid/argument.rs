@@ -1,11 +1,12 @@
 //! Checks the arguments of a method.
 
 use syn::visit::{self, Visit};
-use syn::{FnArg, PatType, Path, Type, TypeImplTrait, TypeReference, TypeTraitObject};
+use syn::{FnArg, Lifetime, PatType, Path, Type, TypeImplTrait, TypeReference, TypeTraitObject};
 
 use crate::ast::{Argument, Method};
 use crate::errors::Errors;
 use crate::passing::Passing;
+use crate::types::{argument_of, peel};
 
 use super::typed;
 
@@ -67,18 +68,39 @@ fn check_default(argument: &Argument, errors: &mut Errors) -> bool {
     owned
 }
 
-/// Looks for what cannot be sent, in the part of the type that is decoded.
+/// Looks for what cannot be sent: a lifetime, and more in the part that is decoded.
 fn check_type(argument: &Argument, errors: &mut Errors) {
     let decoded = match &argument.passing {
-        Passing::Text | Passing::Bytes | Passing::MaybeText | Passing::MaybeBytes => return,
-        Passing::Lent(target) | Passing::MaybeLent(target) => target,
-        Passing::Owned | Passing::OwnedBytes | Passing::Defaulted => &argument.ty,
+        Passing::Text | Passing::Bytes | Passing::MaybeText | Passing::MaybeBytes => None,
+        Passing::Lent(target) | Passing::MaybeLent(target) => Some(target),
+        Passing::Owned | Passing::OwnedBytes | Passing::Defaulted => Some(&argument.ty),
     };
-    Unsendable {
-        whole: &argument.ty,
-        errors,
+    let before = errors.len();
+    if let Some(decoded) = decoded {
+        Unsendable {
+            whole: &argument.ty,
+            errors,
+        }
+        .visit_type(decoded);
     }
-    .visit_type(decoded);
+    if let (Some(lifetime), true) = (borrowed_for(&argument.ty), errors.len() == before) {
+        let text = format!(
+            "`{}` is borrowed for the call only, not for `{lifetime}`; leave the lifetime out",
+            typed(&argument.ty)
+        );
+        errors.push(lifetime, text);
+    }
+}
+
+/// The `'static` of the reference that an argument is, or has in an `Option`.
+fn borrowed_for(ty: &Type) -> Option<&Lifetime> {
+    match peel(ty) {
+        Type::Reference(reference) => reference
+            .lifetime
+            .as_ref()
+            .filter(|lifetime| lifetime.ident == "static"),
+        other => argument_of(other, "Option").and_then(borrowed_for),
+    }
 }
 
 /// Finds parts of a type that cannot be decoded into something of its own.
@@ -98,6 +120,17 @@ impl<'ast> Visit<'ast> for Unsendable<'_> {
             format!("`{whole}` borrows inside; take an owned value")
         };
         self.errors.push(found, text);
+    }
+
+    fn visit_lifetime(&mut self, found: &'ast Lifetime) {
+        // A named one is an error where it is declared.
+        if found.ident == "_" {
+            let text = format!(
+                "`{}` borrows inside; take an owned value",
+                typed(self.whole)
+            );
+            self.errors.push(found, text);
+        }
     }
 
     fn visit_type_slice(&mut self, found: &'ast syn::TypeSlice) {

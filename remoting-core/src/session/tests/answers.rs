@@ -166,8 +166,10 @@ fn a_call_that_waits_for_its_object_can_be_cancelled_and_can_be_late() {
 
 #[test]
 fn what_waits_for_an_object_is_bounded_in_bytes() {
-    let mut limits = Limits::default();
-    limits.assembly = 1000;
+    let limits = Limits {
+        assembly: 1000,
+        ..Limits::default()
+    };
     let mut pair = Pair::with(Limits::default(), limits);
     let resolve = sent(pair.client.resolve("object", pair.now));
     let calls = [400, 400, 400].map(|n| {
@@ -196,8 +198,10 @@ fn what_waits_for_an_object_is_bounded_in_bytes() {
 
 #[test]
 fn an_object_too_many_is_refused_and_dropped_outside() {
-    let mut limits = Limits::default();
-    limits.objects_per_session = 1;
+    let limits = Limits {
+        objects_per_session: 1,
+        ..Limits::default()
+    };
     let mut pair = Pair::with(Limits::default(), limits);
     pair.connect("first");
     pair.server.effects.dropped.clear();

@@ -224,8 +224,10 @@ fn a_handler_that_starts_late_learns_that_it_was_cancelled() {
 
 #[test]
 fn what_is_too_large_is_refused_by_its_sender() {
-    let mut limits = Limits::default();
-    limits.max_frame = 20_000;
+    let limits = Limits {
+        max_frame: 20_000,
+        ..Limits::default()
+    };
     let mut pair = Pair::with(limits.clone(), limits);
     let slot = pair.connect("object");
     let large = vec![0; 20_000];
@@ -257,8 +259,10 @@ fn what_is_too_large_is_refused_by_its_sender() {
 
 #[test]
 fn a_post_runs_without_an_answer_and_too_many_are_dropped() {
-    let mut limits = Limits::default();
-    limits.calls_per_session = 20;
+    let limits = Limits {
+        calls_per_session: 20,
+        ..Limits::default()
+    };
     let mut pair = Pair::with(Limits::default(), limits);
     let slot = pair.connect("object");
     for _ in 0..25 {

@@ -34,7 +34,8 @@ fn call(out: &mut Vec<u8>, call: u32, target: Target) {
 
 #[test]
 fn each_broken_rule_ends_the_session_and_is_named() {
-    let cases: [(fn(&mut Vec<u8>), Violation); 9] = [
+    type Breach = fn(&mut Vec<u8>);
+    let cases: [(Breach, Violation); 9] = [
         (
             |out| write_hello(out, &Hello::default()),
             Violation::SecondHello,
@@ -226,6 +227,8 @@ fn a_call_without_time_left_is_not_executed() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_bytes_make_a_session_panic(
         frames in prop::collection::vec(

@@ -93,8 +93,10 @@ fn a_peer_that_sends_more_before_hello_has_broken_a_rule() {
 
 #[test]
 fn no_more_calls_are_open_than_both_sides_allow_and_who_waits_comes_in_order() {
-    let mut limits = Limits::default();
-    limits.calls_per_session = 3;
+    let limits = Limits {
+        calls_per_session: 3,
+        ..Limits::default()
+    };
     let mut pair = Pair::with(Limits::default(), limits);
     let slot = pair.connect("object");
     let target = Target::Slot(slot);
@@ -179,8 +181,10 @@ fn who_waits_too_long_gets_an_error() {
 #[test]
 fn while_too_much_waits_to_be_written_callers_wait_too() {
     let now = std::time::Instant::now();
-    let mut limits = Limits::default();
-    limits.unsent = 1000;
+    let limits = Limits {
+        unsent: 1000,
+        ..Limits::default()
+    };
     let mut side = Side::greeted(limits, 100, now);
     let hello = side.session.unsent();
     side.session.written(hello, now, &mut side.effects);

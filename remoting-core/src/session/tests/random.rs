@@ -32,11 +32,13 @@ struct Peer {
 
 impl Peer {
     fn new(now: Instant) -> Self {
-        let mut limits = Limits::default();
-        limits.calls_per_session = 6;
-        limits.unsent = 4000;
-        limits.assembly = 600;
-        limits.objects_per_session = 5;
+        let limits = Limits {
+            calls_per_session: 6,
+            unsent: 4000,
+            assembly: 600,
+            objects_per_session: 5,
+            ..Limits::default()
+        };
         Self {
             side: Side::new(limits, now),
             open: Vec::new(),

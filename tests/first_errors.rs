@@ -1,0 +1,118 @@
+//! The texts that users meet first: each says what, where, and what to do.
+
+#![allow(missing_docs, reason = "an interface of a test explains nothing")]
+
+use remoting::prelude::*;
+use remoting::{ErrorKind, Executed};
+
+#[remote]
+pub trait Counter {
+    async fn next(&self) -> remoting::Result<u32>;
+}
+
+async fn client() -> Host {
+    Host::builder()
+        .channel(TcpChannel::client())
+        .start()
+        .await
+        .unwrap()
+}
+
+fn check(error: &remoting::Error, kind: ErrorKind, parts: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error}");
+    assert_eq!(error.executed(), Executed::No);
+    for part in parts {
+        assert!(error.to_string().contains(part), "no `{part}` in: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_url_is_shown_beside_a_right_one() {
+    let error = client()
+        .await
+        .get::<CounterProxy>("127.0.0.1:8080/tally")
+        .unwrap_err();
+    check(
+        &error,
+        ErrorKind::InvalidUrl,
+        &[
+            "127.0.0.1:8080/tally",
+            "no scheme",
+            "tcp://127.0.0.1:8080/bank",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_scheme_without_a_channel_names_the_channels_there_are() {
+    let error = client()
+        .await
+        .get::<CounterProxy>("smoke://signal/tally")
+        .unwrap_err();
+    check(
+        &error,
+        ErrorKind::NoChannel,
+        &["`smoke`", "only `tcp`", "Host::builder().channel("],
+    );
+}
+
+#[tokio::test]
+async fn a_name_without_an_object_says_where_it_was_looked_for() {
+    let server = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0"))
+        .start()
+        .await
+        .unwrap();
+    let url = server.urls("taly").remove(0);
+    let expected = ["`taly`", url.as_str(), "host.publish"];
+    let error = client()
+        .await
+        .connect::<CounterProxy>(&url)
+        .await
+        .unwrap_err();
+    check(&error, ErrorKind::NotFound, &expected);
+    let error = client()
+        .await
+        .get::<CounterProxy>(&url)
+        .unwrap()
+        .next()
+        .await
+        .unwrap_err();
+    check(&error, ErrorKind::NotFound, &expected);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_with_its_address() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let url = format!("tcp://{address}/tally");
+    let error = client()
+        .await
+        .get::<CounterProxy>(&url)
+        .unwrap()
+        .next()
+        .await
+        .unwrap_err();
+    check(
+        &error,
+        ErrorKind::ConnectFailed,
+        &[&address, "refused", "running"],
+    );
+}
+
+#[tokio::test]
+async fn listening_beyond_this_machine_in_clear_text_has_to_be_written_out() {
+    let error = Host::builder()
+        .channel(TcpChannel::listen("0.0.0.0:0"))
+        .start()
+        .await
+        .unwrap_err();
+    check(&error, ErrorKind::Config, &["0.0.0.0", "allow_plaintext"]);
+    let host = Host::builder()
+        .channel(TcpChannel::listen("0.0.0.0:0"))
+        .allow_plaintext()
+        .start()
+        .await;
+    assert!(host.unwrap().channel("tcp").unwrap().is_listening());
+}

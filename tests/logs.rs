@@ -1,0 +1,183 @@
+//! What an operator reads: one line each for what matters, none for a call.
+
+#![allow(missing_docs, reason = "an interface of a test explains nothing")]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use remoting::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tracing_subscriber::fmt::MakeWriter;
+
+#[remote]
+pub trait Counter {
+    async fn next(&self) -> remoting::Result<u32>;
+    async fn fail(&self) -> remoting::Result<()>;
+}
+
+struct Tally;
+
+impl Counter for Tally {
+    async fn next(&self) -> remoting::Result<u32> {
+        Ok(1)
+    }
+    async fn fail(&self) -> remoting::Result<()> {
+        panic!("a secret\nof two lines")
+    }
+}
+
+/// A log that the test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until a line has all of `parts`, and gives it.
+    async fn line(&self, parts: &[&str]) -> String {
+        let found = async {
+            loop {
+                let text = self.text();
+                let line = text
+                    .lines()
+                    .find(|line| parts.iter().all(|part| line.contains(part)));
+                if let Some(line) = line {
+                    return line.to_owned();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+        found.unwrap_or_else(|_| panic!("no line has all of {parts:?}:\n{}", self.text()))
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Runs `test` on one thread with a log of its own, at level `info`.
+fn with_log<F: Future<Output = ()>>(test: impl FnOnce(Log) -> F) {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test(log));
+}
+
+async fn server() -> (Host, String) {
+    let host = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0").named("front"))
+        .start()
+        .await
+        .unwrap();
+    host.publish("tally", CounterDispatcher::singleton(|| Tally))
+        .unwrap();
+    let address = host.channel("front").unwrap().address().unwrap();
+    (host, address)
+}
+
+#[test]
+fn a_connection_is_logged_when_it_comes_and_goes_and_its_calls_are_not() {
+    with_log(async |log| {
+        let (_server, address) = server().await;
+        log.line(&["INFO", "remoting::channel", "listening", "front", &address])
+            .await;
+        let client = Host::builder()
+            .channel(TcpChannel::client())
+            .start()
+            .await
+            .unwrap();
+        let tally: CounterProxy = client.connect(&format!("{address}/tally")).await.unwrap();
+        log.line(&["INFO", "remoting::connection", "connected", "127.0.0.1:"])
+            .await;
+        let before = log.text().lines().count();
+        for _ in 0..10 {
+            tally.next().await.unwrap();
+        }
+        tokio::task::yield_now().await;
+        let lines = log.text().lines().count();
+        assert!(lines <= before + 1, "calls were logged:\n{}", log.text());
+        drop((tally, client));
+        log.line(&[
+            "INFO",
+            "remoting::connection",
+            "connection closed",
+            "127.0.0.1:",
+        ])
+        .await;
+    });
+}
+
+#[test]
+fn a_panic_is_logged_with_its_method_on_one_line_and_the_caller_gets_its_number() {
+    with_log(async |log| {
+        let (_server, address) = server().await;
+        let client = Host::builder()
+            .channel(TcpChannel::client())
+            .start()
+            .await
+            .unwrap();
+        let tally: CounterProxy = client.get(&format!("{address}/tally")).unwrap();
+        let error = tally.fail().await.unwrap_err();
+        let number = format!(
+            "{:016x}",
+            error
+                .correlation()
+                .expect("the error names a line of the log")
+        );
+        let line = log
+            .line(&["ERROR", "remoting::call", "fail", "panicked", &number])
+            .await;
+        assert!(
+            line.contains("a secret") && line.contains("of two lines"),
+            "{line}"
+        );
+        assert!(!error.to_string().contains("secret"), "{error}");
+    });
+}
+
+#[test]
+fn a_refused_frame_is_logged_with_its_rule_and_its_peer() {
+    with_log(async |log| {
+        let (_server, address) = server().await;
+        let mut peer = TcpStream::connect(address.trim_start_matches("tcp://"))
+            .await
+            .unwrap();
+        let from = peer.local_addr().unwrap().to_string();
+        // The preface, and a CALL where a HELLO belongs.
+        peer.write_all(b"RMT1\x01\0\0\0\x01\0\0\x01\0")
+            .await
+            .unwrap();
+        peer.read_to_end(&mut Vec::new()).await.unwrap();
+        let line = log
+            .line(&["WARN", "remoting::connection", &from, "rule"])
+            .await;
+        assert!(line.contains("connection closed"), "{line}");
+    });
+}
