@@ -44,7 +44,8 @@ enum PersonError {
 #[remote]
 trait Office {
     /// Describes a person.
-    async fn get_person_info(&self, name: &str, sex: &str, age: u32) -> Result<Person, PersonError>;
+    async fn get_person_info(&self, name: &str, sex: &str, age: u32)
+    -> Result<Person, PersonError>;
 
     /// The same person, a year later.
     async fn a_year_later(&self, person: &Person) -> Result<Person, PersonError>;
@@ -60,19 +61,34 @@ struct TownHall {
 }
 
 impl Office for TownHall {
-    async fn get_person_info(&self, name: &str, sex: &str, age: u32) -> Result<Person, PersonError> {
+    async fn get_person_info(
+        &self,
+        name: &str,
+        sex: &str,
+        age: u32,
+    ) -> Result<Person, PersonError> {
         if !name.chars().any(char::is_alphabetic) {
-            return Err(PersonError::NotAName { name: name.to_owned() });
+            return Err(PersonError::NotAName {
+                name: name.to_owned(),
+            });
         }
         if age > self.oldest {
-            return Err(PersonError::TooOld { age, oldest: self.oldest });
+            return Err(PersonError::TooOld {
+                age,
+                oldest: self.oldest,
+            });
         }
         println!("server: someone asks for {name}");
-        Ok(Person { name: name.to_owned(), sex: sex.to_owned(), age })
+        Ok(Person {
+            name: name.to_owned(),
+            sex: sex.to_owned(),
+            age,
+        })
     }
 
     async fn a_year_later(&self, person: &Person) -> Result<Person, PersonError> {
-        self.get_person_info(&person.name, &person.sex, person.age + 1).await
+        self.get_person_info(&person.name, &person.sex, person.age + 1)
+            .await
     }
 
     async fn biography(&self, _person: &Person) -> Result<String, PersonError> {
@@ -81,8 +97,14 @@ impl Office for TownHall {
 }
 
 async fn start_server() -> anyhow::Result<(Host, String)> {
-    let host = Host::builder().channel(TcpChannel::listen("127.0.0.1:0")).start().await?;
-    host.publish("office", OfficeDispatcher::singleton(|| TownHall { oldest: 122 }))?;
+    let host = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0"))
+        .start()
+        .await?;
+    host.publish(
+        "office",
+        OfficeDispatcher::singleton(|| TownHall { oldest: 122 }),
+    )?;
     let url = host.urls("office").pop().context("the channel listens")?;
     Ok((host, url))
 }
@@ -91,13 +113,26 @@ async fn start_server() -> anyhow::Result<(Host, String)> {
 
 async fn values(office: &OfficeProxy) -> anyhow::Result<Person> {
     let person = office.get_person_info("Wayfarer", "male", 16).await?;
-    println!("client: {} is {} and {} years old", person.name, person.sex, person.age);
-    let expected = Person { name: "Wayfarer".into(), sex: "male".into(), age: 16 };
+    println!(
+        "client: {} is {} and {} years old",
+        person.name, person.sex, person.age
+    );
+    let expected = Person {
+        name: "Wayfarer".into(),
+        sex: "male".into(),
+        age: 16,
+    };
     ensure!(person == expected, "the fields arrive as they were");
 
     let older = office.a_year_later(&person).await?;
-    println!("client: a year later {}, and the copy here is still {}", older.age, person.age);
-    ensure!((older.age, person.age) == (17, 16), "a value is copied, never shared");
+    println!(
+        "client: a year later {}, and the copy here is still {}",
+        older.age, person.age
+    );
+    ensure!(
+        (older.age, person.age) == (17, 16),
+        "a value is copied, never shared"
+    );
     Ok(person)
 }
 
@@ -106,12 +141,18 @@ async fn own_errors(office: &OfficeProxy) -> anyhow::Result<()> {
     match office.get_person_info("Methuselah", "male", 969).await {
         Err(PersonError::TooOld { age, oldest }) => {
             println!("client: {age} is too old by {}", age - oldest);
-            ensure!((age, oldest) == (969, 122), "the fields of an error arrive as they were");
+            ensure!(
+                (age, oldest) == (969, 122),
+                "the fields of an error arrive as they were"
+            );
         }
         other => bail!("expected TooOld, got {other:?}"),
     }
     let error = office.get_person_info("?", "", 0).await.err();
-    ensure!(error == Some(PersonError::NotAName { name: "?".into() }), "got {error:?}");
+    ensure!(
+        error == Some(PersonError::NotAName { name: "?".into() }),
+        "got {error:?}"
+    );
     Ok(())
 }
 
@@ -119,16 +160,30 @@ async fn own_errors(office: &OfficeProxy) -> anyhow::Result<()> {
 async fn failures(client: &Host, url: &str, person: &Person) -> anyhow::Result<()> {
     let misspelt = client.get::<OfficeProxy>(&url.replace("office", "offfice"))?;
     let error = remoting_error(misspelt.a_year_later(person).await)?;
-    println!("client: a wrong name: executed {:?}, {error}", error.executed());
+    println!(
+        "client: a wrong name: executed {:?}, {error}",
+        error.executed()
+    );
     ensure!(error.kind() == ErrorKind::NotFound);
-    ensure!(error.executed() == Executed::No, "no code ran: the call may be repeated elsewhere");
+    ensure!(
+        error.executed() == Executed::No,
+        "no code ran: the call may be repeated elsewhere"
+    );
 
     let office = client.get::<OfficeProxy>(url)?;
-    let call = office.biography(person).deadline(Duration::from_millis(100));
+    let call = office
+        .biography(person)
+        .deadline(Duration::from_millis(250));
     let error = remoting_error(call.await)?;
-    println!("client: out of patience: executed {:?}, {error}", error.executed());
+    println!(
+        "client: out of patience: executed {:?}, {error}",
+        error.executed()
+    );
     ensure!(error.kind() == ErrorKind::DeadlineExceeded);
-    ensure!(error.executed() == Executed::Unknown, "it was sent: whether it ran, nobody can tell");
+    ensure!(
+        error.executed() == Executed::Unknown,
+        "it was sent: whether it ran, nobody can tell"
+    );
     Ok(())
 }
 
@@ -143,7 +198,9 @@ fn remoting_error<T>(result: Result<T, PersonError>) -> anyhow::Result<remoting:
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let (server, url) = start_server().await?;
-    let client = Host::builder().channel(TcpChannel::client()).start_client()?;
+    let client = Host::builder()
+        .channel(TcpChannel::client())
+        .start_client()?;
     let office = client.connect::<OfficeProxy>(&url).await?;
 
     let person = values(&office).await?;
@@ -151,9 +208,18 @@ async fn main() -> anyhow::Result<()> {
     failures(&client, &url, &person).await?;
 
     // The server says goodbye to its clients, and ends when all have heard it.
-    server.run_until(std::future::ready(())).drain(Duration::from_secs(1)).await;
+    server
+        .run_until(std::future::ready(()))
+        .drain(Duration::from_secs(1))
+        .await;
     let error = remoting_error(office.a_year_later(&person).await)?;
-    println!("client: the server is gone: executed {:?}, {error}", error.executed());
-    ensure!(error.executed() == Executed::No, "nobody was there to run it");
+    println!(
+        "client: the server is gone: executed {:?}, {error}",
+        error.executed()
+    );
+    ensure!(
+        error.executed() == Executed::No,
+        "nobody was there to run it"
+    );
     Ok(())
 }

@@ -136,6 +136,7 @@ fn start_server() -> anyhow::Result<(Child, String)> {
     let mut address = String::new();
     BufReader::new(child.stdout.take().context("the server has an output")?)
         .read_line(&mut address)?;
+    ensure!(!address.is_empty(), "the server ended before it was ready");
     Ok((child, address.trim().to_owned()))
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Shows
 //!
-//! - a client-activated object: the constructor's arguments travel, and every client has
-//!   a counter of its own, which ends with its proxy;
+//! - a client-activated object: the constructor's arguments travel, and each activation
+//!   makes a counter of its own;
 //! - `&mut self` at the server, where calls take turns, so plain fields need no lock;
 //! - calls as values: eight pieces of text are under way at a time, each in a task;
 //! - large input sent in pieces, since a message has a bound.
@@ -77,7 +77,11 @@ impl Tally {
     }
 
     fn ranking(&self) -> Vec<(String, u64)> {
-        let mut ranking: Vec<_> = self.words.iter().map(|(word, count)| (word.clone(), *count)).collect();
+        let mut ranking: Vec<_> = self
+            .words
+            .iter()
+            .map(|(word, count)| (word.clone(), *count))
+            .collect();
         ranking.sort_by(|(a, many), (b, more)| more.cmp(many).then_with(|| a.cmp(b)));
         ranking
     }
@@ -85,7 +89,10 @@ impl Tally {
 
 impl WordCounter for Tally {
     async fn new(shortest: usize) -> remoting::Result<Self> {
-        Ok(Self { shortest, ..Self::default() })
+        Ok(Self {
+            shortest,
+            ..Self::default()
+        })
     }
 
     async fn add(&mut self, text: &str) -> remoting::Result<()> {
@@ -105,9 +112,15 @@ impl WordCounter for Tally {
 }
 
 async fn server() -> anyhow::Result<()> {
-    let host = Host::builder().channel(TcpChannel::listen("127.0.0.1:0")).start().await?;
+    let host = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0"))
+        .start()
+        .await?;
     host.publish("words", WordCounterDispatcher::<Tally>::activated())?;
-    println!("{}", host.urls("words").first().context("the channel listens")?);
+    println!(
+        "{}",
+        host.urls("words").first().context("the channel listens")?
+    );
     // Serve until whoever started this process goes away.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await?;
     Ok(())
@@ -116,14 +129,21 @@ async fn server() -> anyhow::Result<()> {
 // ---- the client
 
 async fn client(url: &str, folder: &Path) -> anyhow::Result<()> {
-    let host = Host::builder().channel(TcpChannel::client()).start_client()?;
-    let counter = host.activate::<WordCounterProxy>(url).new(3).await?;
-    let mut here = Tally { shortest: 3, ..Tally::default() };
+    let host = Host::builder()
+        .channel(TcpChannel::client())
+        .start_client()?;
+    let counters = host.activate::<WordCounterProxy>(url);
+    let counter = counters.new(3).await?;
+    let mut here = Tally {
+        shortest: 3,
+        ..Tally::default()
+    };
 
     let files = files_below(folder)?;
     let mut progress = Progress::new(files.len());
     for file in &files {
-        let content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let content =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         if let Ok(text) = String::from_utf8(content) {
             send(&counter, &text).await?;
             here.count(&text);
@@ -135,14 +155,34 @@ async fn client(url: &str, folder: &Path) -> anyhow::Result<()> {
 
     let totals = counter.totals().await?;
     let ranking = counter.most_frequent(10).await?;
-    println!("{} text files of {} below {}", progress.texts, files.len(), folder.display());
-    println!("{} bytes, {} lines, {} words, {} different", totals.bytes, totals.lines, totals.words, totals.different);
+    println!(
+        "{} text files of {} below {}",
+        progress.texts,
+        files.len(),
+        folder.display()
+    );
+    println!(
+        "{} bytes, {} lines, {} words, {} different",
+        totals.bytes, totals.lines, totals.words, totals.different
+    );
     for (word, count) in &ranking {
         println!("{count:>8} {word}");
     }
-    ensure!(totals == here.totals, "a count here gives {:?}", here.totals);
-    ensure!(ranking[..] == here.ranking()[..ranking.len()], "a count here ranks other words first");
+    ensure!(
+        totals == here.totals,
+        "a count here gives {:?}",
+        here.totals
+    );
+    ensure!(
+        ranking[..] == here.ranking()[..ranking.len()],
+        "a count here ranks other words first"
+    );
     println!("the same as counted here");
+    let another = counters.new(3).await?;
+    ensure!(
+        another.totals().await? == Totals::default(),
+        "another counter has counted nothing"
+    );
     Ok(())
 }
 
@@ -178,7 +218,11 @@ fn cut(text: &str) -> usize {
     }
     let (head, tail) = text.as_bytes().split_at(PIECE);
     let within = head.iter().rposition(u8::is_ascii_whitespace);
-    let gap = within.or_else(|| tail.iter().position(u8::is_ascii_whitespace).map(|at| PIECE + at));
+    let gap = within.or_else(|| {
+        tail.iter()
+            .position(u8::is_ascii_whitespace)
+            .map(|at| PIECE + at)
+    });
     gap.map_or(text.len(), |at| at + 1)
 }
 
@@ -187,7 +231,8 @@ fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let entries = std::fs::read_dir(&folder)
+            .with_context(|| format!("cannot read {}", folder.display()))?;
         for entry in entries {
             let entry = entry?;
             let kind = entry.file_type()?;
@@ -216,13 +261,23 @@ struct Progress {
 
 impl Progress {
     fn new(files: usize) -> Self {
-        Self { files, done: 0, texts: 0, watched: std::io::stderr().is_terminal() }
+        Self {
+            files,
+            done: 0,
+            texts: 0,
+            watched: std::io::stderr().is_terminal(),
+        }
     }
 
     fn file_done(&mut self, bytes: u64) {
         self.done += 1;
         if self.watched {
-            eprint!("\r{} of {} files, {} KiB", self.done, self.files, bytes / 1024);
+            eprint!(
+                "\r{} of {} files, {} KiB",
+                self.done,
+                self.files,
+                bytes / 1024
+            );
         }
     }
 
@@ -245,13 +300,17 @@ fn start_server() -> anyhow::Result<(Child, String)> {
         .context("the server process starts")?;
     let mut url = String::new();
     BufReader::new(child.stdout.take().context("the server has an output")?).read_line(&mut url)?;
+    ensure!(!url.is_empty(), "the server ended before it was ready");
     Ok((child, url.trim().to_owned()))
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let argument = std::env::args_os().nth(1);
-    if argument.as_deref().is_some_and(|argument| argument == "--server") {
+    if argument
+        .as_deref()
+        .is_some_and(|argument| argument == "--server")
+    {
         return server().await;
     }
     let folder = argument.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

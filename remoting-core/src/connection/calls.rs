@@ -1,17 +1,16 @@
 //! The caller's end: calls that leave through a connection.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use super::{Connection, Export, SlotEndpoint, State, Then, apply};
+use super::submit::{Deferred, Started, Submission, Wakers};
+use super::{Connection, SlotEndpoint, Then, apply};
 use crate::clock;
-use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{CallId, Slot};
-use crate::proxy::{CallState, Fetched, Flight, Reference, RequestKind, Ticket, Wire};
-use crate::session::{Effects, Outgoing, Start, WaiterId};
+use crate::proxy::{CallState, Fetched, Flight, Reference, RequestKind, Wire};
+use crate::session::{Effects, Outgoing};
 use crate::wire::header_block::HeaderBlock;
 use crate::wire::message::Target;
 use crate::wire::resolve::ResolveWhat;
@@ -23,72 +22,6 @@ pub(crate) enum Destination<'a> {
     Target(Target),
     /// A publication whose objects clients make.
     Publication(&'a str),
-}
-
-/// What became of a call that was to be sent.
-enum Started {
-    /// Its answer will come.
-    Sent(CallId),
-    /// It is sent, and has no answer.
-    Posted,
-    /// It waits for a place.
-    Queued,
-}
-
-/// What is left to do once a caller has let go of its own locks.
-pub(crate) struct Deferred {
-    effects: Effects<Export>,
-    then: Then,
-}
-
-impl Deferred {
-    pub(crate) const fn new() -> Self {
-        Self {
-            effects: Effects::new(),
-            then: Then::Nothing,
-        }
-    }
-
-    /// Adds what one more request asks for. A wake-up that was asked for already is kept: its waker is the only one.
-    fn add(&mut self, then: Then) {
-        match (std::mem::replace(&mut self.then, Then::Nothing), then) {
-            (Then::Nothing, then) | (then, Then::Nothing) => self.then = then,
-            (Then::Wake(waker), then) | (then, Then::Wake(waker)) => {
-                self.effects.wakers.push(waker);
-                self.then = then;
-            }
-            (Then::Write, Then::Write) => self.then = Then::Write,
-        }
-    }
-
-    /// Does it. `connection` is the one that the calls were made on.
-    pub(crate) fn settle(self, connection: &Connection) {
-        apply(self.effects);
-        connection.act(self.then);
-    }
-}
-
-/// A place in a connection's queue.
-struct Place {
-    connection: Arc<Connection>,
-    waiter: WaiterId,
-}
-
-impl Ticket for Place {
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut effects = Effects::new();
-        self.connection
-            .lock()
-            .session
-            .leave(self.waiter, &mut effects);
-        apply(effects);
-    }
 }
 
 impl Connection {
@@ -133,77 +66,35 @@ impl Connection {
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Result<Started, Fault> {
-        let method = call
-            .method()
-            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-        let now = clock::now();
-        let deadline = call.deadline.unwrap_or(now);
-        let header = header_of(call, formatter, deadline.saturating_duration_since(now))?;
-        let waiter = self.place_of(call);
+        let header = header_of(call, formatter)?;
+        // Lent out for the time of the submission; a call that is queued needs it again.
+        let payload = std::mem::take(&mut call.payload);
+        let submission = submission_of(call, destination, &header, payload.as_slice())?;
         // The RESOLVE of a call's own proxy may be under way beside it.
-        let alone_with = if matches!(destination, Destination::Target(Target::Answer(_))) {
-            2
-        } else {
-            1
+        let beside_resolve = matches!(destination, Destination::Target(Target::Answer(_)));
+        let wakers = Wakers {
+            answer: waker,
+            place: waker,
         };
-        let mut state = self.lock();
-        if let Some(waiter) = waiter {
-            match state.session.poll_wait(waiter, waker, now) {
-                Poll::Pending => return Ok(Started::Queued),
-                Poll::Ready(Err(error)) => return Err(Fault::Error(error)),
-                Poll::Ready(Ok(())) => {}
-            }
-        }
-        let started = state.send(
+        let started = self.submit(
             call,
-            method,
-            destination,
-            &header,
-            waker,
-            now,
-            &mut deferred.effects,
-        )?;
+            &submission,
+            wakers,
+            1 + usize::from(beside_resolve),
+            deferred,
+        );
+        call.payload = payload;
         match started {
-            Started::Queued => {}
-            Started::Sent(_) | Started::Posted => {
-                let alone = state.session.stats().outgoing <= alone_with;
-                deferred.add(state.flush(alone));
-            }
-        }
-        let waiter =
-            matches!(started, Started::Queued).then(|| state.session.wait(waker, deadline));
-        drop(state);
-        match (&started, waiter) {
-            (Started::Sent(id), _) => {
+            Ok(Started::Sent(id)) => {
                 call.flight = Flight::Sent {
                     wire: Arc::clone(self) as _,
-                    call: *id,
+                    call: id,
                 };
             }
-            (_, Some(waiter)) => {
-                call.flight = Flight::Queued(Box::new(Place {
-                    connection: Arc::clone(self),
-                    waiter,
-                }));
-            }
-            (_, None) => call.flight = Flight::Landed,
+            Ok(Started::Posted) => call.flight = Flight::Landed,
+            Ok(Started::Queued) | Err(_) => {}
         }
-        Ok(started)
-    }
-
-    /// The place at which a call waits in this connection's queue. One in another's is given up.
-    fn place_of(self: &Arc<Self>, call: &mut CallState) -> Option<WaiterId> {
-        let Flight::Queued(ticket) = &mut call.flight else {
-            return None;
-        };
-        let place = ticket.as_any().downcast_ref::<Place>();
-        let own = place
-            .filter(|place| Arc::ptr_eq(&place.connection, self))
-            .map(|place| place.waiter);
-        if own.is_none() {
-            call.flight = Flight::Grounded;
-        }
-        own
+        started
     }
 
     /// Asks for the slot of a publication. Calls may name the answer before it has come.
@@ -220,47 +111,25 @@ impl Connection {
         cx: &Context<'_>,
         deferred: &mut Deferred,
     ) -> Result<Option<CallId>, Fault> {
-        let now = clock::now();
-        let deadline = call.deadline.unwrap_or(now);
-        let waiter = self.place_of(call);
-        let mut state = self.lock();
-        if let Some(waiter) = waiter {
-            match state.session.poll_wait(waiter, cx.waker(), now) {
-                Poll::Pending => return Ok(None),
-                Poll::Ready(granted) => granted.map_err(Fault::Error)?,
-            }
-        }
-        let request = Outgoing::Resolve {
+        let header = HeaderBlock::new();
+        let submission = Submission::Ask(Outgoing::Resolve {
             what: ResolveWhat::Name,
             interface: call.interface.id,
             signature: call.interface.signature,
             key: name.as_bytes(),
-            header: &HeaderBlock::new(),
+            header: &header,
             payload: &[],
+        });
+        let wakers = Wakers {
+            answer: waker,
+            place: cx.waker(),
         };
-        let started = state
-            .session
-            .start(request, waker, deadline, now, &mut deferred.effects);
-        let waiter = match started {
-            Start::Full => Some(state.session.wait(cx.waker(), deadline)),
-            Start::Sent(_) => {
-                deferred.add(state.flush(false));
-                None
+        match self.submit(call, &submission, wakers, 0, deferred)? {
+            Started::Sent(id) => {
+                call.flight = Flight::Grounded;
+                Ok(Some(id))
             }
-            Start::Refused(_) => None,
-        };
-        drop(state);
-        call.flight = match waiter {
-            Some(waiter) => Flight::Queued(Box::new(Place {
-                connection: Arc::clone(self),
-                waiter,
-            })),
-            None => Flight::Grounded,
-        };
-        match started {
-            Start::Sent(id) => Ok(Some(id)),
-            Start::Full => Ok(None),
-            Start::Refused(error) => Err(Fault::Error(error)),
+            Started::Posted | Started::Queued => Ok(None),
         }
     }
 
@@ -296,63 +165,47 @@ impl Connection {
     }
 }
 
-impl State {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one request, borrowed from different places"
-    )]
-    fn send(
-        &mut self,
-        call: &CallState,
-        method: &MethodDescriptor,
-        destination: Destination<'_>,
-        header: &HeaderBlock,
-        waker: &Waker,
-        now: std::time::Instant,
-        effects: &mut Effects<Export>,
-    ) -> Result<Started, Fault> {
-        let payload = call.payload.as_slice();
-        let request = match destination {
-            Destination::Target(target) if method.oneway && call.kind == RequestKind::Method => {
-                return match self
-                    .session
-                    .post(target, method.id, header, payload, now, effects)
-                {
-                    Ok(true) => Ok(Started::Posted),
-                    Ok(false) => Ok(Started::Queued),
-                    Err(error) => Err(Fault::Error(error)),
-                };
-            }
-            Destination::Target(target) => Outgoing::Call {
+/// The request that a call makes.
+fn submission_of<'a>(
+    call: &CallState,
+    destination: Destination<'a>,
+    header: &'a HeaderBlock,
+    payload: &'a [u8],
+) -> Result<Submission<'a>, Fault> {
+    let method = call
+        .method()
+        .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+    let (id, interface) = (method.id, call.interface);
+    Ok(match destination {
+        Destination::Target(target) if method.oneway && call.kind == RequestKind::Method => {
+            Submission::Post {
                 target,
-                method: method.id,
+                method: id,
                 header,
                 payload,
-            },
-            Destination::Publication(name) => Outgoing::Resolve {
-                what: ResolveWhat::Activate(method.id),
-                interface: call.interface.id,
-                signature: call.interface.signature,
-                key: name.as_bytes(),
-                header,
-                payload,
-            },
-        };
-        let deadline = call.deadline.unwrap_or(now);
-        match self.session.start(request, waker, deadline, now, effects) {
-            Start::Sent(id) => Ok(Started::Sent(id)),
-            Start::Full => Ok(Started::Queued),
-            Start::Refused(error) => Err(Fault::Error(error)),
+            }
         }
-    }
+        Destination::Target(target) => Submission::Ask(Outgoing::Call {
+            target,
+            method: id,
+            header,
+            payload,
+        }),
+        Destination::Publication(name) => Submission::Ask(Outgoing::Resolve {
+            what: ResolveWhat::Activate(id),
+            interface: interface.id,
+            signature: interface.signature,
+            key: name.as_bytes(),
+            header,
+            payload,
+        }),
+    })
 }
 
 /// Writes down what goes along with a call.
-fn header_of(
-    call: &CallState,
-    formatter: &FormatterRef,
-    left: std::time::Duration,
-) -> Result<HeaderBlock, Fault> {
+fn header_of(call: &CallState, formatter: &FormatterRef) -> Result<HeaderBlock, Fault> {
+    let now = clock::now();
+    let left = call.deadline.unwrap_or(now).saturating_duration_since(now);
     let mut header = HeaderBlock::new();
     header.set_codec(formatter.codec().0);
     let millis = left.as_nanos().div_ceil(1_000_000);

@@ -14,7 +14,6 @@ use crate::clock;
 use crate::log::{self, Rate};
 use crate::session::{Effects, End, Request, longest_body};
 use crate::wire::frame::split_frame;
-use crate::wire::{LEAST_LIMIT, MAX_BODY};
 use crate::wire::violation::Violation;
 
 /// Peers that come and go quickly do not fill the log.

@@ -11,6 +11,7 @@ mod driver;
 mod outbound;
 mod serve;
 mod slot;
+mod submit;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,8 +30,9 @@ use crate::limits::{Counters, Limits};
 use crate::object::{Class, ServerObject, Workers};
 use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
 
-pub(crate) use self::calls::{Deferred, Destination};
+pub(crate) use self::calls::Destination;
 pub(crate) use self::slot::SlotEndpoint;
+pub(crate) use self::submit::Deferred;
 
 /// What a connection needs of its host.
 pub(crate) trait Service: Send + Sync {
@@ -348,7 +350,10 @@ fn apply(mut effects: Effects<Export>) {
 
 /// The same, keeping the room of the lists for the next time.
 fn apply_all(effects: &mut Effects<Export>) {
-    debug_assert!(effects.ready.is_empty(), "only an answered RESOLVE sets calls free");
+    debug_assert!(
+        effects.ready.is_empty(),
+        "only an answered RESOLVE sets calls free"
+    );
     for (cancellation, reason) in effects.cancelled.drain(..) {
         cancellation.cancel(reason);
     }

@@ -85,6 +85,9 @@ impl<T, E> Call<T, E> {
 
     /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
     fn depart(&mut self) -> Result<(), Fault> {
+        if let Some(options) = &self.state.options {
+            options.check()?;
+        }
         let now = clock::now();
         let asked = self
             .state

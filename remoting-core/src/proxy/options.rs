@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error::{ErrorKind, Fault};
+use crate::wire::header_block::HeaderBlock;
+
 /// Options of calls, set by `Proxy::with` for all calls of a proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -17,6 +20,16 @@ impl CallOptions {
     /// Options that change nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes sure that the headers are not too large, wherever the call goes.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        let mut block = HeaderBlock::new();
+        for (name, value) in &self.headers {
+            let added = block.add_pair(name, value);
+            added.map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Sets how long to wait for a result.

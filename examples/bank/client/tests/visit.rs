@@ -16,14 +16,25 @@ fn first_visit() -> Visit {
 
 #[tokio::test]
 async fn a_visit_over_tcp_leaves_what_was_not_spent() -> anyhow::Result<()> {
-    let server = Host::builder().channel(TcpChannel::listen("127.0.0.1:0")).start().await?;
+    let server = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0"))
+        .start()
+        .await?;
     bank_server::publish(&server)?;
-    let address = server.channel("tcp").and_then(|channel| channel.address()).expect("it listens");
-    let client = Host::builder().channel(TcpChannel::client()).start_client()?;
+    let address = server
+        .channel("tcp")
+        .and_then(|channel| channel.address())
+        .expect("it listens");
+    let client = Host::builder()
+        .channel(TcpChannel::client())
+        .start_client()?;
 
     assert_eq!(visit(&client, &address, "Ann").await?, first_visit());
     let second = visit(&client, &address, "Bob").await?;
-    assert_eq!(second.balance, 1_500, "each customer has an account of their own");
+    assert_eq!(
+        second.balance, 1_500,
+        "each customer has an account of their own"
+    );
     assert_eq!(second.customers, ["Ann", "Bob"], "and all have one bank");
     Ok(())
 }

@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bank_contract::{Account, AccountDispatcher, AccountError, AccountFactory, Bank, BankDispatcher};
+use bank_contract::{
+    Account, AccountDispatcher, AccountError, AccountFactory, Bank, BankDispatcher,
+};
 use remoting::Host;
 
 /// Offers the bank at a host: `bank`, one for all, and `account`, one for each client that opens one.
@@ -26,7 +28,9 @@ pub struct Office {
 
 impl Office {
     fn customers(&self) -> MutexGuard<'_, Vec<String>> {
-        self.customers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.customers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,7 +68,9 @@ impl Account for Checking {
 
     async fn withdraw(&mut self, cents: u64) -> Result<u64, AccountError> {
         let available = self.cents;
-        self.cents = available.checked_sub(cents).ok_or(AccountError::Insufficient { available })?;
+        self.cents = available
+            .checked_sub(cents)
+            .ok_or(AccountError::Insufficient { available })?;
         Ok(self.cents)
     }
 }

@@ -32,10 +32,11 @@ fn call(out: &mut Vec<u8>, call: u32, target: Target) {
     .unwrap();
 }
 
-#[test]
-fn each_broken_rule_ends_the_session_and_is_named() {
-    type Breach = fn(&mut Vec<u8>);
-    let cases: [(Breach, Violation); 9] = [
+/// Writes something that breaks a rule.
+type Breach = fn(&mut Vec<u8>);
+
+fn breaches() -> [(Breach, Violation); 9] {
+    [
         (
             |out| write_hello(out, &Hello::default()),
             Violation::SecondHello,
@@ -88,8 +89,12 @@ fn each_broken_rule_ends_the_session_and_is_named() {
             |out| out.extend_from_slice(&[2, 0, 0, 4, 1, 1]),
             Violation::TrailingBytes,
         ),
-    ];
-    for (write, violation) in cases {
+    ]
+}
+
+#[test]
+fn each_broken_rule_ends_the_session_and_is_named() {
+    for (write, violation) in breaches() {
         let (mut side, now) = side();
         let mut bytes = Vec::new();
         write(&mut bytes);

@@ -31,6 +31,19 @@ struct Peer {
 }
 
 impl Peer {
+    /// Gives up an open call.
+    fn abandon(&mut self, at: usize, now: Instant) {
+        let (call, number, _) = self.open.remove(at);
+        self.side.session.abandon(call, now, &mut self.side.effects);
+        assert_eq!(self.ended.insert(number, None), None);
+    }
+
+    /// Gives up waiting for a place.
+    fn leave(&mut self, at: usize) {
+        let waiter = self.waiting.remove(at);
+        self.side.session.leave(waiter, &mut self.side.effects);
+    }
+
     fn new(now: Instant) -> Self {
         let limits = Limits {
             calls_per_session: 6,
@@ -174,12 +187,9 @@ impl World {
                 }
             }
             Op::Abandon { nth } => {
-                let Some(at) = pick(nth, peer.open.len()) else {
-                    return;
-                };
-                let (call, number, _) = peer.open.remove(at);
-                peer.side.session.abandon(call, now, &mut peer.side.effects);
-                assert_eq!(peer.ended.insert(number, None), None);
+                if let Some(at) = pick(nth, peer.open.len()) {
+                    peer.abandon(at, now);
+                }
             }
             Op::Answer { nth, good } => {
                 if let Some(at) = pick(nth, peer.side.arrivals.len()) {
@@ -195,9 +205,8 @@ impl World {
             Op::Write { bytes } => self.write(at, bytes),
             Op::Wait { nth } => self.wait_for_place(at, nth),
             Op::Leave { nth } => {
-                if let Some(waiter) = pick(nth, peer.waiting.len()) {
-                    let waiter = peer.waiting.remove(waiter);
-                    peer.side.session.leave(waiter, &mut peer.side.effects);
+                if let Some(at) = pick(nth, peer.waiting.len()) {
+                    peer.leave(at);
                 }
             }
             Op::Time { millis } => self.pass_time(Duration::from_millis(millis)),

@@ -1,0 +1,196 @@
+//! How a request gets into a session: at once, or after waiting for a place.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use super::{Connection, Export, State, Then, apply};
+use crate::clock;
+use crate::error::Fault;
+use crate::id::{CallId, MethodId};
+use crate::proxy::{CallState, Flight, Ticket};
+use crate::session::{Effects, Outgoing, Start, WaiterId};
+use crate::wire::header_block::HeaderBlock;
+use crate::wire::message::Target;
+
+/// What is to be sent.
+pub(super) enum Submission<'a> {
+    /// A request that has an answer.
+    Ask(Outgoing<'a>),
+    /// A call that has none.
+    Post {
+        target: Target,
+        method: MethodId,
+        header: &'a HeaderBlock,
+        payload: &'a [u8],
+    },
+}
+
+/// What became of a request that was to be sent.
+pub(super) enum Started {
+    /// Its answer will come.
+    Sent(CallId),
+    /// It is sent, and has no answer.
+    Posted,
+    /// It waits for a place.
+    Queued,
+}
+
+/// What is left to do once a caller has let go of its own locks.
+pub(crate) struct Deferred {
+    pub(super) effects: Effects<Export>,
+    then: Then,
+}
+
+impl Deferred {
+    pub(crate) const fn new() -> Self {
+        Self {
+            effects: Effects::new(),
+            then: Then::Nothing,
+        }
+    }
+
+    /// Adds what one more request asks for. A wake-up that was asked for already is kept: its waker is the only one.
+    fn add(&mut self, then: Then) {
+        match (std::mem::replace(&mut self.then, Then::Nothing), then) {
+            (Then::Nothing, then) | (then, Then::Nothing) => self.then = then,
+            (Then::Wake(waker), then) | (then, Then::Wake(waker)) => {
+                self.effects.wakers.push(waker);
+                self.then = then;
+            }
+            (Then::Write, Then::Write) => self.then = Then::Write,
+        }
+    }
+
+    /// Does it. `connection` is the one that the calls were made on.
+    pub(crate) fn settle(self, connection: &Connection) {
+        apply(self.effects);
+        connection.act(self.then);
+    }
+}
+
+/// A place in a connection's queue.
+struct Place {
+    connection: Arc<Connection>,
+    waiter: WaiterId,
+}
+
+impl Ticket for Place {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut effects = Effects::new();
+        self.connection
+            .lock()
+            .session
+            .leave(self.waiter, &mut effects);
+        apply(effects);
+    }
+}
+
+impl Connection {
+    /// Sends a request of `call`, or has the call queue for a place.
+    ///
+    /// - `answer`: woken when the answer has come.
+    /// - `place`: woken when there is a place.
+    /// - `alone_with`: with how many requests under way the call is still a lone one.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        call: &mut CallState,
+        submission: &Submission<'_>,
+        wakers: Wakers<'_>,
+        alone_with: usize,
+        deferred: &mut Deferred,
+    ) -> Result<Started, Fault> {
+        let now = clock::now();
+        let deadline = call.deadline.unwrap_or(now);
+        let waiter = self.place_of(call);
+        let mut state = self.lock();
+        if let Some(waiter) = waiter {
+            match state.session.poll_wait(waiter, wakers.place, now) {
+                Poll::Pending => return Ok(Started::Queued),
+                Poll::Ready(granted) => granted.map_err(Fault::Error)?,
+            }
+        }
+        let started = state.send(
+            submission,
+            wakers.answer,
+            deadline,
+            now,
+            &mut deferred.effects,
+        )?;
+        if let Started::Queued = started {
+            let waiter = state.session.wait(wakers.place, deadline);
+            drop(state);
+            let connection = Arc::clone(self);
+            call.flight = Flight::Queued(Box::new(Place { connection, waiter }));
+        } else {
+            let alone = state.session.stats().outgoing <= alone_with;
+            deferred.add(state.flush(alone));
+        }
+        Ok(started)
+    }
+
+    /// The place at which a call waits in this connection's queue. One in another's is given up.
+    fn place_of(self: &Arc<Self>, call: &mut CallState) -> Option<WaiterId> {
+        let Flight::Queued(ticket) = &mut call.flight else {
+            return None;
+        };
+        let place = ticket.as_any().downcast_ref::<Place>();
+        let own = place
+            .filter(|place| Arc::ptr_eq(&place.connection, self))
+            .map(|place| place.waiter);
+        if own.is_none() {
+            call.flight = Flight::Grounded;
+        }
+        own
+    }
+}
+
+impl State {
+    fn send(
+        &mut self,
+        submission: &Submission<'_>,
+        waker: &Waker,
+        deadline: Instant,
+        now: Instant,
+        effects: &mut Effects<Export>,
+    ) -> Result<Started, Fault> {
+        match *submission {
+            Submission::Ask(request) => {
+                match self.session.start(request, waker, deadline, now, effects) {
+                    Start::Sent(id) => Ok(Started::Sent(id)),
+                    Start::Full => Ok(Started::Queued),
+                    Start::Refused(error) => Err(Fault::Error(error)),
+                }
+            }
+            Submission::Post {
+                target,
+                method,
+                header,
+                payload,
+            } => {
+                match self
+                    .session
+                    .post(target, method, header, payload, now, effects)
+                {
+                    Ok(true) => Ok(Started::Posted),
+                    Ok(false) => Ok(Started::Queued),
+                    Err(error) => Err(Fault::Error(error)),
+                }
+            }
+        }
+    }
+}
+
+/// Whom a request wakes.
+#[derive(Clone, Copy)]
+pub(super) struct Wakers<'a> {
+    pub(super) answer: &'a Waker,
+    pub(super) place: &'a Waker,
+}

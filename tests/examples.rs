@@ -1,0 +1,185 @@
+//! Every example runs to its end, and shows what it promises to show.
+//!
+//! `cargo test` builds the examples before it runs this file, into the folder beside
+//! that of the tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The folder of what cargo builds in this profile: `target/debug`, say.
+fn build_folder() -> PathBuf {
+    let this = std::env::current_exe().expect("a test knows its own path");
+    let folder = this.parent().and_then(Path::parent);
+    folder
+        .expect("tests are built into a folder `deps`")
+        .to_owned()
+}
+
+fn run(example: &str, arguments: &[&str]) -> String {
+    let file = format!("{example}{}", std::env::consts::EXE_SUFFIX);
+    let program = build_folder().join("examples").join(file);
+    assert!(
+        program.exists(),
+        "{} is not there: `cargo test` builds the examples first, `cargo test --test examples` does not; \
+         run `cargo build --examples`",
+        program.display()
+    );
+    output_of(Command::new(program).args(arguments))
+}
+
+/// What a program wrote, if it went well.
+fn output_of(command: &mut Command) -> String {
+    let output = command.output().expect("the program can be started");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    assert!(
+        status.success(),
+        "{command:?}: {status}\n{stdout}\n{stderr}"
+    );
+    stdout.into_owned()
+}
+
+/// Checks that the lines stand in the output, in this order, each as a part of one line.
+#[track_caller]
+fn assert_lines(output: &str, expected: &[&str]) {
+    let mut lines = output.lines();
+    for part in expected {
+        assert!(
+            lines.any(|line| line.contains(part)),
+            "no line {part:?}, or not there, in:\n{output}"
+        );
+    }
+}
+
+#[test]
+fn quickstart_shows_the_three_kinds_of_objects() {
+    let output = run("quickstart", &[]);
+    assert_lines(
+        &output,
+        &[
+            "client: process ",
+            "singleton: the first client counts 1, the second 2",
+            "single call: the first client counts 1, the second 1",
+            "activated: the object from 10 counts 11, the object from 50 50",
+            "server: process ",
+        ],
+    );
+}
+
+#[test]
+fn person_shows_values_and_errors() {
+    let output = run("person", &[]);
+    assert_lines(
+        &output,
+        &[
+            "client: Wayfarer is male and 16 years old",
+            "client: a year later 17, and the copy here is still 16",
+            "client: 969 is too old by 847",
+            "client: a wrong name: executed No",
+            "client: out of patience: executed Unknown",
+            "client: the server is gone: executed No",
+        ],
+    );
+}
+
+#[test]
+fn publish_shows_names_and_channels_that_come_and_go() {
+    let output = run("publish", &[]);
+    assert_lines(
+        &output,
+        &[
+            "channel front, priority 5: tcp://127.0.0.1:",
+            "channel back, priority 1: tcp://127.0.0.1:",
+            "disconnected: `board`",
+            "marshalled again: 4 notes, through the proxy from before",
+            "refused: ",
+            "stopped: the caller inside still got its answer, \"five\"",
+            "stopped: cannot connect to `tcp://127.0.0.1:",
+            "listening again: tcp://127.0.0.1:",
+        ],
+    );
+}
+
+#[test]
+fn wordcount_counts_this_repository() {
+    let output = run("wordcount", &[]);
+    assert_lines(
+        &output,
+        &[
+            " text files of ",
+            " lines, ",
+            " the",
+            "the same as counted here",
+        ],
+    );
+}
+
+#[test]
+fn wordcount_counts_the_folder_that_it_is_given() {
+    let folder = build_folder().join(format!("wordcount-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("inner")).expect("a folder can be made");
+    let long = "sea ".repeat(100_000);
+    std::fs::write(folder.join("long.txt"), long).expect("a file can be written");
+    std::fs::write(folder.join("inner/short.txt"), "The Sea, the sky\nand I\n")
+        .expect("a file can be written");
+    std::fs::write(folder.join("inner/picture"), [0xff, 0xd8, 0xff])
+        .expect("a file can be written");
+    let output = run("wordcount", &[&folder.to_string_lossy()]);
+    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+    assert_lines(
+        &output,
+        &[
+            "2 text files of 3 below ",
+            "400023 bytes, 2 lines, 100005 words, 4 different",
+            "100001 sea",
+            "2 the",
+            "1 and",
+            "1 sky",
+            "the same as counted here",
+        ],
+    );
+}
+
+/// The bank is a workspace of its own, as a user would have it, with a folder of its own for what is built.
+#[test]
+fn the_bank_builds_on_its_own_and_its_tests_pass() {
+    let bank = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bank/Cargo.toml");
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .args(arguments)
+            .arg("--locked")
+            .arg("--manifest-path")
+            .arg(&bank);
+        command.env("CARGO_TARGET_DIR", build_folder().join("bank"));
+        output_of(&mut command)
+    };
+    let tests = cargo(&["test", "--quiet"]);
+    assert!(tests.contains("3 passed"), "{tests}");
+    let dependencies = cargo(&[
+        "tree",
+        "--package",
+        "bank-contract",
+        "--edges",
+        "features,no-dev",
+    ]);
+    assert!(dependencies.contains("remoting-core"), "{dependencies}");
+    for heavy in [
+        "tokio feature \"net\"",
+        "remoting-tcp",
+        "remoting-http",
+        "hyper",
+    ] {
+        assert!(
+            !dependencies.contains(heavy),
+            "a contract needs no {heavy}:\n{dependencies}"
+        );
+    }
+}
