@@ -46,10 +46,11 @@ pub(super) async fn drive<G: Send>(
     };
     let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
     let end = poll_fn(|cx| {
-        if let Poll::Ready(end) = connection.poll_time(cx, &mut timer) {
+        if let Poll::Ready(end) = reader.poll(&connection, cx) {
             return Poll::Ready(end);
         }
-        if let Poll::Ready(end) = reader.poll(&connection, cx) {
+        // After reading, for what has come may be due before all that was known.
+        if let Poll::Ready(end) = connection.poll_time(cx, &mut timer) {
             return Poll::Ready(end);
         }
         let flushed = connection.poll_flush(cx);

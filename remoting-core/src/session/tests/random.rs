@@ -31,6 +31,13 @@ struct Peer {
 }
 
 impl Peer {
+    /// Sends a call without an answer, if there is an object to call.
+    fn post(&mut self, nth: usize, number: u32, now: Instant) {
+        if let Some(target) = self.target(nth).filter(|_| self.side.session.can_call()) {
+            self.side.post(target, number.to_string().as_bytes(), now);
+        }
+    }
+
     /// Gives up an open call.
     fn abandon(&mut self, at: usize, now: Instant) {
         let (call, number, _) = self.open.remove(at);
@@ -173,14 +180,7 @@ impl World {
                 let start = peer.side.call_within(target, payload.as_bytes(), wait, now);
                 peer.start(number, start, false);
             }
-            Op::Post { nth } => {
-                let Some(target) = peer.target(nth) else {
-                    return;
-                };
-                if peer.side.session.can_call() {
-                    peer.side.post(target, number.to_string().as_bytes(), now);
-                }
-            }
+            Op::Post { nth } => peer.post(nth, number, now),
             Op::Poll { nth } => {
                 if let Some(at) = pick(nth, peer.open.len()) {
                     peer.poll(at);
