@@ -63,22 +63,18 @@ async fn a_name_without_an_object_says_where_it_was_looked_for() {
         .start()
         .await
         .unwrap();
-    let url = server.urls("taly").remove(0);
+    let address = server.channel("tcp").unwrap().address().unwrap();
+    let url = format!("{address}/taly");
     let expected = ["`taly`", url.as_str(), "host.publish"];
-    let error = client()
-        .await
-        .connect::<CounterProxy>(&url)
-        .await
-        .unwrap_err();
-    check(&error, ErrorKind::NotFound, &expected);
-    let error = client()
-        .await
-        .get::<CounterProxy>(&url)
-        .unwrap()
-        .next()
-        .await
-        .unwrap_err();
-    check(&error, ErrorKind::NotFound, &expected);
+    let client = client().await;
+    // Many times: the name is asked for anew each time, on one connection.
+    for _ in 0..200 {
+        let error = client.connect::<CounterProxy>(&url).await.unwrap_err();
+        check(&error, ErrorKind::NotFound, &expected);
+        let misspelt: CounterProxy = client.get(&url).unwrap();
+        let error = misspelt.next().await.unwrap_err();
+        check(&error, ErrorKind::NotFound, &expected);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The channel's settings, and what it does for its host.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use remoting_core::channel::{
@@ -38,6 +39,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub struct TcpChannel {
     settings: ChannelSettings,
     listen_on: Option<String>,
+    /// The address that was bound first; a channel that listens again does so there.
+    bound: OnceLock<SocketAddr>,
     allow_plaintext: bool,
 }
 
@@ -59,6 +62,7 @@ impl TcpChannel {
         Self {
             settings: ChannelSettings::new(SCHEME),
             listen_on: None,
+            bound: OnceLock::new(),
             allow_plaintext: false,
         }
     }
@@ -100,11 +104,15 @@ impl TcpChannel {
         };
         needs_runtime()?;
         let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
-        let listener = bind(address, plaintext_allowed).await?;
+        let listener = match self.bound.get() {
+            Some(bound) => bind(&bound.to_string(), plaintext_allowed).await?,
+            None => bind(address, plaintext_allowed).await?,
+        };
         let bound = listener.local_addr().map_err(|error| {
             let text = format!("cannot tell which address `{address}` became ({error})");
             Error::new(ErrorKind::Config, text).with_source(error)
         })?;
+        let bound = *self.bound.get_or_init(|| bound);
         let guard = accept_all(listener, move |stream, peer| {
             welcome(stream, peer, &acceptor)
         });

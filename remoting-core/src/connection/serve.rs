@@ -95,6 +95,7 @@ impl Connection {
             queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
+            refusal: None,
         };
         let raw = RawCall {
             method,
@@ -236,6 +237,7 @@ impl Connection {
             queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
+            refusal: None,
         };
         let raw = RawCall {
             method,

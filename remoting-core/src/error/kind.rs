@@ -184,7 +184,7 @@ const KINDS: &[(ErrorKind, u8, &str)] = &[
     (
         ErrorKind::Poisoned,
         22,
-        "the object was left in an unknown state by a panic",
+        "a panic left the object in an unknown state; publish it anew, or use `recreate_on_panic`",
     ),
     (
         ErrorKind::WrongInterface,

@@ -57,7 +57,9 @@ impl Binding {
 impl Held<'_> {
     /// Whether the name was found, or is being looked for, on `connection`.
     pub(super) fn is_bound_to(&self, connection: &Arc<Connection>) -> bool {
-        self.0.as_ref().is_some_and(|bound| Arc::ptr_eq(&bound.connection, connection))
+        self.0
+            .as_ref()
+            .is_some_and(|bound| Arc::ptr_eq(&bound.connection, connection))
     }
 
     /// What `call` has to name on `connection`. `None` where there is no place for a RESOLVE now.

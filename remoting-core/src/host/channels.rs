@@ -202,7 +202,7 @@ impl ChannelHandle {
         self.registered.stop(drain).await;
     }
 
-    /// Listens again at the address that the channel was made with.
+    /// Listens again, at the address and the port where the channel listened before.
     ///
     /// # Errors
     ///

@@ -83,6 +83,7 @@ fn start(
         queue: registry.limits.queued_per_object,
         cancellation: None,
         started: false,
+        refusal: None,
     };
     let limits = ScanLimits {
         depth: registry.limits.depth,

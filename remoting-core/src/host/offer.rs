@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Host;
 use super::object_ref::{ObjectName, ObjectRef};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::object::{Dispatch, Dispatcher, Publication};
 
 impl Host {
@@ -74,9 +74,29 @@ impl Host {
         names
     }
 
-    /// The URLs of a name: one for each channel that listens, those of higher priority first.
+    /// The URL of a publication, through the channel of highest priority that listens.
+    ///
+    /// # Errors
+    ///
+    /// - `NotFound`: nothing is published under that name.
+    /// - `NoChannel`: no channel listens.
+    pub fn url(&self, name: &str) -> Result<String> {
+        if !self.0.registry.is_published(name) {
+            let text = format!("nothing is published here under the name `{name}`");
+            return Err(Error::new(ErrorKind::NotFound, text));
+        }
+        let first = self.urls(name).into_iter().next();
+        first.ok_or_else(|| Error::new(ErrorKind::NoChannel, "no channel of this host listens"))
+    }
+
+    /// The URLs of a publication: one for each channel that listens, those of higher priority
+    /// first. None while nothing is published under that name.
     pub fn urls(&self, name: &str) -> Vec<String> {
-        self.channels()
+        if !self.0.registry.is_published(name) {
+            return Vec::new();
+        }
+        let channels = self.channels();
+        channels
             .iter()
             .filter_map(|channel| channel.url(name))
             .collect()

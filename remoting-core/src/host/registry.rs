@@ -71,6 +71,12 @@ impl Registry {
             .collect()
     }
 
+    /// Whether something is published under a name.
+    pub(super) fn is_published(&self, name: &str) -> bool {
+        let offer = self.names.get(name).map(|entry| entry.offer());
+        matches!(offer, Some(Offer::Published { .. }))
+    }
+
     /// Publishes a class under a name.
     pub(super) fn publish(&self, name: &str, class: Arc<dyn Class>) -> Result<(), Error> {
         self.offer(name, class, None)
@@ -118,7 +124,7 @@ impl Registry {
                 Offer::Gone(_) => drop(known.get().replace(offer)),
                 Offer::Published { .. } => {
                     let text = format!(
-                        "something is published as `{name}` already; withdraw it first, or take another name"
+                        "something is published as `{name}` already; take it back with `unpublish` or `disconnect` first, or choose another name"
                     );
                     return Err(Error::new(ErrorKind::NameTaken, text));
                 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::call::{ArgumentBytes, app_fault};
 use super::{Pinned, RawCall, context};
 use crate::error::{Error, ErrorKind, Fault};
-use crate::formatter::DecodeArguments;
+use crate::formatter::{DecodeArguments, FormatterRef};
 
 /// A constructor that runs, and ends in an object or in a fault.
 pub type Constructed<T> = Pinned<'static, Result<T, Fault>>;
@@ -64,7 +64,7 @@ impl ConstructorCall<'_> {
         Box::pin(async move {
             context::begin();
             let made = constructor(&factory, arguments).await;
-            made.map_err(|error| app_fault(method.name, &formatter, &error))
+            made.map_err(|error| failed(method.name, &formatter, &error))
         })
     }
 
@@ -83,7 +83,7 @@ impl ConstructorCall<'_> {
             let running = constructor(&factory, ArgumentBytes(&raw))?;
             context::begin();
             let made = running.await;
-            made.map_err(|error| app_fault(raw.method.name, &raw.formatter, &error))
+            made.map_err(|error| failed(raw.method.name, &raw.formatter, &error))
         })
     }
 
@@ -93,10 +93,17 @@ impl ConstructorCall<'_> {
     }
 }
 
+/// What the client is told of a constructor that failed.
+fn failed<E: Serialize>(method: &str, formatter: &FormatterRef, error: &E) -> Fault {
+    context::take_refusal().unwrap_or_else(|| app_fault(method, formatter, error))
+}
+
 /// The body of a constructor that an implementation did not write.
 pub fn not_activatable<T: Send, E: From<Error> + Send>(
     interface: &'static str,
 ) -> impl Future<Output = Result<T, E>> + Send {
-    let text = format!("this implementation of `{interface}` has no such constructor");
-    std::future::ready(Err(Error::new(ErrorKind::NotActivatable, text).into()))
+    let text = format!("the server's implementation of `{interface}` has no such constructor");
+    let error = Error::new(ErrorKind::NotActivatable, text);
+    context::refuse(Fault::Error(error.clone()));
+    std::future::ready(Err(error.into()))
 }

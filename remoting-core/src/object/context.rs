@@ -126,6 +126,8 @@ pub(crate) struct Active {
     pub(crate) cancellation: Option<Arc<Cancellation>>,
     /// Whether the user's code has begun.
     pub(crate) started: bool,
+    /// What the caller is to be told in place of the error that the user's code gives.
+    pub(crate) refusal: Option<Fault>,
 }
 
 impl Active {
@@ -175,6 +177,20 @@ pub(crate) fn begin() {
             active.started = true;
         }
     });
+}
+
+/// Sets what the caller of the running call is told in place of its error.
+pub(crate) fn refuse(fault: Fault) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(active) = current {
+            active.refusal = Some(fault);
+        }
+    });
+}
+
+/// Takes what was set by [`refuse`].
+pub(crate) fn take_refusal() -> Option<Fault> {
+    CURRENT.with_borrow_mut(|current| current.as_mut()?.refusal.take())
 }
 
 /// What a call made here inherits: the moment its caller stops waiting, and the locks above it.

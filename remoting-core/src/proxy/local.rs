@@ -59,6 +59,7 @@ impl LocalEndpoint {
             queue: Limits::default().queued_per_object,
             cancellation: None,
             started: false,
+            refusal: None,
         };
         let raw = RawCall {
             method,

@@ -97,6 +97,8 @@ impl<T> Session<T> {
     fn say_farewell(&mut self, end: &End) -> u64 {
         let code = match end.last_words() {
             LastWords::All(code) => {
+                // The callers of what comes too late are to know that it was not taken.
+                self.go_away(Duration::ZERO, "");
                 self.flush_releases(&[]);
                 Some((code, self.output.end()))
             }
