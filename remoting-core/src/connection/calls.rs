@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
 
 use super::submit::{Deferred, Started, Submission, Wakers};
 use super::{Connection, SlotEndpoint, Then, apply};
@@ -66,7 +67,8 @@ impl Connection {
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Result<Started, Fault> {
-        let header = header_of(call, formatter)?;
+        let now = call.now();
+        let header = header_of(call, formatter, now)?;
         // Lent out for the time of the submission; a call that is queued needs it again.
         let payload = std::mem::take(&mut call.payload);
         let submission = submission_of(call, destination, &header, payload.as_slice())?;
@@ -80,6 +82,7 @@ impl Connection {
             call,
             &submission,
             wakers,
+            now,
             1 + usize::from(beside_resolve),
             deferred,
         );
@@ -124,7 +127,7 @@ impl Connection {
             answer: waker,
             place: cx.waker(),
         };
-        match self.submit(call, &submission, wakers, 0, deferred)? {
+        match self.submit(call, &submission, wakers, clock::now(), 0, deferred)? {
             Started::Sent(id) => {
                 call.flight = Flight::Grounded;
                 Ok(Some(id))
@@ -203,8 +206,11 @@ fn submission_of<'a>(
 }
 
 /// Writes down what goes along with a call.
-fn header_of(call: &CallState, formatter: &FormatterRef) -> Result<HeaderBlock, Fault> {
-    let now = clock::now();
+fn header_of(
+    call: &CallState,
+    formatter: &FormatterRef,
+    now: Instant,
+) -> Result<HeaderBlock, Fault> {
     let left = call.deadline.unwrap_or(now).saturating_duration_since(now);
     let mut header = HeaderBlock::new();
     header.set_codec(formatter.codec().0);

@@ -257,14 +257,15 @@ impl Reader {
         }
     }
 
-    /// Handles the frames that have come, or some of them if the answers pile up.
-    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+    fn handle_whole_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
         let longest = longest_body(&connection.limits);
+        let mut now = clock::now();
         loop {
             let unread = self.buffer.get(self.start..).unwrap_or_default();
             let split = split_frame(unread, longest).map_err(|what| connection.broken(what))?;
-            let Some((frame, length)) = split else { break };
-            let now = clock::now();
+            let Some((frame, length)) = split else {
+                return Ok(());
+            };
             let handled = {
                 let mut state = connection.lock();
                 let behind = state.session.unsent() > connection.limits.unsent;
@@ -272,20 +273,31 @@ impl Reader {
             };
             let Some(handled) = handled else {
                 self.pause(connection);
-                break;
+                return Ok(());
             };
             self.start = self.start.saturating_add(length);
-            apply_all(&mut self.effects);
             let request = handled?;
             if self.handshake.is_some() {
                 self.handshake = None;
             }
+            let Some(request) = request else { continue };
+            apply_all(&mut self.effects);
             match request {
-                None => {}
-                Some(Request::Call(call)) => connection.serve_call(call, now),
-                Some(Request::Resolve(resolve)) => connection.serve_resolve(resolve, now),
+                Request::Call(call) => connection.serve_call(call, &mut now),
+                Request::Resolve(resolve) => {
+                    connection.serve_resolve(resolve, now);
+                    now = clock::now();
+                }
             }
         }
+    }
+
+    /// Handles the frames that have come, or some of them if the answers pile up.
+    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+        let handled = self.handle_whole_frames(connection);
+        // Callers are woken together: the first one to run finds the others' answers there too.
+        apply_all(&mut self.effects);
+        handled?;
         self.buffer.drain(..self.start);
         self.start = 0;
         if self.buffer.is_empty() && self.buffer.capacity() > KEEP {

@@ -333,9 +333,11 @@ impl State {
         self.driver.take().map_or(Then::Nothing, Then::Wake)
     }
 
-    /// Whether something is due before the driver would look at the time by itself.
+    /// Whether a call's deadline is due before the driver would look at the time by itself.
+    ///
+    /// What else is due follows from bytes that the driver sees coming or going.
     fn is_early(&self) -> bool {
-        match (self.session.poll_timeout(), self.armed) {
+        match (self.session.poll_deadline(), self.armed) {
             (Some(due), Some(armed)) => due < armed,
             (Some(_), None) => true,
             (None, _) => false,

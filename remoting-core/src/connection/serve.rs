@@ -31,10 +31,14 @@ struct Arrived<'f> {
 
 impl Connection {
     /// Runs a call whose frame was just read.
-    pub(super) fn serve_call(self: &Arc<Self>, call: IncomingRequest<'_, Export>, now: Instant) {
+    pub(super) fn serve_call(
+        self: &Arc<Self>,
+        call: IncomingRequest<'_, Export>,
+        now: &mut Instant,
+    ) {
         let key = call.key;
         if let Err(fault) = check(&call.header) {
-            return self.reply(key, Err(fault));
+            return self.reply(key, Err(fault), *now);
         }
         let arrived = Arrived {
             key,
@@ -63,22 +67,22 @@ impl Connection {
             payload: Bytes::Owned(call.payload),
             deadline: call.deadline,
         };
-        self.run(arrived, clock::now());
+        self.run(arrived, &mut clock::now());
     }
 
-    fn run(self: &Arc<Self>, call: Arrived<'_>, now: Instant) {
+    fn run(self: &Arc<Self>, call: Arrived<'_>, now: &mut Instant) {
         let key = call.key;
         match self.try_run(call, now) {
             Ok(None) => {}
-            Ok(Some(result)) => self.reply(key, result),
-            Err(fault) => self.reply(key, Err(fault)),
+            Ok(Some(result)) => self.reply(key, result, *now),
+            Err(fault) => self.reply(key, Err(fault), *now),
         }
     }
 
     fn try_run(
         self: &Arc<Self>,
         call: Arrived<'_>,
-        now: Instant,
+        now: &mut Instant,
     ) -> Result<Option<ReplyMessage>, Fault> {
         let object = call.target.object.target()?;
         let interface = object.interface();
@@ -131,10 +135,9 @@ impl Connection {
     }
 
     /// Answers a call where its frame was read; the reader flushes.
-    fn reply(&self, key: IncomingKey, result: ReplyMessage) {
+    fn reply(&self, key: IncomingKey, result: ReplyMessage, now: Instant) {
         let ended = {
             let mut state = self.lock();
-            let now = clock::now();
             let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
             state
                 .session
@@ -167,7 +170,7 @@ impl Connection {
 
     /// Answers a call that ran as a task.
     fn finish(&self, key: IncomingKey, result: ReplyMessage) {
-        self.reply(key, result);
+        self.reply(key, result, clock::now());
         let then = {
             let mut state = self.lock();
             let alone = state.session.stats().incoming == 0;

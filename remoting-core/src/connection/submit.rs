@@ -6,7 +6,6 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::{Connection, Export, State, Then, apply};
-use crate::clock;
 use crate::error::Fault;
 use crate::id::{CallId, MethodId};
 use crate::proxy::{CallState, Flight, Ticket};
@@ -104,10 +103,10 @@ impl Connection {
         call: &mut CallState,
         submission: &Submission<'_>,
         wakers: Wakers<'_>,
+        now: Instant,
         alone_with: usize,
         deferred: &mut Deferred,
     ) -> Result<Started, Fault> {
-        let now = clock::now();
         let deadline = call.deadline.unwrap_or(now);
         let waiter = self.place_of(call);
         let mut state = self.lock();
@@ -126,6 +125,10 @@ impl Connection {
         )?;
         if let Started::Queued = started {
             let waiter = state.session.wait(wakers.place, deadline);
+            if state.is_early() {
+                // Nothing was written, but the driver has to look at the time when the wait is over.
+                deferred.add(state.wake_driver());
+            }
             drop(state);
             let connection = Arc::clone(self);
             call.flight = Flight::Queued(Box::new(Place { connection, waiter }));

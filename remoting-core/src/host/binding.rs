@@ -48,6 +48,21 @@ impl Binding {
             .then(|| Arc::clone(&bound.connection))
     }
 
+    /// Where the object is, if its name has been found. The slot stays held as long as the binding
+    /// is not moved to another connection, which happens only when this one has ended.
+    pub(super) fn found(&self) -> Option<(Arc<Connection>, Slot)> {
+        match self.hold().0.as_ref()? {
+            Bound {
+                connection,
+                place: Place::Slot(slot),
+            } => Some((Arc::clone(connection), *slot)),
+            Bound {
+                place: Place::Answer(_),
+                ..
+            } => None,
+        }
+    }
+
     /// Keeps the binding as it is until the answer is dropped.
     pub(super) fn hold(&self) -> Held<'_> {
         Held(self.0.lock().unwrap_or_else(PoisonError::into_inner))

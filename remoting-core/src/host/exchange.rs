@@ -101,7 +101,7 @@ fn start(
     Ok(registry.workers().launch(
         running,
         (object.profile(), index),
-        clock::now(),
+        &mut clock::now(),
         permit,
         |cancellation| {
             guard.cancellation = Some(cancellation);

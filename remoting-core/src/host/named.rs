@@ -19,6 +19,7 @@ use crate::payload::Payload;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, RequestKind};
 use crate::sink::CallMessage;
 use crate::url::ObjectUrl;
+use crate::wire::message::Target;
 
 /// A name at an address. It is dialled by the first call, and again when the connection was lost.
 pub(super) struct NamedEndpoint {
@@ -122,6 +123,23 @@ impl NamedEndpoint {
         Ok(host.peers.ready(&self.channel, &self.url))
     }
 
+    /// The usual way: the name has been found, and its connection takes the call.
+    fn poll_bound(
+        &self,
+        call: &mut CallState,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<Fetched, Fault>>> {
+        if call.kind == RequestKind::Constructor {
+            return None;
+        }
+        let (connection, slot) = self.binding.found()?;
+        let destination = Destination::Target(Target::Slot(slot));
+        let polled = connection.poll_call(call, &self.formatter, destination, cx);
+        let refused = matches!(&polled, Poll::Ready(Err(Fault::Error(error)))
+            if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
+        (!refused || !matches!(call.flight, Flight::Grounded)).then_some(polled)
+    }
+
     fn poll_once(
         &self,
         call: &mut CallState,
@@ -129,13 +147,23 @@ impl NamedEndpoint {
     ) -> Poll<Result<Fetched, Fault>> {
         loop {
             match &mut call.flight {
-                Flight::Grounded => match self.route()? {
-                    Some(Route::Session(connection)) => return self.poll_on(&connection, call, cx),
-                    Some(Route::Exchange(exchange)) => {
-                        call.flight = self.exchange(exchange, call)?
+                Flight::Grounded => {
+                    if let Some(polled) = self.poll_bound(call, cx) {
+                        return polled;
                     }
-                    None => call.flight = self.dial(call)?,
-                },
+                    match self.route()? {
+                        Some(Route::Session(connection)) => {
+                            return self.poll_on(&connection, call, cx);
+                        }
+                        Some(Route::Exchange(exchange)) => {
+                            call.flight = self.exchange(exchange, call)?;
+                        }
+                        None => {
+                            call.departing = None;
+                            call.flight = self.dial(call)?;
+                        }
+                    }
+                }
                 Flight::Dialing(dialling) => {
                     let route = ready!(dialling.as_mut().poll(cx))?;
                     let Ok(route) = route.downcast::<Route>() else {

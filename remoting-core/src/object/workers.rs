@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 
 use super::{Profile, Running, supervise};
+use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::limits::{Counters, Limits};
 use crate::session::Cancellation;
@@ -64,13 +65,14 @@ impl Workers {
 
     /// Runs a call. Gives its result if it ended at once.
     ///
+    /// - `now`: the time, before and after.
     /// - `detach`: called if the call goes on as a task, with the handle to cancel it; gives
     ///   what is to happen with the result.
     pub(crate) fn launch<D, F>(
         &self,
         mut running: Running,
         profile: (&Arc<Profile>, usize),
-        now: Instant,
+        now: &mut Instant,
         permit: Permit,
         detach: D,
     ) -> Option<ReplyMessage>
@@ -83,14 +85,16 @@ impl Workers {
         let slow = profile.is_slow(index);
         if !blocking && !slow {
             let polled = running.poll(&mut Context::from_waker(Waker::noop()));
-            profile.note(index, running.method().name, now.elapsed());
+            let began = std::mem::replace(now, clock::now());
+            let took = now.saturating_duration_since(began);
+            profile.note(index, running.method().name, took);
             if let Poll::Ready(result) = polled {
                 return Some(result);
             }
         }
         let finish = detach(running.cancellation());
         let timed = slow.then(|| (Arc::clone(profile), index));
-        let supervised = supervise(running, self.cap(now), timed);
+        let supervised = supervise(running, self.cap(*now), timed);
         if blocking {
             self.block(supervised, permit, finish);
         } else {
@@ -112,20 +116,23 @@ impl Workers {
     ) where
         F: FnOnce(ReplyMessage) + Send + 'static,
     {
-        let room = Arc::clone(&self.blocking);
-        if room.available_permits() == 0 {
-            self.counters.blocking_threads.add();
-        }
-        tokio::spawn(async move {
-            let Ok(place) = room.acquire_owned().await else {
-                return;
-            };
-            let runtime = tokio::runtime::Handle::current();
+        let runtime = tokio::runtime::Handle::current();
+        let run = move |place| {
             tokio::task::spawn_blocking(move || {
                 let result = runtime.block_on(supervised);
                 drop((permit, place));
                 finish(result);
             });
+        };
+        let room = Arc::clone(&self.blocking);
+        if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+            return run(place);
+        }
+        self.counters.blocking_threads.add();
+        tokio::spawn(async move {
+            if let Ok(place) = room.acquire_owned().await {
+                run(place);
+            }
         });
     }
 }

@@ -101,6 +101,7 @@ impl<T, E> Call<T, E> {
             .unwrap_or_else(|| now + Limits::default().max_deadline);
         let deadline = inherited.map_or(own, |inherited| inherited.min(own));
         self.state.deadline = Some(deadline);
+        self.state.departing = Some(now);
         self.state.locks = locks;
         if deadline <= now {
             let text = "the call's deadline had passed before it could be sent";

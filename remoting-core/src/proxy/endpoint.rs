@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::{CallOptions, Reference};
+use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
@@ -95,6 +96,8 @@ pub(crate) struct CallState {
     pub(crate) options: Option<Arc<CallOptions>>,
     /// Set at the first poll.
     pub(crate) deadline: Option<Instant>,
+    /// The time of the first poll, until it was used or has grown old.
+    pub(crate) departing: Option<Instant>,
     /// The locks that callers of this call hold; set at the first poll.
     pub(crate) locks: LockTokens,
     pub(crate) flight: Flight,
@@ -122,10 +125,16 @@ impl CallState {
             payload: Payload::new(),
             options,
             deadline: None,
+            departing: None,
             locks: LockTokens::default(),
             flight: Flight::Grounded,
             retried: false,
         }
+    }
+
+    /// The time: that of the first poll for what happens in the course of it.
+    pub(crate) fn now(&mut self) -> Instant {
+        self.departing.take().unwrap_or_else(clock::now)
     }
 
     pub(crate) fn method(&self) -> Option<&'static MethodDescriptor> {

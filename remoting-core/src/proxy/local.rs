@@ -45,7 +45,7 @@ impl LocalEndpoint {
             .method()
             .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
         let permit = self.workers.admit()?;
-        let now = clock::now();
+        let mut now = clock::now();
         let headers = call
             .options
             .as_ref()
@@ -75,7 +75,7 @@ impl LocalEndpoint {
         let done = self.workers.launch(
             running,
             (self.object.profile(), call.index),
-            now,
+            &mut now,
             permit,
             |cancellation| {
                 let (sender, receiver) = oneshot::channel();

@@ -23,6 +23,8 @@ pub(super) struct Liveness {
     /// Since when nobody needs the session, as far as it was looked at, with the
     /// number of requests until then.
     unused: Option<(Instant, u64)>,
+    /// When that was last looked at.
+    looked: Instant,
 }
 
 /// What the check has to know of the session.
@@ -45,6 +47,7 @@ impl Liveness {
             asked: None,
             stuck: Some(now),
             unused: None,
+            looked: now,
         }
     }
 
@@ -87,12 +90,12 @@ impl Liveness {
             (None, Some(asked)) => after(asked, self.limits.pong_within),
             (None, None) => after(self.heard, self.limits.ping_after),
         };
+        let unused = self.unused.map_or(self.looked, |(since, _)| since);
         earliest([
             Some(signs),
             self.stuck
                 .map(|since| after(since, self.limits.write_stall)),
-            self.unused
-                .map(|(since, _)| after(since, self.limits.idle_time)),
+            Some(after(unused, self.limits.idle_time)),
         ])
     }
 
@@ -111,6 +114,7 @@ impl Liveness {
     }
 
     fn check_use(&mut self, now: Instant, facts: Facts) -> Result<(), End> {
+        self.looked = now;
         if facts.in_use || self.hello_by.is_some() {
             self.unused = None;
             return Ok(());

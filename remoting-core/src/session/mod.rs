@@ -186,8 +186,13 @@ impl<T> Session<T> {
         if self.closed {
             return None;
         }
+        time::earliest([self.liveness.next(), self.poll_deadline()])
+    }
+
+    /// When the first deadline of a call passes: the part of [`poll_timeout`](Self::poll_timeout)
+    /// that a new call may bring forward.
+    pub fn poll_deadline(&self) -> Option<Instant> {
         time::earliest([
-            self.liveness.next(),
             self.outgoing.next(),
             self.incoming.next(),
             self.admission.next(),
