@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use remoting::prelude::*;
 use remoting::{ErrorKind, Executed};
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ async fn start_server() -> anyhow::Result<(Host, String)> {
         "office",
         OfficeDispatcher::singleton(|| TownHall { oldest: 122 }),
     )?;
-    let url = host.urls("office").pop().context("the channel listens")?;
+    let url = host.url("office")?;
     Ok((host, url))
 }
 

@@ -119,7 +119,7 @@ async fn server() -> anyhow::Result<()> {
     host.publish("words", WordCounterDispatcher::<Tally>::activated())?;
     println!(
         "{}",
-        host.urls("words").first().context("the channel listens")?
+        host.url("words")?
     );
     // Serve until whoever started this process goes away.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await?;

@@ -224,7 +224,7 @@ async fn constructors_travel() {
     server.publish("plain", publication).unwrap();
     let publication = AccountDispatcher::activated_with(Branch { bonus: 5 });
     server.publish("branch", publication).unwrap();
-    let url = |name: &str| server.urls(name).remove(0);
+    let url = |name: &str| server.url(name).unwrap();
     let plain = client.activate::<AccountProxy>(&url("plain"));
     let ann = plain.open("Ann", 3).await.unwrap();
     assert_eq!(ann.owner().await.unwrap(), "Ann");
@@ -233,7 +233,7 @@ async fn constructors_travel() {
     let AccountError::Remoting(missing) = missing else {
         panic!("{missing}");
     };
-    assert_eq!(missing.kind(), ErrorKind::UpstreamFailed);
+    assert_eq!(missing.kind(), ErrorKind::NotActivatable);
     let branch = client.activate::<AccountProxy>(&url("branch"));
     let nobody = branch.empty().await.unwrap();
     assert_eq!(nobody.balance().await.unwrap(), 5);

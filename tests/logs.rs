@@ -106,6 +106,7 @@ async fn server() -> (Host, String) {
 fn a_connection_is_logged_when_it_comes_and_goes_and_its_calls_are_not() {
     with_log(async |log| {
         let (_server, address) = server().await;
+        log.line(&["INFO", "remoting::host", "started"]).await;
         log.line(&["INFO", "remoting::channel", "listening", "front", &address])
             .await;
         let client = Host::builder()

@@ -7,7 +7,7 @@ use crate::id::random_bytes;
 
 /// Makes two hosts that reach each other inside this process: `(server, client)`.
 ///
-/// The server listens at one in-process address; `server.urls("bank")` tells where the
+/// The server listens at one in-process address; `server.url("bank")` tells where the
 /// client finds what is published there.
 ///
 /// # Errors

@@ -60,6 +60,8 @@ impl HostBuilder {
         for channel in channels {
             host.register_boxed(channel).await?;
         }
+        let channels = host.channels().len();
+        tracing::info!(target: "remoting::host", channels, "started");
         Ok(host)
     }
 
