@@ -47,7 +47,8 @@ macro_rules! limits {
 limits! {
     /// The longest body of a frame, in bytes.
     max_frame: usize = 256 * 1024;
-    /// The longest message, in bytes. A message that needs more than one frame is refused for now.
+    /// The longest message, in bytes; no frame is longer. A message that needs more than one frame
+    /// is refused for now.
     max_message: usize = 4 * 1024 * 1024;
     /// How many bytes of calls may wait for an object that is still being made, in one session.
     assembly: usize = 16 * 1024 * 1024;
@@ -69,7 +70,8 @@ limits! {
     handshakes: usize = 512;
     /// How long a new connection has until its first frame has come.
     handshake_time: Duration = Duration::from_secs(5);
-    /// How long a connection without calls and without held objects is kept.
+    /// How long a connection without calls and without held objects is kept at least. It is gone
+    /// after twice that time.
     idle_time: Duration = Duration::from_secs(120);
     /// How long a peer may be silent until it is asked whether it is there.
     ping_after: Duration = Duration::from_secs(15);

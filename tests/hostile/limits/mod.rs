@@ -1,0 +1,65 @@
+//! Each limit, made small and reached from outside: it holds, and its counter tells.
+//!
+//! A case gives the host whose counter is to be looked at. The table below has one for
+//! each field of `Limits`; a field without one fails.
+
+mod counts;
+mod sizes;
+mod times;
+
+use remoting::Host;
+
+use crate::support::*;
+
+macro_rules! limits {
+    ($($module:ident { $($limit:ident)+ })+) => {
+        /// The limits that have a case.
+        const CASES: &[&str] = &[$($(stringify!($limit),)+)+];
+
+        $(mod $module {
+            use super::*;
+
+            $(#[test]
+            fn $limit() {
+                reach(stringify!($limit), cases::$module::$limit());
+            })+
+        })+
+    };
+}
+
+mod cases {
+    pub(super) use super::counts as how_many;
+    pub(super) use super::sizes as how_much;
+    pub(super) use super::times as how_long;
+}
+
+limits! {
+    how_much { max_frame max_message assembly depth elements unsent }
+    how_many {
+        calls_per_session calls_per_host queued_per_object connections connections_per_address
+        handshakes cancels_per_second pings_per_second bad_requests_per_second
+        objects_per_session objects_per_host tombstones blocking_threads
+    }
+    how_long {
+        handshake_time idle_time ping_after pong_within write_stall default_deadline max_deadline
+    }
+}
+
+/// Runs a case, and waits until the limit has been counted.
+fn reach(limit: &str, case: impl Future<Output = Host>) {
+    within_patience(async {
+        let host = case.await;
+        until(|| counter(&host, limit) > 0).await;
+    });
+}
+
+#[test]
+fn each_limit_has_a_case() {
+    let host = client(remoting::Limits::default());
+    let counters = host.counters().all();
+    let mut known: Vec<_> = counters.iter().map(|(name, _)| *name).collect();
+    let mut cases = CASES.to_vec();
+    known.sort_unstable();
+    cases.sort_unstable();
+    assert_eq!(cases, known);
+}

@@ -1,0 +1,205 @@
+//! A server under attack, and a client of it that has nothing to do with that.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use remoting::Limits;
+use remoting::prelude::*;
+
+use crate::objects::*;
+use crate::raw::{Raw, resolve};
+
+/// How long a test may take: far longer than any does, so that a hang is a failure.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Panics of the library itself: there must be none.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs a test on a runtime of its own; one that hangs fails, and one in which the library panics.
+pub fn within_patience(test: impl Future<Output = ()>) {
+    within_patience_on(&mut tokio::runtime::Builder::new_multi_thread(), test);
+}
+
+/// The same, on a runtime that the test has asked for.
+pub fn within_patience_on(builder: &mut tokio::runtime::Builder, test: impl Future<Output = ()>) {
+    watch_panics();
+    let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let ended = tokio::time::timeout(PATIENCE, test).await;
+        ended.expect("the test ends in time");
+    });
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0, "the library panicked");
+}
+
+fn watch_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let of_tests = panic
+                .location()
+                .is_some_and(|at| at.file().contains("tests/"));
+            PANICS.fetch_add(usize::from(!of_tests), Ordering::SeqCst);
+            before(panic);
+        }));
+    });
+}
+
+/// Lets other tasks run until `condition` holds: for what nobody announces.
+pub async fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How often a limit was reached.
+pub fn counter(host: &Host, name: &str) -> u64 {
+    let counters = host.counters().all();
+    let found = counters.iter().find(|(known, _)| *known == name);
+    found.expect("each limit has a counter").1
+}
+
+/// A server, and a client that goes on whatever is done to the server.
+pub struct Server {
+    pub host: Host,
+    pub address: String,
+    pub gate: Arc<Gate>,
+    good: Good,
+}
+
+/// The client, with an object that lives as long as its connection.
+struct Good {
+    host: Host,
+    own: ProbeProxy,
+    expected: u64,
+}
+
+impl Server {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// - `change`: makes limits small.
+    pub async fn with(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let (host, gate) = serve(limits).await;
+        let url = host.channel("tcp").unwrap().address().unwrap();
+        let client = client(Limits::default());
+        let makers = client.activate::<ProbeProxy>(&format!("{url}/makers"));
+        let good = Good {
+            own: makers.make().await.unwrap(),
+            host: client,
+            expected: 0,
+        };
+        Self {
+            address: url.trim_start_matches("tcp://").to_owned(),
+            host,
+            gate,
+            good,
+        }
+    }
+
+    /// The URL of a name here.
+    pub fn url(&self, name: &str) -> String {
+        format!("tcp://{}/{name}", self.address)
+    }
+
+    /// A proxy of the well-known probe, by the good client.
+    pub fn probe(&self) -> ProbeProxy {
+        self.good.host.get(&self.url("probe")).unwrap()
+    }
+
+    /// The good client's host.
+    pub fn client(&self) -> &Host {
+        &self.good.host
+    }
+
+    /// A peer that has greeted, and knows slot 0 as the well-known probe; calls 0 is in use.
+    pub async fn attacker(&self) -> Raw {
+        let mut raw = Raw::greeted(&self.address).await;
+        raw.send(&resolve(0, "probe")).await;
+        assert!(raw.answer().await.is_some());
+        raw
+    }
+
+    /// Calls an object of the good client's until `attack` is over, and loses nothing meanwhile.
+    pub async fn during(&self, attack: impl Future<Output = ()>) {
+        let makers = self.good.host.activate::<ProbeProxy>(&self.url("makers"));
+        let own = makers.make().await.unwrap();
+        let mut attack = std::pin::pin!(attack);
+        for expected in 0.. {
+            tokio::select! {
+                () = &mut attack => return,
+                counted = own.next() => assert_eq!(counted.unwrap(), expected),
+            }
+        }
+    }
+
+    /// Checks that the good client has lost nothing: neither a call nor its connection.
+    pub async fn goes_on(&mut self) {
+        for _ in 0..3 {
+            assert_eq!(self.good.own.next().await.unwrap(), self.good.expected);
+            self.good.expected += 1;
+        }
+    }
+}
+
+/// A host that offers `probe`, `vault` and `makers`.
+async fn serve(limits: Limits) -> (Host, Arc<Gate>) {
+    let builder = Host::builder().limits(limits);
+    let builder = builder.channel(TcpChannel::listen("127.0.0.1:0"));
+    let host = builder.start().await.unwrap();
+    let gate = Gate::new();
+    let for_probe = Arc::clone(&gate);
+    let probe = ProbeDispatcher::singleton(move || Target::new(&for_probe));
+    let for_vault = Arc::clone(&gate);
+    let vault = VaultDispatcher::singleton(move || Target::new(&for_vault));
+    let makers = ProbeDispatcher::activated_with(TargetFactory(Arc::clone(&gate)));
+    host.publish("probe", probe).unwrap();
+    host.publish("vault", vault).unwrap();
+    host.publish("makers", makers).unwrap();
+    (host, gate)
+}
+
+/// A host that only calls.
+pub fn client(limits: Limits) -> Host {
+    let builder = Host::builder().limits(limits);
+    builder
+        .channel(TcpChannel::client())
+        .start_client()
+        .unwrap()
+}
+
+/// Numbers that look like chance; the same for the same seed.
+pub struct Chance(pub u64);
+
+impl Chance {
+    /// A seed that the test prints when it fails; `HOSTILE_SEED` sets it.
+    pub fn new() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        let set = std::env::var("HOSTILE_SEED").ok();
+        let set = set.map(|seed| seed.parse().expect("`HOSTILE_SEED` is a number"));
+        let seed = set.unwrap_or_else(|| RandomState::new().hash_one("hostile"));
+        println!("HOSTILE_SEED={seed}");
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
+    }
+}
