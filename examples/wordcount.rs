@@ -117,10 +117,7 @@ async fn server() -> anyhow::Result<()> {
         .start()
         .await?;
     host.publish("words", WordCounterDispatcher::<Tally>::activated())?;
-    println!(
-        "{}",
-        host.url("words")?
-    );
+    println!("{}", host.url("words")?);
     // Serve until whoever started this process goes away.
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await?;
     Ok(())

@@ -1,1 +1,17 @@
-//! The contract.
+//! The contract: what users can rely on, stated once and held to on each channel with
+//! each formatter.
+//!
+//! Statements carry the numbers of the acceptance list; tests without a number say
+//! what else is promised.
+
+mod activation;
+mod calls;
+mod channels;
+mod endings;
+mod failures;
+mod objects;
+mod pair;
+mod proxies;
+mod publishing;
+mod reentrancy;
+mod servers;

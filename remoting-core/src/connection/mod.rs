@@ -313,8 +313,10 @@ impl State {
     /// - `alone`: nothing else is under way, so that waiting for company would be in vain.
     fn flush(&mut self, alone: bool) -> Then {
         let early = self.is_early();
+        // After the last answer of a drained session the driver has to close it.
+        let alone = alone && !early && !self.session.is_drained();
         match self.flush {
-            Flush::Idle if alone && !early && self.outbound.is_some() => Then::Write,
+            Flush::Idle if alone && self.outbound.is_some() => Then::Write,
             Flush::Idle => self.ask_driver(),
             Flush::Asked | Flush::Due | Flush::Blocked if early => self.wake_driver(),
             Flush::Asked | Flush::Due | Flush::Blocked => Then::Nothing,

@@ -139,19 +139,21 @@ impl Connection {
         Ok(started)
     }
 
-    /// The place at which a call waits in this connection's queue. One in another's is given up.
+    /// Gives up the place at which a call waits in another connection's queue, which wakes others:
+    /// to be done before anything is locked.
+    pub(crate) fn leave_other_queues(self: &Arc<Self>, call: &mut CallState) {
+        if self.place_of(call).is_none() && matches!(call.flight, Flight::Queued(_)) {
+            call.flight = Flight::Grounded;
+        }
+    }
+
+    /// The place at which a call waits in this connection's queue.
     fn place_of(self: &Arc<Self>, call: &mut CallState) -> Option<WaiterId> {
         let Flight::Queued(ticket) = &mut call.flight else {
             return None;
         };
-        let place = ticket.as_any().downcast_ref::<Place>();
-        let own = place
-            .filter(|place| Arc::ptr_eq(&place.connection, self))
-            .map(|place| place.waiter);
-        if own.is_none() {
-            call.flight = Flight::Grounded;
-        }
-        own
+        let place = ticket.as_any().downcast_ref::<Place>()?;
+        Arc::ptr_eq(&place.connection, self).then_some(place.waiter)
     }
 }
 

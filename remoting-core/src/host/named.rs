@@ -91,6 +91,7 @@ impl NamedEndpoint {
                 cx,
             );
         }
+        connection.leave_other_queues(call);
         let mut deferred = Deferred::new();
         let polled = {
             let mut held = self.binding.hold();
