@@ -103,7 +103,9 @@ fn the_driver_holds_no_table_of_its_own() {
     ];
     assert_eq!(names("Connection"), fixed);
     // What changes: the session has the tables, the rest is one link and one task.
-    let changing = ["session", "outbound", "flush", "driver", "armed", "end"];
+    let changing = [
+        "session", "outbound", "flush", "driver", "armed", "end", "is_over",
+    ];
     assert_eq!(names("State"), changing);
     for (name, kind) in [source.fields("Connection"), source.fields("State")].concat() {
         for table in ["Map", "Set", "Vec", "Slab", "Queue", "List"] {

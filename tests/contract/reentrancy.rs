@@ -26,9 +26,9 @@ pub trait Mirror {
     async fn touch(&mut self) -> remoting::Result<u64>;
 
     /// What `look` and `touch` of the same object say to a shared method.
-    async fn from_shared(&self) -> remoting::Result<(String, String)>;
+    async fn seen_shared(&self) -> remoting::Result<(String, String)>;
     /// The same, to an exclusive method.
-    async fn from_exclusive(&mut self) -> remoting::Result<(String, String)>;
+    async fn seen_exclusive(&mut self) -> remoting::Result<(String, String)>;
     /// Waits until it may look again.
     async fn look_twice(&self) -> remoting::Result<u64>;
     /// Touches another mirror twice at once, while nobody else touches this one.
@@ -68,11 +68,11 @@ impl Mirror for Glass {
         Ok(self.touches)
     }
 
-    async fn from_shared(&self) -> remoting::Result<(String, String)> {
+    async fn seen_shared(&self) -> remoting::Result<(String, String)> {
         Ok(self.both().await)
     }
 
-    async fn from_exclusive(&mut self) -> remoting::Result<(String, String)> {
+    async fn seen_exclusive(&mut self) -> remoting::Result<(String, String)> {
         Ok(self.both().await)
     }
 
@@ -113,7 +113,7 @@ const REFUSED: &str = "Reentrant, executed No";
 
 async fn an_exclusive_method_that_calls_back_is_told_at_once(pair: &Pair) {
     for mirror in mirrors(pair, Glass::default) {
-        let (look, touch) = mirror.from_exclusive().await.unwrap();
+        let (look, touch) = mirror.seen_exclusive().await.unwrap();
         assert_eq!((&*look, &*touch), (REFUSED, REFUSED));
         assert_eq!(mirror.touch().await.unwrap(), 1);
     }
@@ -121,7 +121,7 @@ async fn an_exclusive_method_that_calls_back_is_told_at_once(pair: &Pair) {
 
 async fn a_shared_method_may_call_shared_ones_and_no_exclusive_ones(pair: &Pair) {
     for mirror in mirrors(pair, Glass::default) {
-        let (look, touch) = mirror.from_shared().await.unwrap();
+        let (look, touch) = mirror.seen_shared().await.unwrap();
         assert_eq!((&*look, &*touch), ("0", REFUSED));
         assert_eq!(mirror.touch().await.unwrap(), 1);
     }

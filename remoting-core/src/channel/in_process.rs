@@ -15,6 +15,7 @@ use super::pipe::pipe;
 use super::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Exchange, Link, Listener};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
+use crate::proxy::OnRuntime;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
 
@@ -182,6 +183,8 @@ impl Exchange for ByName {
         match find(&self.0) {
             Some(door) => {
                 let reply = door.acceptor.exchange(call, SCHEME);
+                // Handlers that go on as tasks do so where the host lives, not where the caller does.
+                let reply = OnRuntime::of(door.runtime.clone(), reply);
                 Box::pin(async move { reply.await.map_err(from_there) })
             }
             None => Box::pin(async move { Err(Fault::from(nobody(&self.0))) }),

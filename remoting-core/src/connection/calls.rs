@@ -216,7 +216,9 @@ fn header_of(
     header.set_codec(formatter.codec().0);
     let millis = left.as_nanos().div_ceil(1_000_000);
     header.set_deadline_ms(u64::try_from(millis).unwrap_or(u64::MAX));
-    if !call.locks.is_empty() {
+    // Nobody waits for a oneway call, so it may wait for the locks of its own callers.
+    let awaited = call.method().is_some_and(|method| !method.oneway);
+    if awaited && !call.locks.is_empty() {
         header.set_locks(&call.locks);
     }
     for (name, value) in call.options.iter().flat_map(|options| &options.headers) {

@@ -27,12 +27,11 @@ const KEEP: usize = 64 * 1024;
 
 /// Drives a connection until it ends, and closes it.
 pub(super) async fn drive<G: Send>(
-    connection: Arc<Connection>,
+    driven: Driven<G>,
     link: Box<dyn LinkReader>,
-    guard: G,
     handshake: Option<Room>,
 ) {
-    let lost = LostOnDrop(Arc::clone(&connection));
+    let connection = &driven.connection;
     if STARTS.line().is_some() {
         tracing::info!(target: "remoting::connection", peer = connection.peer(), "connected");
     }
@@ -46,7 +45,7 @@ pub(super) async fn drive<G: Send>(
     };
     let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
     let end = poll_fn(|cx| {
-        if let Poll::Ready(end) = reader.poll(&connection, cx) {
+        if let Poll::Ready(end) = reader.poll(connection, cx) {
             return Poll::Ready(end);
         }
         // After reading, for what has come may be due before all that was known.
@@ -64,17 +63,37 @@ pub(super) async fn drive<G: Send>(
     connection.log_end();
     let last_words = poll_fn(|cx| connection.poll_close(cx));
     let _too_slow = tokio::time::timeout(LAST_WORDS, last_words).await;
-    drop((lost, guard));
 }
 
-/// Marks a connection lost whose driver was dropped, with its runtime perhaps.
-struct LostOnDrop(Arc<Connection>);
+/// A connection in the hands of its driver. Dropped, with its runtime perhaps and even before the
+/// driver was ever polled, it ends the connection and lets go of the link.
+pub(super) struct Driven<G> {
+    connection: Arc<Connection>,
+    /// Held as long as the link is.
+    _guard: G,
+}
 
-impl Drop for LostOnDrop {
+impl<G> Driven<G> {
+    pub(super) fn new(connection: &Arc<Connection>, guard: G) -> Self {
+        Self {
+            connection: Arc::clone(connection),
+            _guard: guard,
+        }
+    }
+}
+
+impl<G> Drop for Driven<G> {
     fn drop(&mut self) {
-        self.0.end(End::Lost(
+        let connection = &self.connection;
+        connection.end(End::Lost(
             "the runtime that drove the connection was shut down".to_owned(),
         ));
+        let outbound = {
+            let mut state = connection.lock();
+            state.is_over = true;
+            state.outbound.take()
+        };
+        drop(outbound);
     }
 }
 

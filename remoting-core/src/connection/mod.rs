@@ -6,6 +6,7 @@
 //! appends its frame and the driver flushes for all of them. Nobody holds the lock
 //! while writing to a socket or running anybody's code.
 
+mod aftermath;
 mod calls;
 mod driver;
 mod outbound;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use self::aftermath::{apply, apply_all};
+use self::driver::Driven;
 use self::outbound::{Outbound, Written};
 use crate::channel::Link;
 use crate::clock;
@@ -88,6 +91,8 @@ struct State {
     armed: Option<Instant>,
     /// Why the connection ended, once it has.
     end: Option<End>,
+    /// The driver has gone, and the link with it.
+    is_over: bool,
 }
 
 /// Who will write what has been appended.
@@ -148,6 +153,7 @@ impl Connection {
             driver: None,
             armed: None,
             end: None,
+            is_over: false,
         };
         let connection = Arc::new(Self {
             state: Mutex::new(state),
@@ -158,12 +164,8 @@ impl Connection {
             peer: Arc::from(crate::log::clean(&link.peer)),
             closed: Notify::new(),
         });
-        tokio::spawn(driver::drive(
-            Arc::clone(&connection),
-            link.reader,
-            guard,
-            handshake,
-        ));
+        let driven = Driven::new(&connection, guard);
+        tokio::spawn(driver::drive(driven, link.reader, handshake));
         connection
     }
 
@@ -233,6 +235,9 @@ impl Connection {
             if state.end.is_some() {
                 return false;
             }
+            if state.outbound.is_none() {
+                state.session.assume_written();
+            }
             state.session.close(&end, &mut effects);
             state.end = Some(end);
             state.flush = Flush::Due;
@@ -286,11 +291,23 @@ impl Connection {
             if bytes > 0 {
                 state.session.written(bytes, clock::now(), effects);
             }
+            if state.end.as_ref().is_some_and(End::is_speechless) {
+                // The end came meanwhile: callers were told that the rest was never written.
+                outbound.discard();
+            }
+            if state.is_over {
+                drop(state);
+                return Poll::Ready(Ok(()));
+            }
             state.outbound = Some(outbound);
             match status {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::Lost(error.to_string()))),
-                Poll::Pending => {
+                Poll::Ready(Err(error)) if state.end.is_some() => {
+                    return Poll::Ready(Err(End::Lost(error.to_string())));
+                }
+                // A peer that closed may have answered before: reading meets the end after those
+                // answers, and should it not, then nothing is written until the session gives up.
+                Poll::Ready(Err(_)) | Poll::Pending => {
                     state.flush = Flush::Blocked;
                     // The driver waits for the socket, whoever ran into it.
                     if state
@@ -344,36 +361,6 @@ impl State {
             (Some(_), None) => true,
             (None, _) => false,
         }
-    }
-}
-
-/// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
-fn apply(mut effects: Effects<Export>) {
-    apply_all(&mut effects);
-}
-
-/// The same, keeping the room of the lists for the next time.
-fn apply_all(effects: &mut Effects<Export>) {
-    debug_assert!(
-        effects.ready.is_empty(),
-        "only an answered RESOLVE sets calls free"
-    );
-    for (cancellation, reason) in effects.cancelled.drain(..) {
-        cancellation.cancel(reason);
-    }
-    for waker in effects.wakers.drain(..) {
-        waker.wake();
-    }
-    for export in effects.dropped.drain(..) {
-        drop_quietly(export);
-    }
-}
-
-/// Drops what may be the last hold on a user's object, whose `Drop` may panic.
-fn drop_quietly(export: Export) {
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(export)));
-    if dropped.is_err() {
-        tracing::error!(target: "remoting::object", "dropping an object panicked");
     }
 }
 

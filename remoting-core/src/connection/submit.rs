@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::{Connection, Export, State, Then, apply};
-use crate::error::Fault;
+use crate::error::{ErrorKind, Fault};
 use crate::id::{CallId, MethodId};
 use crate::proxy::{CallState, Flight, Ticket};
 use crate::session::{Effects, Outgoing, Start, WaiterId};
@@ -114,6 +114,11 @@ impl Connection {
             match state.session.poll_wait(waiter, wakers.place, now) {
                 Poll::Pending => return Ok(Started::Queued),
                 Poll::Ready(granted) => granted.map_err(Fault::Error)?,
+            }
+            if deadline <= now {
+                state.session.leave(waiter, &mut deferred.effects);
+                let text = "the deadline passed while the call waited for a free place";
+                return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
             }
         }
         let started = state.send(

@@ -63,6 +63,27 @@ impl Binding {
         }
     }
 
+    /// Takes the answer of the RESOLVE that is under way, if it has come.
+    ///
+    /// - `waker`: woken again if it has not.
+    pub(super) fn settle(&self, waker: &Waker) {
+        let mut deferred = Deferred::new();
+        let connection = {
+            let mut held = self.hold();
+            let Some(Bound {
+                connection,
+                place: Place::Answer(answer),
+            }) = &*held.0
+            else {
+                return;
+            };
+            let (connection, answer) = (Arc::clone(connection), *answer);
+            let _pending = held.poll_answer(&connection, answer, waker, &mut deferred);
+            connection
+        };
+        deferred.settle(&connection);
+    }
+
     /// Keeps the binding as it is until the answer is dropped.
     pub(super) fn hold(&self) -> Held<'_> {
         Held(self.0.lock().unwrap_or_else(PoisonError::into_inner))

@@ -106,16 +106,23 @@ impl Registered {
     /// - `drain`: how long calls may go on; the peers are told.
     pub(super) async fn stop(&self, drain: Duration) {
         let _turn = self.changing.lock().await;
+        // The peers are told first: once the channel says that it does not listen, it takes no calls.
+        self.send_away(drain);
         let listener = self.state().listener.take();
         if let Some(listener) = &listener {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
         }
         drop(listener);
+        drain_all(&self.send_away(drain), drain).await;
+    }
+
+    /// Tells all who came in through the channel to make no more calls.
+    pub(super) fn send_away(&self, drain: Duration) -> Vec<Arc<Connection>> {
         let connections = self.connections();
         for connection in &connections {
             connection.go_away(drain, "the channel stopped listening");
         }
-        drain_all(&connections, drain).await;
+        connections
     }
 
     /// Stops to listen, without waiting for anything.

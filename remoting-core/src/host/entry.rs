@@ -3,7 +3,7 @@
 //! A name outlives what is published under it: proxies that were got by name work
 //! again when the name is given anew, and are told meanwhile why they do not.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -16,13 +16,14 @@ pub(super) struct Entry {
     offer: Mutex<Offer>,
 }
 
-/// What a name stands for.
-#[derive(Clone)]
+/// What a name stands for. Dropping one may drop objects of the user's.
 pub(super) enum Offer {
     /// Anything that makes objects, or is one.
     Published {
+        interface: &'static InterfaceDescriptor,
         class: Arc<dyn Class>,
         object: Result<Arc<dyn ServerObject>, Fault>,
+        /// The object's number, if it was marshalled.
         marshalled: Option<usize>,
     },
     /// Nothing any more.
@@ -30,48 +31,56 @@ pub(super) enum Offer {
 }
 
 impl Entry {
-    pub(super) fn new(name: &str, offer: Offer) -> Self {
+    /// A name behind which there is nothing yet.
+    pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            offer: Mutex::new(offer),
+            offer: Mutex::new(Offer::Gone(GoneReason::Disconnected)),
         }
     }
 
-    pub(super) fn offer(&self) -> Offer {
-        self.offer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Looks at what is behind the name; `look` runs under the lock and keeps nothing of it.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Offer) -> R) -> R {
+        look(&self.lock())
+    }
+
+    pub(super) fn is_published(&self) -> bool {
+        self.look(|offer| matches!(offer, Offer::Published { .. }))
     }
 
     /// Puts something else behind the name and gives what was there.
     pub(super) fn replace(&self, offer: Offer) -> Offer {
-        std::mem::replace(
-            &mut *self.offer.lock().unwrap_or_else(PoisonError::into_inner),
-            offer,
-        )
+        std::mem::replace(&mut *self.lock(), offer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Offer> {
+        self.offer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The class behind the name, if it has the interface.
-    pub(super) fn class(&self, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
-        match self.offer() {
-            Offer::Gone(reason) => Err(self.gone(reason)),
-            Offer::Published { class, .. } => {
-                self.check(class.interface(), interface)?;
-                Ok(class)
+    pub(super) fn class(&self, wanted: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
+        self.look(|offer| match offer {
+            Offer::Gone(reason) => Err(self.gone(*reason)),
+            Offer::Published {
+                interface, class, ..
+            } => {
+                self.check(interface, wanted)?;
+                Ok(Arc::clone(class))
             }
-        }
+        })
     }
 
     /// The object behind the name, if it has the interface.
-    pub(super) fn object(&self, interface: InterfaceId) -> Result<Arc<dyn ServerObject>, Fault> {
-        match self.offer() {
-            Offer::Gone(reason) => Err(self.gone(reason)),
-            Offer::Published { class, object, .. } => {
-                self.check(class.interface(), interface)?;
-                object
+    pub(super) fn object(&self, wanted: InterfaceId) -> Result<Arc<dyn ServerObject>, Fault> {
+        self.look(|offer| match offer {
+            Offer::Gone(reason) => Err(self.gone(*reason)),
+            Offer::Published {
+                interface, object, ..
+            } => {
+                self.check(interface, wanted)?;
+                object.clone()
             }
-        }
+        })
     }
 
     fn check(&self, here: &InterfaceDescriptor, wanted: InterfaceId) -> Result<(), Fault> {

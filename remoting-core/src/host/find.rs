@@ -61,12 +61,12 @@ impl Host {
     ) -> Result<Arc<NamedEndpoint>> {
         let url: ObjectUrl = url.parse()?;
         let channel = self.channel_for(&url)?;
-        Ok(Arc::new(NamedEndpoint::new(
+        Ok(NamedEndpoint::new(
             Arc::downgrade(&self.0),
             channel,
             url,
             interface,
-        )))
+        ))
     }
 
     /// Says where the objects of an interface are activated, so that its constructors can be

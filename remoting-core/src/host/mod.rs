@@ -150,7 +150,9 @@ impl Host {
 
     /// Says goodbye to all peers and stops, at once. Calls under way end with an error.
     pub fn shutdown(&self) {
-        for channel in self.0.channels().iter() {
+        // What stops to listen may be a user's: the list is not locked meanwhile.
+        let channels = self.0.channels().clone();
+        for channel in &channels {
             channel.stop_at_once();
         }
         for connection in self.connections() {

@@ -1,7 +1,7 @@
 //! The way to an object that is known by its URL.
 
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use super::HostInner;
@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::payload::Payload;
-use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, RequestKind};
+use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, OnRuntime, RequestKind};
 use crate::sink::CallMessage;
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
@@ -30,6 +30,8 @@ pub(super) struct NamedEndpoint {
     formatter: FormatterRef,
     default_deadline: Duration,
     binding: Binding,
+    /// Takes the answer of a RESOLVE when it has come, so that it keeps no place.
+    settler: Waker,
 }
 
 impl NamedEndpoint {
@@ -38,13 +40,13 @@ impl NamedEndpoint {
         channel: Arc<Registered>,
         url: ObjectUrl,
         interface: &'static InterfaceDescriptor,
-    ) -> Self {
+    ) -> Arc<Self> {
         let formatter = channel.channel().settings().formatter.clone();
         let default_deadline = match host.upgrade() {
             Some(host) => host.registry.limits.default_deadline,
             None => Limits::default().default_deadline,
         };
-        Self {
+        Arc::new_cyclic(|endpoint| Self {
             host,
             channel,
             url,
@@ -52,17 +54,16 @@ impl NamedEndpoint {
             formatter,
             default_deadline,
             binding: Binding::new(),
-        }
+            settler: Waker::from(Arc::new(Settler(endpoint.clone()))),
+        })
     }
 
     /// Dials, or waits for somebody else's dialling, until the call's deadline.
     fn dial(&self, call: &CallState) -> Result<Flight, Fault> {
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
-        let dialling = host.peers.dial(
-            Arc::clone(&self.channel),
-            self.url.clone(),
-            host.connection_config(&self.channel),
-        );
+        let config = host.connection_config(&self.channel);
+        let own = self.host.clone();
+        let dialling = host.peers.dial(&self.channel, &self.url, config, own);
         let deadline = call.deadline.unwrap_or_else(clock::now);
         let url = self.url.to_string();
         let runtime = crate::proxy::runtime();
@@ -96,7 +97,7 @@ impl NamedEndpoint {
         let polled = {
             let mut held = self.binding.hold();
             let name = self.url.name();
-            match held.target_on(connection, name, call, Waker::noop(), cx, &mut deferred) {
+            match held.target_on(connection, name, call, &self.settler, cx, &mut deferred) {
                 Err(fault) => Poll::Ready(Err(fault)),
                 Ok(None) => Poll::Pending,
                 Ok(Some(target)) => {
@@ -213,7 +214,9 @@ impl NamedEndpoint {
             left,
         );
         message.payload = call.payload.clone();
-        message.locks = call.locks.clone();
+        if !method.oneway {
+            message.locks = call.locks.clone();
+        }
         message.headers = call
             .options
             .as_ref()
@@ -225,16 +228,22 @@ impl NamedEndpoint {
                 Fetched::nothing(&self.formatter).payload
             )))
         } else {
-            Box::pin(within(
-                deadline,
-                async move { exchange.exchange(message).await },
-            ))
+            let call = async move { exchange.exchange(message).await };
+            Box::pin(OnRuntime::new(within(deadline, call)))
         };
         Ok(Flight::Running(reply))
     }
 
     /// Connects and makes sure that the name is there and has the interface.
     pub(super) async fn connect(&self) -> Result<(), Error> {
+        match self.connect_once().await {
+            // The connection, or the dialling, ended with somebody else's runtime.
+            Err(error) if error.kind() == ErrorKind::Disconnected => self.connect_once().await,
+            other => other,
+        }
+    }
+
+    async fn connect_once(&self) -> Result<(), Error> {
         let mut call = CallState::probe(self.interface);
         call.deadline = clock::now().checked_add(self.default_deadline);
         let route = match self.route().map_err(into_error)? {
@@ -306,6 +315,17 @@ impl NamedEndpoint {
                 .with_executed(error.executed())
                 .told_by_peer(),
         )
+    }
+}
+
+/// Woken when the name of an endpoint has been found, or not.
+struct Settler(Weak<NamedEndpoint>);
+
+impl Wake for Settler {
+    fn wake(self: Arc<Self>) {
+        if let Some(endpoint) = self.0.upgrade() {
+            endpoint.binding.settle(&endpoint.settler);
+        }
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::watch;
+
+use super::HostInner;
 use super::channels::Registered;
 use crate::channel::{BoxFuture, Dialed, Exchange};
 use crate::connection::{Connection, ConnectionConfig};
 use crate::error::{Error, ErrorKind};
 use crate::proxy::runtime;
+use crate::session::End;
 use crate::url::ObjectUrl;
 
 /// Connections that were dialled, by channel and address.
@@ -19,11 +23,17 @@ pub(super) struct Peers {
 
 /// One peer.
 #[derive(Default)]
-struct Peer {
-    route: Mutex<Option<Route>>,
-    /// Held while dialling, so that many callers make one connection.
-    dialling: tokio::sync::Mutex<()>,
+struct Peer(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    route: Option<Route>,
+    /// Tells what came of a dialling that is under way.
+    dialling: Option<Dialling>,
 }
+
+/// What came of a dialling, once it has ended.
+type Dialling = watch::Receiver<Option<Result<Route, Error>>>;
 
 /// How calls get to a peer.
 #[derive(Clone)]
@@ -44,32 +54,46 @@ impl Route {
 impl Peers {
     /// The connection to a peer, if there is one that takes calls.
     pub(super) fn ready(&self, channel: &Registered, url: &ObjectUrl) -> Option<Route> {
-        self.peer(channel, url).ready()
+        self.peer(channel, url).known().ready()
     }
 
     /// Gives the connection to a peer, dialling if need be.
+    ///
+    /// Many callers make one connection: the dialling is a task of its own, which nobody's
+    /// giving up ends.
     pub(super) fn dial(
         &self,
-        channel: Arc<Registered>,
-        url: ObjectUrl,
+        channel: &Arc<Registered>,
+        url: &ObjectUrl,
         config: ConnectionConfig,
+        host: Weak<HostInner>,
     ) -> BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>> {
-        let peer = self.peer(&channel, &url);
-        let dialling = async move {
-            let _turn = peer.dialling.lock().await;
-            if let Some(route) = peer.ready() {
-                return Ok(Arc::new(route) as Arc<dyn Any + Send + Sync>);
+        let peer = self.peer(channel, url);
+        let mut dialling = {
+            let mut known = peer.known();
+            if let Some(route) = known.ready() {
+                return Box::pin(std::future::ready(Ok(Arc::new(route) as _)));
             }
-            let route = match channel.channel().dial(&url).await? {
-                Dialed::Link(link) => Route::Session(Connection::start(config, link, (), None)),
-                Dialed::Exchange(exchange) => Route::Exchange(exchange),
-            };
-            *peer.route.lock().unwrap_or_else(PoisonError::into_inner) = Some(route.clone());
-            Ok(Arc::new(route) as Arc<dyn Any + Send + Sync>)
+            let under_way = known
+                .dialling
+                .clone()
+                .filter(|dialling| dialling.has_changed().is_ok());
+            under_way.unwrap_or_else(|| {
+                let (sender, receiver) = watch::channel(None);
+                known.dialling = Some(receiver.clone());
+                let (peer, channel, url) = (Arc::clone(&peer), Arc::clone(channel), url.clone());
+                runtime().spawn(async move {
+                    let result = peer.dial(&channel, &url, config, &host).await;
+                    sender.send_replace(Some(result));
+                });
+                receiver
+            })
         };
-        Box::pin(OnRuntime {
-            runtime: runtime(),
-            future: Box::pin(dialling),
+        Box::pin(async move {
+            let ended = dialling.wait_for(Option::is_some).await;
+            let result = ended.ok().and_then(|ended| ended.clone());
+            let route = result.unwrap_or_else(|| Err(dialling_was_cut()))?;
+            Ok(Arc::new(route) as Arc<dyn Any + Send + Sync>)
         })
     }
 
@@ -80,11 +104,9 @@ impl Peers {
             .iter()
             .filter(|((number, _), _)| channel.is_none_or(|channel| channel == *number));
         peers
-            .filter_map(|(_, peer)| {
-                match &*peer.route.lock().unwrap_or_else(PoisonError::into_inner) {
-                    Some(Route::Session(connection)) => Some(Arc::clone(connection)),
-                    Some(Route::Exchange(_)) | None => None,
-                }
+            .filter_map(|(_, peer)| match &peer.known().route {
+                Some(Route::Session(connection)) => Some(Arc::clone(connection)),
+                Some(Route::Exchange(_)) | None => None,
             })
             .collect()
     }
@@ -92,38 +114,69 @@ impl Peers {
     fn peer(&self, channel: &Registered, url: &ObjectUrl) -> Arc<Peer> {
         let key = (channel.number(), url.authority().to_owned());
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if !table.contains_key(&key) {
+            // Peers that have gone are forgotten when a new one comes.
+            table.retain(|_, peer| Arc::strong_count(peer) > 1 || !peer.known().is_spent());
+        }
         Arc::clone(table.entry(key).or_default())
     }
 }
 
 impl Peer {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Dials, and remembers what came of it.
+    async fn dial(
+        &self,
+        channel: &Registered,
+        url: &ObjectUrl,
+        config: ConnectionConfig,
+        host: &Weak<HostInner>,
+    ) -> Result<Route, Error> {
+        let dialed = channel.channel().dial(url).await;
+        let result = dialed.map(|dialed| match dialed {
+            Dialed::Link(link) => Route::Session(Connection::start(config, link, (), None)),
+            Dialed::Exchange(exchange) => Route::Exchange(exchange),
+        });
+        let spent = {
+            let mut known = self.known();
+            known.dialling = None;
+            result
+                .as_ref()
+                .ok()
+                .and_then(|route| known.route.replace(route.clone()))
+        };
+        drop(spent);
+        if let (Ok(Route::Session(connection)), 0) = (&result, host.strong_count()) {
+            // The host was dropped meanwhile, and knew nothing of this connection.
+            connection.shut(End::HostGone);
+        }
+        result
+    }
+}
+
+impl Known {
     fn ready(&self) -> Option<Route> {
-        let route = self
-            .route
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
-        route.works().then_some(route)
+        self.route.clone().filter(Route::works)
+    }
+
+    /// Whether there is nothing to remember.
+    fn is_spent(&self) -> bool {
+        let closed = match &self.route {
+            Some(Route::Session(connection)) => connection.is_closed(),
+            Some(Route::Exchange(_)) => false,
+            None => true,
+        };
+        closed && self.dialling.is_none()
     }
 }
 
-/// A future that finds a runtime wherever it is polled.
-struct OnRuntime {
-    runtime: tokio::runtime::Handle,
-    future: BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>>,
-}
-
-impl Future for OnRuntime {
-    type Output = Result<Arc<dyn Any + Send + Sync>, Error>;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        let this = &mut *self;
-        let _runtime = this.runtime.enter();
-        this.future.as_mut().poll(cx)
-    }
+/// The error of those whose dialling ended with the runtime it ran on; a call dials again.
+fn dialling_was_cut() -> Error {
+    let text = "the runtime that dialled was shut down";
+    Error::new(ErrorKind::Disconnected, text)
 }
 
 /// The error of a proxy whose host was dropped.

@@ -57,15 +57,24 @@ impl Host {
 
     pub(super) fn add_channel(&self, channel: Box<dyn Channel>) -> Result<Arc<Registered>> {
         let registered = Arc::new(Registered::new(channel));
-        let mut channels = self.0.channels();
         let name = registered.name();
-        if !name.is_empty() && channels.iter().any(|known| known.name() == name) {
-            let text = format!(
-                "a channel named `{name}` is registered already; give this one another name with `.named(..)`"
-            );
-            return Err(Error::new(ErrorKind::ChannelTaken, text));
+        loop {
+            // Names come from the channels' own code, so they are compared while nothing is locked.
+            let known = self.0.channels().clone();
+            if !name.is_empty() && known.iter().any(|known| known.name() == name) {
+                let text = format!(
+                    "a channel named `{name}` is registered already; give this one another name with `.named(..)`"
+                );
+                return Err(Error::new(ErrorKind::ChannelTaken, text));
+            }
+            let mut channels = self.0.channels();
+            let same = channels.len() == known.len()
+                && channels.iter().zip(&known).all(|(a, b)| Arc::ptr_eq(a, b));
+            if same {
+                channels.push(Arc::clone(&registered));
+                break;
+            }
         }
-        channels.push(Arc::clone(&registered));
         Ok(registered)
     }
 

@@ -1,11 +1,18 @@
 //! What a host offers, under which names.
+//!
+//! Whoever publishes or takes back does so with the ledger locked, one at a time; calls look names
+//! up without it. No class and no object is dropped or asked anything while something here is locked:
+//! both may run code of the user's, and that may publish.
 
-use std::collections::VecDeque;
+mod tombstones;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dashmap::{DashMap, Entry as MapEntry};
+use dashmap::DashMap;
 
+use self::tombstones::Tombstones;
 use super::entry::{Entry, Named, Offer};
 use crate::connection::{Export, Room, Service};
 use crate::descriptor::InterfaceDescriptor;
@@ -21,10 +28,7 @@ pub(super) struct Registry {
     names: DashMap<String, Arc<Entry>>,
     /// The interfaces that were ever published, by number.
     interfaces: DashMap<InterfaceId, &'static InterfaceDescriptor>,
-    /// The name of each marshalled object.
-    marshalled: DashMap<usize, String>,
-    /// Names behind which there is nothing any more, oldest first.
-    withdrawn: Mutex<VecDeque<String>>,
+    ledger: Mutex<Ledger>,
     formatters: Vec<FormatterRef>,
     workers: Arc<Workers>,
     pub(super) limits: Arc<Limits>,
@@ -32,14 +36,25 @@ pub(super) struct Registry {
     objects: Arc<AtomicUsize>,
 }
 
+/// What is held while names change.
+#[derive(Default)]
+struct Ledger {
+    /// The name of each marshalled object.
+    marshalled: HashMap<usize, String>,
+    tombstones: Tombstones,
+}
+
+/// How many of the oldest tombstones are looked at for each new one. With more than one, those
+/// whose names can be forgotten are found faster than new ones come.
+const EXAMINED: usize = 4;
+
 impl Registry {
     pub(super) fn new(limits: Arc<Limits>, formatters: Vec<FormatterRef>) -> Self {
         let counters = Arc::<Counters>::default();
         Self {
             names: DashMap::new(),
             interfaces: DashMap::new(),
-            marshalled: DashMap::new(),
-            withdrawn: Mutex::default(),
+            ledger: Mutex::default(),
             formatters,
             workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters)),
             limits,
@@ -63,18 +78,24 @@ impl Registry {
 
     /// The names under which something is published, in no order.
     pub(super) fn names(&self) -> Vec<String> {
-        let published = |offer: Offer| matches!(offer, Offer::Published { .. });
         self.names
             .iter()
-            .filter(|entry| published(entry.offer()))
+            .filter(|entry| entry.is_published())
             .map(|entry| entry.key().clone())
             .collect()
     }
 
     /// Whether something is published under a name.
     pub(super) fn is_published(&self, name: &str) -> bool {
-        let offer = self.names.get(name).map(|entry| entry.offer());
-        matches!(offer, Some(Offer::Published { .. }))
+        self.known(name).is_some_and(|entry| entry.is_published())
+    }
+
+    fn known(&self, name: &str) -> Option<Arc<Entry>> {
+        self.names.get(name).map(|entry| Arc::clone(&entry))
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes a class under a name.
@@ -82,24 +103,14 @@ impl Registry {
         self.offer(name, class, None)
     }
 
-    /// Publishes one object. Tells whether it is published so already.
+    /// Publishes one object. Does nothing if it is published so already.
     pub(super) fn marshal(
         &self,
         name: &str,
         class: Arc<dyn Class>,
         identity: usize,
     ) -> Result<(), Error> {
-        if let Some(known) = self.marshalled.get(&identity).map(|known| known.clone()) {
-            if known == name {
-                return Ok(());
-            }
-            let text =
-                format!("the object is marshalled as `{known}` already; disconnect it there first");
-            return Err(Error::new(ErrorKind::NameTaken, text));
-        }
-        self.offer(name, class, Some(identity))?;
-        self.marshalled.insert(identity, name.to_owned());
-        Ok(())
+        self.offer(name, class, Some(identity))
     }
 
     fn offer(
@@ -109,29 +120,55 @@ impl Registry {
         marshalled: Option<usize>,
     ) -> Result<(), Error> {
         check_name(name).map_err(|what| Error::new(ErrorKind::InvalidUrl, what))?;
-        self.know(class.interface())?;
+        let interface = class.interface();
+        self.know(interface)?;
         let object = Arc::clone(&class).object();
         let offer = Offer::Published {
+            interface,
             class,
             object,
             marshalled,
         };
-        match self.names.entry(name.to_owned()) {
-            MapEntry::Vacant(place) => {
-                place.insert(Arc::new(Entry::new(name, offer)));
-            }
-            MapEntry::Occupied(known) => match known.get().offer() {
-                Offer::Gone(_) => drop(known.get().replace(offer)),
-                Offer::Published { .. } => {
-                    let text = format!(
-                        "something is published as `{name}` already; take it back with `unpublish` or `disconnect` first, or choose another name"
-                    );
-                    return Err(Error::new(ErrorKind::NameTaken, text));
-                }
-            },
-        }
+        self.place(name, marshalled, offer)
+            .map_err(|(_refused, error)| error)?;
         tracing::debug!(target: "remoting::host", name, "published");
         Ok(())
+    }
+
+    /// Puts an offer behind a name; gives back, for the caller to drop, what is not wanted there.
+    fn place(
+        &self,
+        name: &str,
+        marshalled: Option<usize>,
+        offer: Offer,
+    ) -> Result<Offer, (Offer, Error)> {
+        let mut ledger = self.ledger();
+        if let Some(known) = marshalled.and_then(|identity| ledger.marshalled.get(&identity)) {
+            if known == name {
+                return Ok(offer);
+            }
+            let text =
+                format!("the object is marshalled as `{known}` already; disconnect it there first");
+            return Err((offer, Error::new(ErrorKind::NameTaken, text)));
+        }
+        let known = self.known(name);
+        if known.as_ref().is_some_and(|entry| entry.is_published()) {
+            let text = format!(
+                "something is published as `{name}` already; take it back with `unpublish` or `disconnect` first, or choose another name"
+            );
+            return Err((offer, Error::new(ErrorKind::NameTaken, text)));
+        }
+        if let Some(identity) = marshalled {
+            ledger.marshalled.insert(identity, name.to_owned());
+        }
+        ledger.tombstones.take_out(name);
+        if let Some(entry) = known {
+            return Ok(entry.replace(offer));
+        }
+        let entry = Arc::new(Entry::new(name));
+        let nothing = entry.replace(offer);
+        self.names.insert(name.to_owned(), entry);
+        Ok(nothing)
     }
 
     /// Notes an interface; two that share a number cannot be told apart by peers.
@@ -147,70 +184,70 @@ impl Registry {
         Err(Error::new(ErrorKind::NameTaken, text))
     }
 
-    /// Takes a publication back. Gives `None` if there was none.
+    /// Takes a publication back. Tells whether there was one.
     ///
     /// - `marshalled_only`: refuse what was published rather than marshalled.
     pub(super) fn withdraw(&self, name: &str, marshalled_only: bool) -> Result<bool, Error> {
-        let Some(entry) = self.names.get(name).map(|entry| Arc::clone(&entry)) else {
-            return Ok(false);
+        // What was there is dropped here, where nothing is locked any more.
+        self.take_back(name, marshalled_only)
+            .map(|before| before.is_some())
+    }
+
+    fn take_back(&self, name: &str, marshalled_only: bool) -> Result<Option<Offer>, Error> {
+        let mut ledger = self.ledger();
+        let Some(entry) = self.known(name) else {
+            return Ok(None);
         };
-        match entry.offer() {
-            Offer::Gone(_) => return Ok(false),
-            Offer::Published {
-                marshalled: None, ..
-            } if marshalled_only => {
+        let marshalled = entry.look(|offer| match offer {
+            Offer::Published { marshalled, .. } => Some(*marshalled),
+            Offer::Gone(_) => None,
+        });
+        match marshalled {
+            None => return Ok(None),
+            Some(Some(identity)) => drop(ledger.marshalled.remove(&identity)),
+            Some(None) if marshalled_only => {
                 let text =
                     format!("`{name}` is published, not marshalled; take it back with `unpublish`");
                 return Err(Error::new(ErrorKind::NotRegistered, text));
             }
-            Offer::Published { .. } => {}
+            Some(None) => {}
         }
         let before = entry.replace(Offer::Gone(GoneReason::Disconnected));
-        if let Offer::Published {
-            marshalled: Some(identity),
-            ..
-        } = &before
-        {
-            self.marshalled.remove(identity);
-        }
-        drop(before);
-        self.remember(name);
-        Ok(true)
+        drop(entry);
+        ledger.tombstones.bury(name);
+        self.forget(&mut ledger.tombstones);
+        Ok(Some(before))
     }
 
-    /// Keeps the names of former publications, but not without end.
-    fn remember(&self, name: &str) {
-        let forgotten = {
-            let mut withdrawn = self
-                .withdrawn
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            withdrawn.push_back(name.to_owned());
-            if withdrawn.len() <= self.limits.tombstones {
-                None
-            } else {
-                withdrawn.pop_front()
+    /// Forgets the oldest of too many names, except those that somebody holds: a name that is
+    /// published again must be the one that its proxies are bound to.
+    ///
+    /// So there are no more tombstones than the limit says, or not many more than are held.
+    fn forget(&self, tombstones: &mut Tombstones) {
+        for _ in 0..EXAMINED {
+            if tombstones.len() <= self.limits.tombstones {
+                return;
             }
-        };
-        if let Some(name) = forgotten {
-            self.counters.tombstones.add();
-            self.names
-                .remove_if(&name, |_, entry| matches!(entry.offer(), Offer::Gone(_)));
+            let Some(name) = tombstones.pop_oldest() else {
+                return;
+            };
+            let unheld = |_: &String, entry: &Arc<Entry>| Arc::strong_count(entry) == 1;
+            match self.names.remove_if(&*name, unheld) {
+                Some(_) => self.counters.tombstones.add(),
+                None => tombstones.bury(&name),
+            }
         }
     }
 
     pub(super) fn entry(&self, name: &str) -> Result<Arc<Entry>, Fault> {
-        self.names
-            .get(name)
-            .map(|entry| Arc::clone(&entry))
-            .ok_or_else(|| {
-                let text = format!(
-                    "nothing is published under the name `{}`; publish it there with `host.publish(..)`, \
-                     or look at the spelling: names are case-sensitive",
-                    crate::log::clean(name)
-                );
-                Fault::refused(ErrorKind::NotFound, text)
-            })
+        self.known(name).ok_or_else(|| {
+            let text = format!(
+                "nothing is published under the name `{}`; publish it there with `host.publish(..)`, \
+                 or look at the spelling: names are case-sensitive",
+                crate::log::clean(name)
+            );
+            Fault::refused(ErrorKind::NotFound, text)
+        })
     }
 }
 

@@ -1,11 +1,14 @@
 //! A server's life: it runs until something happens, and goes in good order.
 
 use std::future::{Future, IntoFuture};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Host;
 use super::channels::drain_all;
 use crate::channel::BoxFuture;
+use crate::clock;
+use crate::connection::Connection;
 
 impl Host {
     /// Runs until `event` happens, a signal for example, and then stops.
@@ -25,6 +28,38 @@ impl Host {
             drain: Duration::ZERO,
         }
     }
+
+    /// Stops to listen and closes all connections in good order: first those that came in, whose
+    /// calls may still need the others to be answered, then those.
+    async fn drain(&self, drain: Duration) -> Drained {
+        let began = clock::now();
+        let channels = self.0.channels().clone();
+        for channel in &channels {
+            channel.send_away(drain);
+            channel.stop_at_once();
+        }
+        let accepted: Vec<_> = channels
+            .iter()
+            .flat_map(|channel| channel.connections())
+            .collect();
+        tracing::info!(target: "remoting::host", connections = accepted.len(), "stopping");
+        let mut cut = dismiss(&accepted, drain).await;
+        let left = drain.saturating_sub(clock::now().saturating_duration_since(began));
+        let dialled = self.0.peers.connections(None);
+        cut += dismiss(&dialled, left).await;
+        Drained {
+            closed: (accepted.len() + dialled.len()).saturating_sub(cut),
+            cut,
+        }
+    }
+}
+
+/// Sends peers away and waits until their connections are closed. Gives how many had to be cut.
+async fn dismiss(connections: &[Arc<Connection>], drain: Duration) -> usize {
+    for connection in connections {
+        connection.go_away(drain, "the host is stopping");
+    }
+    drain_all(connections, drain).await
 }
 
 /// A host that runs until an event; made by [`Host::run_until`].
@@ -62,20 +97,9 @@ impl IntoFuture for RunUntil {
         let Self { host, event, drain } = self;
         Box::pin(async move {
             event.await;
-            for channel in host.0.channels().iter() {
-                channel.stop_at_once();
-            }
-            let connections = host.connections();
-            tracing::info!(target: "remoting::host", connections = connections.len(), "stopping");
-            for connection in &connections {
-                connection.go_away(drain, "the host is stopping");
-            }
-            let cut = drain_all(&connections, drain).await;
+            let stopped = host.drain(drain).await;
             host.shutdown();
-            Drained {
-                closed: connections.len().saturating_sub(cut),
-                cut,
-            }
+            stopped
         })
     }
 }

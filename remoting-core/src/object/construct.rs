@@ -95,15 +95,21 @@ impl ConstructorCall<'_> {
 
 /// What the client is told of a constructor that failed.
 fn failed<E: Serialize>(method: &str, formatter: &FormatterRef, error: &E) -> Fault {
-    context::take_refusal().unwrap_or_else(|| app_fault(method, formatter, error))
+    match context::take_refusal() {
+        // Only if it was this constructor that is not there, and not one that it called.
+        Some((refused, fault)) if refused == method => fault,
+        Some(_) | None => app_fault(method, formatter, error),
+    }
 }
 
 /// The body of a constructor that an implementation did not write.
 pub fn not_activatable<T: Send, E: From<Error> + Send>(
     interface: &'static str,
+    constructor: &'static str,
 ) -> impl Future<Output = Result<T, E>> + Send {
-    let text = format!("the server's implementation of `{interface}` has no such constructor");
+    let text =
+        format!("the server's implementation of `{interface}` has no constructor `{constructor}`");
     let error = Error::new(ErrorKind::NotActivatable, text);
-    context::refuse(Fault::Error(error.clone()));
+    context::refuse(constructor, Fault::Error(error.clone()));
     std::future::ready(Err(error.into()))
 }

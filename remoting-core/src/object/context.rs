@@ -127,7 +127,7 @@ pub(crate) struct Active {
     /// Whether the user's code has begun.
     pub(crate) started: bool,
     /// What the caller is to be told in place of the error that the user's code gives.
-    pub(crate) refusal: Option<Fault>,
+    pub(crate) refusal: Option<(&'static str, Fault)>,
 }
 
 impl Active {
@@ -180,16 +180,16 @@ pub(crate) fn begin() {
 }
 
 /// Sets what the caller of the running call is told in place of its error.
-pub(crate) fn refuse(fault: Fault) {
+pub(crate) fn refuse(constructor: &'static str, fault: Fault) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(active) = current {
-            active.refusal = Some(fault);
+            active.refusal = Some((constructor, fault));
         }
     });
 }
 
 /// Takes what was set by [`refuse`].
-pub(crate) fn take_refusal() -> Option<Fault> {
+pub(crate) fn take_refusal() -> Option<(&'static str, Fault)> {
     CURRENT.with_borrow_mut(|current| current.as_mut()?.refusal.take())
 }
 

@@ -22,6 +22,7 @@ use crate::object::context::Active;
 use crate::object::{Bytes, Pinned, RawCall, Running, ServerObject, Workers};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::ReplyMessage;
+use crate::wire::locks::LockTokens;
 
 /// An object in this process.
 pub(super) struct LocalEndpoint {
@@ -55,7 +56,12 @@ impl LocalEndpoint {
             peer: Arc::from("local"),
             deadline: call.deadline.unwrap_or(now),
             headers: headers.map(|options| Arc::new(options.headers.clone())),
-            locks: std::mem::take(&mut call.locks),
+            // Nobody waits for a oneway call, so it may wait for the locks of its own callers.
+            locks: if method.oneway {
+                LockTokens::EMPTY
+            } else {
+                std::mem::take(&mut call.locks)
+            },
             queue: Limits::default().queued_per_object,
             cancellation: None,
             started: false,

@@ -1,7 +1,7 @@
 //! Waiting without async code, and the runtime for those who have none.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -53,4 +53,29 @@ pub(crate) fn runtime() -> Handle {
             .expect("the system lets the process start one more thread")
     });
     Handle::try_current().unwrap_or_else(|_| OWN.handle().clone())
+}
+
+/// A future that finds a runtime wherever it is polled.
+pub(crate) struct OnRuntime<F>(Handle, Pin<Box<F>>);
+
+impl<F: Future> OnRuntime<F> {
+    /// Takes the runtime of the caller, or our own.
+    pub(crate) fn new(future: F) -> Self {
+        Self::of(None, future)
+    }
+
+    /// Takes `runtime`, or that of the caller, or our own.
+    pub(crate) fn of(known: Option<Handle>, future: F) -> Self {
+        Self(known.unwrap_or_else(runtime), Box::pin(future))
+    }
+}
+
+impl<F: Future> Future for OnRuntime<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Self(runtime, future) = &mut *self;
+        let _entered = runtime.enter();
+        future.as_mut().poll(cx)
+    }
 }

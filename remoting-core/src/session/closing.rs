@@ -29,9 +29,16 @@ impl<T> Session<T> {
         );
     }
 
-    /// Whether the peer was told to go away and nothing of it runs any more.
+    /// Whether the peer was told to go away, nothing of it runs any more, and no call of this
+    /// side waits for its answer.
     pub fn is_drained(&self) -> bool {
-        self.going_away && self.incoming.running() == 0
+        self.going_away && self.incoming.running() == 0 && !self.outgoing.is_any_awaited()
+    }
+
+    /// Says that what was taken out of the output is being written at this moment, nobody knows
+    /// how far: a `close` that follows claims for no call in it that it was never written.
+    pub fn assume_written(&mut self) {
+        self.output.assume_written();
     }
 
     /// Ends the session: fails the calls of this side, stops those of the peer, gives

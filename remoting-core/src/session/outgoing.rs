@@ -84,6 +84,12 @@ impl OutgoingTable {
         self.calls.len()
     }
 
+    /// Whether a caller waits for an answer that has not come.
+    pub(super) fn is_any_awaited(&self) -> bool {
+        let mut calls = self.calls.iter();
+        calls.any(|(_, open)| matches!(open.state, State::Waiting(_)))
+    }
+
     pub(super) fn sequence(&self) -> u64 {
         self.sequence
     }

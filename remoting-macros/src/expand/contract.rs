@@ -139,5 +139,6 @@ fn not_activatable(interface: &Interface, method: &Method) -> TokenStream {
         });
     let names: Vec<_> = names.collect();
     let unused = (!names.is_empty()).then(|| quote!(let _ = (#(#names,)*);));
-    quote!({ #unused #krate::__private::not_activatable(#name) })
+    let constructor = method.wire_name();
+    quote!({ #unused #krate::__private::not_activatable(#name, #constructor) })
 }

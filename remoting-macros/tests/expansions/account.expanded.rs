@@ -11,7 +11,7 @@ pub trait Account: ::core::marker::Send + ::core::marker::Sync {
         Self: ::core::marker::Sized,
     {
         let _ = (owner, balance);
-        ::remoting::__private::not_activatable("Account")
+        ::remoting::__private::not_activatable("Account", "open")
     }
     fn balance(
         &self,

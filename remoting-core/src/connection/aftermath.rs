@@ -1,0 +1,35 @@
+//! What a locked session leaves to be done: waking, cancelling and dropping, all of which may
+//! run code of other people.
+
+use super::Export;
+use crate::session::Effects;
+
+/// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
+pub(super) fn apply(mut effects: Effects<Export>) {
+    apply_all(&mut effects);
+}
+
+/// The same, keeping the room of the lists for the next time.
+pub(super) fn apply_all(effects: &mut Effects<Export>) {
+    debug_assert!(
+        effects.ready.is_empty(),
+        "only an answered RESOLVE sets calls free"
+    );
+    for (cancellation, reason) in effects.cancelled.drain(..) {
+        cancellation.cancel(reason);
+    }
+    for waker in effects.wakers.drain(..) {
+        waker.wake();
+    }
+    for export in effects.dropped.drain(..) {
+        drop_quietly(export);
+    }
+}
+
+/// Drops what may be the last hold on a user's object, whose `Drop` may panic.
+fn drop_quietly(export: Export) {
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(export)));
+    if dropped.is_err() {
+        tracing::error!(target: "remoting::object", "dropping an object panicked");
+    }
+}
