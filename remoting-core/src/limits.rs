@@ -78,8 +78,7 @@ limits! {
     /// How long a peer may take to answer that.
     pong_within: Duration = Duration::from_secs(10);
     /// How many bytes may wait to be written to one connection until nothing more is read from
-    /// it. Answers of calls that run already come on top, up to four times this; what is more
-    /// becomes `ResourceExhausted`.
+    /// it. Answers of calls that run already still come on top: at most one frame for each.
     unsent: usize = 8 * 1024 * 1024;
     /// How long writing may make no progress until the connection is given up.
     write_stall: Duration = Duration::from_secs(10);

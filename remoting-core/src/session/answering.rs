@@ -12,9 +12,6 @@ use crate::wire::{
     HEAD_LENGTH, HeaderBlock, ResolveAnswer, Violation, WireFault, write_error, write_return,
 };
 
-/// How much more than `Limits::unsent` may wait, since calls that run already still end.
-const ANSWERS_OVER_UNSENT: usize = 4;
-
 impl<T> Session<T> {
     /// Notes that a request goes on as a task, which is told when to stop.
     ///
@@ -34,7 +31,7 @@ impl<T> Session<T> {
     pub fn reply(&mut self, key: IncomingKey, result: Result<&[u8], &Fault>, now: Instant) {
         match self.incoming.finish(key) {
             Some(Finished::Call(call)) => match result {
-                Ok(payload) => self.write_reply(call, payload),
+                Ok(payload) => self.write_result(call, payload),
                 Err(fault) => self.write_fault(call, fault, None),
             },
             Some(Finished::Post) => return,
@@ -139,20 +136,6 @@ impl<T> Session<T> {
             // A sentence fits into every frame that may be agreed on.
             let _ = write_error(self.output.buffer(), call, &HeaderBlock::new(), &fault);
         }
-    }
-
-    /// Writes the result of a call, unless too much waits for the caller already.
-    fn write_reply(&mut self, call: CallId, payload: &[u8]) {
-        let limits = &self.config.limits;
-        let bound = limits.unsent.saturating_mul(ANSWERS_OVER_UNSENT);
-        let bound = bound.saturating_add(self.max_body());
-        if self.output.unsent().saturating_add(payload.len()) <= bound {
-            return self.write_result(call, payload);
-        }
-        self.config.counters.unsent.add();
-        let text = "the caller does not take its answers, and too many wait already";
-        let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
-        self.write_fault(call, &fault, None);
     }
 
     fn write_result(&mut self, call: CallId, payload: &[u8]) {
