@@ -75,6 +75,10 @@ pub trait Dispatch<T>: Stub {
 }
 
 /// Implemented by generated code for interfaces with constructors, over objects that have them.
+#[diagnostic::on_unimplemented(
+    message = "clients cannot activate a `{T}` through `{Self}`: its interface has no `#[constructor]`",
+    note = "add a constructor to the trait, or publish with `singleton`, `single_call` or `marshal`"
+)]
 pub trait Construct<T>: Dispatch<T> {
     /// Runs the constructor that `call` is for.
     fn construct(call: ConstructorCall<'_>) -> Constructed<T>;

@@ -125,6 +125,11 @@ impl<T, E> Outcome for Result<T, E> {
 }
 
 /// An error that can also say that the network failed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a remote method: it has to travel, and to say that the network failed",
+    label = "needs `Serialize`, `Deserialize` and `From<remoting::Error>`",
+    note = "derive `serde::Serialize` and `serde::Deserialize`, and add a variant `Remoting(#[from] remoting::Error)`"
+)]
 pub trait CallError: DeserializeOwned + From<Error> + Send + 'static {}
 
 impl<E: DeserializeOwned + From<Error> + Send + 'static> CallError for E {}
