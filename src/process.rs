@@ -8,10 +8,13 @@ use remoting_core::{Host, Proxy, Result};
 /// The host that [`connect`] uses: one for the process, made when it is first needed.
 ///
 /// It calls others through all channels that are compiled in and listens on none;
-/// publish through a host of your own.
+/// publish through a host of your own. Its connections have a runtime of their own, so that it can
+/// be used from any number of runtimes.
 pub fn host() -> &'static Host {
     static HOST: LazyLock<Host> = LazyLock::new(|| {
-        let builder = Host::builder().channel(InProcessChannel::client());
+        let builder = Host::builder()
+            .own_runtime()
+            .channel(InProcessChannel::client());
         #[cfg(feature = "tcp")]
         let builder = builder.channel(remoting_tcp::TcpChannel::client());
         builder

@@ -10,6 +10,7 @@ mod channels;
 mod endings;
 mod failures;
 mod objects;
+mod ordering;
 mod pair;
 mod proxies;
 mod publishing;

@@ -16,6 +16,7 @@ pub struct HostBuilder {
     formatters: Vec<FormatterRef>,
     limits: Limits,
     allow_plaintext: bool,
+    on_own_runtime: bool,
 }
 
 impl HostBuilder {
@@ -45,6 +46,16 @@ impl HostBuilder {
     /// everybody on the way can read it.
     pub fn allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
+        self
+    }
+
+    /// Drives the connections that the host dials on a runtime of the library's own, with one thread,
+    /// rather than on the runtime of the first caller.
+    ///
+    /// For a host that outlives the runtimes that use it, one for each test for example: no call
+    /// ends because another caller's runtime does.
+    pub fn own_runtime(mut self) -> Self {
+        self.on_own_runtime = true;
         self
     }
 
@@ -93,6 +104,7 @@ impl HostBuilder {
             Arc::new(self.limits),
             formatters,
             self.allow_plaintext,
+            self.on_own_runtime,
         ))
     }
 }

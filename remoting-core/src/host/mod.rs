@@ -24,6 +24,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
+
 use self::acceptor::Door;
 use self::channels::Registered;
 use self::peers::Peers;
@@ -32,6 +34,7 @@ use crate::connection::ConnectionConfig;
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
+use crate::proxy::{own_runtime, runtime};
 use crate::session::End;
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -52,10 +55,17 @@ pub(crate) struct HostInner {
     door: Arc<Door>,
     well_known: Mutex<HashMap<InterfaceId, String>>,
     allow_plaintext: bool,
+    /// Whether connections are driven by a runtime of our own, and not by that of the first caller.
+    on_own_runtime: bool,
 }
 
 impl HostInner {
-    fn new(limits: Arc<Limits>, formatters: Vec<FormatterRef>, allow_plaintext: bool) -> Self {
+    fn new(
+        limits: Arc<Limits>,
+        formatters: Vec<FormatterRef>,
+        allow_plaintext: bool,
+        on_own_runtime: bool,
+    ) -> Self {
         Self {
             registry: Arc::new(Registry::new(limits, formatters)),
             channels: Mutex::default(),
@@ -63,6 +73,16 @@ impl HostInner {
             door: Arc::default(),
             well_known: Mutex::default(),
             allow_plaintext,
+            on_own_runtime,
+        }
+    }
+
+    /// The runtime on which connections are dialled and driven.
+    fn runtime(&self) -> Handle {
+        if self.on_own_runtime {
+            own_runtime()
+        } else {
+            runtime()
         }
     }
 

@@ -63,7 +63,9 @@ impl NamedEndpoint {
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
         let config = host.connection_config(&self.channel);
         let own = self.host.clone();
-        let dialling = host.peers.dial(&self.channel, &self.url, config, own);
+        let dialling = host
+            .peers
+            .dial(&self.channel, &self.url, config, own, &host.runtime());
         let deadline = call.deadline.unwrap_or_else(clock::now);
         let url = self.url.to_string();
         let runtime = crate::proxy::runtime();

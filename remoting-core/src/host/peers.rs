@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::HostInner;
@@ -11,7 +12,6 @@ use super::channels::Registered;
 use crate::channel::{BoxFuture, Dialed, Exchange};
 use crate::connection::{Connection, ConnectionConfig};
 use crate::error::{Error, ErrorKind};
-use crate::proxy::runtime;
 use crate::session::End;
 use crate::url::ObjectUrl;
 
@@ -61,12 +61,15 @@ impl Peers {
     ///
     /// Many callers make one connection: the dialling is a task of its own, which nobody's
     /// giving up ends.
+    ///
+    /// - `runtime`: dials, and drives the connection.
     pub(super) fn dial(
         &self,
         channel: &Arc<Registered>,
         url: &ObjectUrl,
         config: ConnectionConfig,
         host: Weak<HostInner>,
+        runtime: &Handle,
     ) -> BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>> {
         let peer = self.peer(channel, url);
         let mut dialling = {
@@ -82,7 +85,7 @@ impl Peers {
                 let (sender, receiver) = watch::channel(None);
                 known.dialling = Some(receiver.clone());
                 let (peer, channel, url) = (Arc::clone(&peer), Arc::clone(channel), url.clone());
-                runtime().spawn(async move {
+                runtime.spawn(async move {
                     let result = peer.dial(&channel, &url, config, &host).await;
                     sender.send_replace(Some(result));
                 });

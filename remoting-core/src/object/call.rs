@@ -52,7 +52,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         } = self;
         Box::pin(async move {
             let object = SharedAccess::to(&object).await?;
-            context::begin();
+            context::door().await;
             let result = handler(&object, arguments).await;
             drop(object);
             reply(method.name, &formatter, result)
@@ -79,8 +79,8 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         } = self;
         Box::pin(async move {
             let (mut watch, mut object) = object.exclusive().await?;
+            context::door().await;
             watch.begin(method.cancel_safe);
-            context::begin();
             let result = handler(&mut object, arguments).await;
             drop(object);
             watch.finish();
@@ -101,8 +101,8 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         let object = self.object;
         Box::pin(async move {
             let object = SharedAccess::to(&object).await?;
+            context::door().await;
             let running = handler(&object, ArgumentBytes(&raw))?;
-            context::begin();
             let result = running.await;
             drop(object);
             reply(raw.method.name, &raw.formatter, result)
@@ -122,9 +122,9 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         let object = self.object;
         Box::pin(async move {
             let (mut watch, mut object) = object.exclusive().await?;
+            context::door().await;
             let running = handler(&mut object, ArgumentBytes(&raw))?;
             watch.begin(raw.method.cancel_safe);
-            context::begin();
             let result = running.await;
             drop(object);
             watch.finish();

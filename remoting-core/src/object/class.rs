@@ -8,14 +8,12 @@
 //! | an object | by its owner, before | all calls |
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::call::Dispatched;
-use super::lock::Lock;
 use super::{
     Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Face, Instance, Pinned,
-    Profile, RawCall, ServerObject,
+    Profile, RawCall, ServerObject, context,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -73,16 +71,16 @@ pub(crate) trait Class: Send + Sync {
 }
 
 /// Makes an object; boxed once per publication, called once per object.
-type Factory<T> = Box<dyn Fn() -> Making<T> + Send + Sync>;
+pub(super) type Factory<T> = Box<dyn Fn() -> Making<T> + Send + Sync>;
 
 /// An object, now or later.
-enum Making<T> {
+pub(super) enum Making<T> {
     Made(T),
     Later(Pinned<'static, Result<T, Fault>>),
 }
 
 impl<T> Making<T> {
-    async fn finish(self) -> Result<T, Fault> {
+    pub(super) async fn finish(self) -> Result<T, Fault> {
         match self {
             Self::Made(object) => Ok(object),
             Self::Later(future) => future.await,
@@ -90,11 +88,11 @@ impl<T> Making<T> {
     }
 }
 
-fn plain<T: Send + 'static>(make: impl Fn() -> T + Send + Sync + 'static) -> Factory<T> {
+pub(super) fn plain<T: Send + 'static>(make: impl Fn() -> T + Send + Sync + 'static) -> Factory<T> {
     Box::new(move || Making::Made(make()))
 }
 
-fn fallible<T, E, F, R>(make: F) -> Factory<T>
+pub(super) fn fallible<T, E, F, R>(make: F) -> Factory<T>
 where
     T: Send + 'static,
     E: std::fmt::Display + Send + 'static,
@@ -110,111 +108,6 @@ where
             })
         }))
     })
-}
-
-/// One object for all calls, made at the first.
-pub(super) struct Singleton<P, T> {
-    factory: Factory<T>,
-    profile: Arc<Profile>,
-    current: Mutex<Option<Arc<Face<P, T>>>>,
-    /// Held by the one call that makes the object; the others queue.
-    making: Lock<()>,
-    recreate: AtomicBool,
-}
-
-impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
-    pub(super) fn plain(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        Self::new(plain(make))
-    }
-
-    pub(super) fn fallible<E, F, R>(make: F) -> Self
-    where
-        E: std::fmt::Display + Send + 'static,
-        F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        Self::new(fallible(make))
-    }
-
-    fn new(factory: Factory<T>) -> Self {
-        Self {
-            factory,
-            profile: Arc::new(Profile::new(P::interface())),
-            current: Mutex::new(None),
-            making: Lock::new(()),
-            recreate: AtomicBool::new(false),
-        }
-    }
-
-    /// The object, if there is one that can be called.
-    fn ready(&self) -> Option<Arc<Face<P, T>>> {
-        let current = self
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
-        let spent = self.recreate.load(Ordering::Relaxed) && current.is_poisoned();
-        (!spent).then_some(current)
-    }
-
-    /// Makes the object, unless another call has done so meanwhile.
-    async fn make(&self) -> Result<Arc<Face<P, T>>, Fault> {
-        let (_watch, _turn) = self.making.exclusive().await?;
-        if let Some(face) = self.ready() {
-            return Ok(face);
-        }
-        super::context::begin();
-        let object = (self.factory)().finish().await?;
-        let instance = Arc::new(Instance::new(object, P::interface()));
-        let face = Arc::new(Face::new(instance, Arc::clone(&self.profile)));
-        let before = self
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(Arc::clone(&face));
-        drop(before);
-        Ok(face)
-    }
-}
-
-impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Singleton<P, T> {
-    fn interface(&self) -> &'static InterfaceDescriptor {
-        P::interface()
-    }
-
-    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
-        Ok(self)
-    }
-
-    fn recreate_on_panic(&self) {
-        self.recreate.store(true, Ordering::Relaxed);
-    }
-}
-
-impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> {
-    fn interface(&self) -> &'static InterfaceDescriptor {
-        P::interface()
-    }
-
-    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        if let Some(face) = self.ready() {
-            return face.dispatch(call);
-        }
-        let call = call.into_owned();
-        Box::pin(async move { self.make().await?.dispatch(call).await })
-    }
-
-    fn profile(&self) -> &Arc<Profile> {
-        &self.profile
-    }
-
-    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
-        Ok(self)
-    }
-
-    fn identity(&self) -> usize {
-        std::ptr::from_ref(self).cast::<()>() as usize
-    }
 }
 
 /// A new object for each call.
@@ -269,12 +162,15 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        super::context::begin();
+        context::begin();
         match (self.factory)() {
             Making::Made(object) => self.face(object).dispatch(call),
             Making::Later(making) => {
                 let call = call.into_owned();
-                Box::pin(async move { self.face(making.await?).dispatch(call).await })
+                Box::pin(async move {
+                    context::door().await;
+                    self.face(making.await?).dispatch(call).await
+                })
             }
         }
     }

@@ -7,7 +7,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -40,7 +42,7 @@ impl CallContext {
     /// It is seen by the handler itself, not by tasks that the handler starts.
     pub fn current() -> Option<Self> {
         CURRENT.with_borrow_mut(|current| {
-            let active = current.as_mut()?;
+            let active = &mut current.as_mut()?.active;
             Some(Self {
                 method: active.method,
                 peer: Arc::clone(&active.peer),
@@ -111,7 +113,7 @@ impl fmt::Debug for CallContext {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Active>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Visit>> = const { RefCell::new(None) };
 }
 
 /// The context of a handler between two polls.
@@ -130,7 +132,30 @@ pub(crate) struct Active {
     pub(crate) refusal: Option<(&'static str, Fault)>,
 }
 
-impl Active {
+/// A running call on its way to the user's code.
+pub(crate) struct Visit {
+    pub(crate) active: Active,
+    pub(crate) door: Door,
+}
+
+/// What stands between the object's gate, which the call has passed, and the user's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Open,
+    /// The call is to stop there.
+    Shut,
+    /// It has stopped there.
+    Reached,
+}
+
+impl Visit {
+    pub(crate) fn new(active: Active) -> Self {
+        Self {
+            active,
+            door: Door::Open,
+        }
+    }
+
     /// Puts the context in place while `run` runs, and takes it back.
     ///
     /// `run` must not unwind.
@@ -144,7 +169,7 @@ impl Active {
 
 /// How many calls may wait for the lock of one object, by the host that runs the call here.
 pub(crate) fn queue() -> usize {
-    let of_call = CURRENT.with_borrow(|current| current.as_ref().map(|active| active.queue));
+    let of_call = CURRENT.with_borrow(|current| current.as_ref().map(|visit| visit.active.queue));
     of_call.unwrap_or_else(|| Limits::default().queued_per_object)
 }
 
@@ -153,7 +178,7 @@ pub(crate) fn holds(token: LockToken) -> bool {
     CURRENT.with_borrow(|current| {
         current
             .as_ref()
-            .is_some_and(|active| active.locks.contains(token))
+            .is_some_and(|visit| visit.active.locks.contains(token))
     })
 }
 
@@ -161,7 +186,7 @@ pub(crate) fn holds(token: LockToken) -> bool {
 pub(crate) fn hold(token: LockToken) -> Result<(), Fault> {
     CURRENT.with_borrow_mut(|current| match current {
         None => Ok(()),
-        Some(active) => {
+        Some(Visit { active, .. }) => {
             let text = "the call stands below too many locked objects";
             let full = || Fault::refused(ErrorKind::ResourceExhausted, text);
             active.locks = active.locks.with(token).ok_or_else(full)?;
@@ -173,30 +198,68 @@ pub(crate) fn hold(token: LockToken) -> Result<(), Fault> {
 /// Notes that the user's code begins.
 pub(crate) fn begin() {
     CURRENT.with_borrow_mut(|current| {
-        if let Some(active) = current {
-            active.started = true;
+        if let Some(visit) = current {
+            visit.active.started = true;
         }
     });
 }
 
-/// Sets what the caller of the running call is told in place of its error.
+/// Waits at the door until it is open, and notes that the user's code begins.
+///
+/// Nobody is woken when the door opens: who shut it polls again.
+pub(crate) async fn door() {
+    poll_fn(|_| {
+        CURRENT.with_borrow_mut(|current| match current {
+            Some(visit) if visit.door != Door::Open => {
+                visit.door = Door::Reached;
+                Poll::Pending
+            }
+            Some(visit) => {
+                visit.active.started = true;
+                Poll::Ready(())
+            }
+            None => Poll::Ready(()),
+        })
+    })
+    .await;
+}
+
+/// Lets a part of the running call go to its door once, and no further.
+pub(crate) fn approach<T>(part: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    let before = set_door(Door::Shut);
+    let polled = part();
+    if let Some(before) = before {
+        set_door(before);
+    }
+    polled
+}
+
+/// Sets the running call's door, and gives what it was.
+fn set_door(door: Door) -> Option<Door> {
+    CURRENT.with_borrow_mut(|current| {
+        let visit = current.as_mut()?;
+        Some(std::mem::replace(&mut visit.door, door))
+    })
+}
+
+/// Sets what the caller of `constructor` is told in place of its error, if that is what runs.
 pub(crate) fn refuse(constructor: &'static str, fault: Fault) {
     CURRENT.with_borrow_mut(|current| {
-        if let Some(active) = current {
-            active.refusal = Some((constructor, fault));
+        if let Some(visit) = current {
+            visit.active.refusal = Some((constructor, fault));
         }
     });
 }
 
 /// Takes what was set by [`refuse`].
 pub(crate) fn take_refusal() -> Option<(&'static str, Fault)> {
-    CURRENT.with_borrow_mut(|current| current.as_mut()?.refusal.take())
+    CURRENT.with_borrow_mut(|current| current.as_mut()?.active.refusal.take())
 }
 
 /// What a call made here inherits: the moment its caller stops waiting, and the locks above it.
 pub(crate) fn inherited() -> (Option<Instant>, LockTokens) {
     CURRENT.with_borrow(|current| match current {
-        Some(active) => (Some(active.deadline), active.locks.clone()),
+        Some(Visit { active, .. }) => (Some(active.deadline), active.locks.clone()),
         None => (None, LockTokens::default()),
     })
 }

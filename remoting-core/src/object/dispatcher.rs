@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::class::{Activated, ActivatedWith, Existing, SingleCall, Singleton};
+use super::class::{Activated, ActivatedWith, Existing, SingleCall};
+use super::singleton::Singleton;
 use super::{
     Class, Construct, ConstructWith, Dispatch, Face, Instance, Profile, Publication, Shared,
 };

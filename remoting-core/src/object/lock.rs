@@ -48,6 +48,11 @@ impl<T> Lock<T> {
         self.post.poisoned.load(Ordering::Acquire)
     }
 
+    /// Whether the running call, or one above it, has gone in here.
+    pub(crate) fn is_above(&self) -> bool {
+        context::holds(self.post.token)
+    }
+
     /// Waits for a place beside other shared calls.
     pub(crate) async fn shared(&self) -> Result<SharedGuard<T>, Fault> {
         let pass = self.post.clone().enter(Mode::Shared).await?;

@@ -16,6 +16,7 @@ mod instance;
 mod lock;
 mod profile;
 mod running;
+mod singleton;
 mod workers;
 
 use std::future::Future;
@@ -40,7 +41,7 @@ pub use dispatcher::Dispatcher;
 pub(crate) use instance::Face;
 pub(crate) use instance::Instance;
 pub(crate) use profile::Profile;
-pub(crate) use running::{Running, supervise};
+pub(crate) use running::{Approach, Running, supervise, wait_at_door};
 pub(crate) use workers::{Permit, Workers};
 
 /// A future with a name that does not matter.

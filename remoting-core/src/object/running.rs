@@ -5,16 +5,16 @@
 //! its end, sees that nobody waits, and is cut only at the host's cap.
 
 use std::any::Any;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::context::Active;
+use super::context::{Active, Door, Visit};
 use super::{Pinned, Profile, internal, profile};
 use crate::clock;
 use crate::descriptor::MethodDescriptor;
@@ -26,8 +26,18 @@ use crate::session::{CancelReason, Cancellation};
 /// A call that has been dispatched, between two polls.
 pub(crate) struct Running<R = Payload> {
     future: Option<Pinned<'static, Result<R, Fault>>>,
-    context: Option<Active>,
+    context: Option<Visit>,
     method: &'static MethodDescriptor,
+}
+
+/// How far a call has come that goes no further than to its door.
+pub(crate) enum Approach<R = Payload> {
+    /// It ended before the user's code began.
+    Ended(Result<R, Fault>),
+    /// It waits, in its turn, to be let in to the object.
+    AtGate,
+    /// It is inside, and the user's code is next.
+    AtDoor,
 }
 
 impl<R: Send + 'static> Running<R> {
@@ -37,12 +47,12 @@ impl<R: Send + 'static> Running<R> {
         dispatch: impl FnOnce() -> Pinned<'static, Result<R, Fault>>,
     ) -> Self {
         let method = context.method;
-        let mut context = Some(context);
-        let started = Active::during(&mut context, || catch_unwind(AssertUnwindSafe(dispatch)));
+        let mut context = Some(Visit::new(context));
+        let started = Visit::during(&mut context, || catch_unwind(AssertUnwindSafe(dispatch)));
         let future = started.unwrap_or_else(|panic| {
             let text = panic_text(&*panic);
             forget(panic);
-            if context.as_ref().is_some_and(|context| context.started) {
+            if context.as_ref().is_some_and(|visit| visit.active.started) {
                 let what = format!("making the object of `{}` panicked", method.name);
                 return Box::pin(std::future::ready(Err(internal(method.name, &what, &text))));
             }
@@ -63,14 +73,40 @@ impl<R: Send + 'static> Running<R> {
 
     /// Whether the user's code has begun.
     fn has_started(&self) -> bool {
-        self.context.as_ref().is_some_and(|context| context.started)
+        self.context
+            .as_ref()
+            .is_some_and(|visit| visit.active.started)
     }
 
     /// The handle by which the call is told that nobody waits for it.
     pub(crate) fn cancellation(&mut self) -> Arc<Cancellation> {
         match &mut self.context {
-            Some(context) => Arc::clone(context.cancellation.get_or_insert_default()),
+            Some(visit) => Arc::clone(visit.active.cancellation.get_or_insert_default()),
             None => Arc::default(),
+        }
+    }
+
+    /// Polls a call up to its door: it takes its place at the object's gate, and no code of the
+    /// user's runs.
+    pub(crate) fn approach(&mut self, cx: &mut Context<'_>) -> Approach<R> {
+        self.set_door(Door::Shut);
+        match self.poll(cx) {
+            Poll::Ready(result) => Approach::Ended(result),
+            Poll::Pending => match &self.context {
+                Some(visit) if visit.door == Door::Reached => Approach::AtDoor,
+                _ => Approach::AtGate,
+            },
+        }
+    }
+
+    /// Lets the call go on past its door from its next poll on.
+    pub(crate) fn open_door(&mut self) {
+        self.set_door(Door::Open);
+    }
+
+    fn set_door(&mut self, door: Door) {
+        if let Some(visit) = &mut self.context {
+            visit.door = door;
         }
     }
 
@@ -81,7 +117,7 @@ impl<R: Send + 'static> Running<R> {
                 "the call has ended already",
             )));
         };
-        let polled = Active::during(&mut self.context, || {
+        let polled = Visit::during(&mut self.context, || {
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
         });
         match polled {
@@ -120,7 +156,7 @@ impl<R> Running<R> {
     /// Drops what is left of the call, whose `Drop`s may panic too.
     fn drop_future(&mut self) {
         if let Some(future) = self.future.take() {
-            let dropped = Active::during(&mut self.context, || {
+            let dropped = Visit::during(&mut self.context, || {
                 catch_unwind(AssertUnwindSafe(|| drop(future)))
             });
             if let Err(panic) = dropped {
@@ -149,30 +185,92 @@ pub(crate) async fn supervise<R: Send + 'static>(
     cap: Instant,
     mut timed: Option<(Arc<Profile>, usize)>,
 ) -> Result<R, Fault> {
-    let cancellation = running.cancellation();
-    let mut hard: Option<Pin<Box<Sleep>>> = None;
+    let mut rule = Rule::of(&mut running, cap);
     poll_fn(move |cx| {
-        if let Some(reason) = reason_to_cut(&running, &cancellation, cx) {
-            return Poll::Ready(Err(Fault::Error(running.cut(reason))));
-        }
-        if cancellation.reason().is_some() {
-            let hard = hard.get_or_insert_with(|| Box::pin(sleep_until(cap.into())));
-            if hard.as_mut().poll(cx).is_ready() {
-                // Where a session keeps the time, it was not quick enough to say, and count, so.
-                let error = running.cut(CancelReason::Cap);
-                return Poll::Ready(Err(Fault::Error(error.with_source(Reached::MaxDeadline))));
-            }
+        if let Some(fault) = rule.apply(&mut running, cx) {
+            return Poll::Ready(Err(fault));
         }
         let began = clock::now();
         let polled = running.poll(cx);
         let took = clock::now().saturating_duration_since(began);
         match timed.take() {
             Some((profile, index)) => profile.note(index, running.method.name, took),
+            // Those that block have a thread to themselves.
+            None if running.method.blocking => {}
             None => profile::watch(running.method.name, took),
         }
         polled
     })
     .await
+}
+
+/// Brings a call to its door and keeps it there until `place` is there for it.
+///
+/// The place is asked for when the call has come to the door, so that calls which wait for an
+/// object keep none from those who do not.
+///
+/// # Errors
+///
+/// How the call ended, if it did so by itself or was cut.
+pub(crate) async fn wait_at_door<R: Send + 'static, P>(
+    running: &mut Running<R>,
+    cap: Instant,
+    place: impl Future<Output = P>,
+) -> Result<P, Result<R, Fault>> {
+    let mut rule = Rule::of(running, cap);
+    let mut place = pin!(place);
+    let mut arrived = false;
+    poll_fn(move |cx| {
+        if let Some(fault) = rule.apply(running, cx) {
+            return Poll::Ready(Err(Err(fault)));
+        }
+        if !arrived {
+            match running.approach(cx) {
+                Approach::Ended(result) => return Poll::Ready(Err(result)),
+                Approach::AtGate => return Poll::Pending,
+                Approach::AtDoor => arrived = true,
+            }
+        }
+        place.as_mut().poll(cx).map(Ok)
+    })
+    .await
+}
+
+/// The one rule, for one call.
+struct Rule {
+    cancellation: Arc<Cancellation>,
+    cap: Instant,
+    hard: Option<Pin<Box<Sleep>>>,
+}
+
+impl Rule {
+    fn of<R: Send + 'static>(running: &mut Running<R>, cap: Instant) -> Self {
+        Self {
+            cancellation: running.cancellation(),
+            cap,
+            hard: None,
+        }
+    }
+
+    /// Cuts the call if the rule says so, and gives what its caller is told then.
+    fn apply<R: Send + 'static>(
+        &mut self,
+        running: &mut Running<R>,
+        cx: &mut Context<'_>,
+    ) -> Option<Fault> {
+        if let Some(reason) = reason_to_cut(running, &self.cancellation, cx) {
+            return Some(Fault::Error(running.cut(reason)));
+        }
+        self.cancellation.reason()?;
+        let cap = self.cap.into();
+        let hard = self.hard.get_or_insert_with(|| Box::pin(sleep_until(cap)));
+        if hard.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        // Where a session keeps the time, it was not quick enough to say, and count, so.
+        let error = running.cut(CancelReason::Cap);
+        Some(Fault::Error(error.with_source(Reached::MaxDeadline)))
+    }
 }
 
 /// Decides whether a call is to be cut now, and makes sure to be woken when that may change.

@@ -1,8 +1,9 @@
 //! Where handlers run: here, on a task, or on a thread that may block.
 //!
 //! A handler is polled once where its call was read. Most end there, and cost
-//! neither a task nor a wake-up. One that waits goes on as a task; one whose method
-//! is known to take long, or is `#[blocking]`, never starts here at all.
+//! neither a task nor a wake-up. One that waits goes on as a task. One whose method
+//! is known to take long, or is `#[blocking]`, takes its place at the object here, in
+//! its turn, and goes no further: what the user wrote runs on a task or a thread.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-use super::{Profile, Running, supervise};
+use super::{Approach, Profile, Running, supervise, wait_at_door};
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::limits::{Counters, Limits};
@@ -83,7 +84,14 @@ impl Workers {
         let (profile, index) = profile;
         let blocking = running.method().blocking;
         let slow = profile.is_slow(index);
-        if !blocking && !slow {
+        let mut at_door = false;
+        if blocking || slow {
+            match running.approach(&mut Context::from_waker(Waker::noop())) {
+                Approach::Ended(result) => return Some(result),
+                Approach::AtGate => {}
+                Approach::AtDoor => at_door = true,
+            }
+        } else {
             let polled = running.poll(&mut Context::from_waker(Waker::noop()));
             let began = std::mem::replace(now, clock::now());
             let took = now.saturating_duration_since(began);
@@ -93,48 +101,62 @@ impl Workers {
             }
         }
         let finish = detach(running.cancellation());
-        let timed = slow.then(|| (Arc::clone(profile), index));
-        let supervised = supervise(running, self.cap(*now), timed);
+        let end = move |result| {
+            drop(permit);
+            finish(result);
+        };
+        let cap = self.cap(*now);
         if blocking {
-            self.block(supervised, permit, finish);
+            self.block(running, at_door, cap, end);
         } else {
-            tokio::spawn(async move {
-                let result = supervised.await;
-                drop(permit);
-                finish(result);
-            });
+            running.open_door();
+            let timed = slow.then(|| (Arc::clone(profile), index));
+            let supervised = supervise(running, cap, timed);
+            tokio::spawn(async move { end(supervised.await) });
         }
         None
     }
 
-    /// Runs a call on a thread that it may block, when there is room for one more.
-    fn block<F>(
-        &self,
-        supervised: impl Future<Output = ReplyMessage> + Send + 'static,
-        permit: Permit,
-        finish: F,
-    ) where
+    /// Runs a call on a thread that it may block, when it is at its door and there is room for one more.
+    fn block<F>(&self, mut running: Running, at_door: bool, cap: Instant, end: F)
+    where
         F: FnOnce(ReplyMessage) + Send + 'static,
     {
-        let runtime = tokio::runtime::Handle::current();
-        let run = move |place| {
-            tokio::task::spawn_blocking(move || {
-                let result = runtime.block_on(supervised);
-                drop((permit, place));
-                finish(result);
-            });
-        };
         let room = Arc::clone(&self.blocking);
-        if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
-            return run(place);
+        if at_door {
+            if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+                return on_thread(running, cap, place, end);
+            }
         }
-        self.counters.blocking_threads.add();
+        let counters = Arc::clone(&self.counters);
         tokio::spawn(async move {
-            if let Ok(place) = room.acquire_owned().await {
-                run(place);
+            let place = async {
+                if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+                    return Ok(place);
+                }
+                counters.blocking_threads.add();
+                room.acquire_owned().await
+            };
+            match wait_at_door(&mut running, cap, place).await {
+                Ok(place) => on_thread(running, cap, place, end),
+                Err(result) => end(result),
             }
         });
     }
+}
+
+/// Runs the rest of a call on a thread of its own, for as long as it has `place`.
+fn on_thread<F>(mut running: Running, cap: Instant, place: impl Send + 'static, end: F)
+where
+    F: FnOnce(ReplyMessage) + Send + 'static,
+{
+    running.open_door();
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let result = runtime.block_on(supervise(running, cap, None));
+        drop(place);
+        end(result);
+    });
 }
 
 /// Room for one running call, given back on drop.

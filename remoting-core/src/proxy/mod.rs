@@ -24,7 +24,7 @@ pub(crate) use endpoint::{
 };
 pub use options::CallOptions;
 pub use reference::{Activator, Reference};
-pub(crate) use wait::{OnRuntime, runtime};
+pub(crate) use wait::{OnRuntime, own_runtime, runtime};
 
 /// Implemented by generated code: what makes a type a proxy.
 pub trait Stub: Clone + Send + Sync + 'static {

@@ -42,6 +42,11 @@ impl Wake for Unpark {
 ///
 /// Ours has one thread, is started when it is first needed, and lives as long as the process.
 pub(crate) fn runtime() -> Handle {
+    Handle::try_current().unwrap_or_else(|_| own_runtime())
+}
+
+/// The runtime of our own.
+pub(crate) fn own_runtime() -> Handle {
     static OWN: LazyLock<Runtime> = LazyLock::new(|| {
         let mut builder = Builder::new_multi_thread();
         builder
@@ -52,7 +57,7 @@ pub(crate) fn runtime() -> Handle {
             .build()
             .expect("the system lets the process start one more thread")
     });
-    Handle::try_current().unwrap_or_else(|_| OWN.handle().clone())
+    OWN.handle().clone()
 }
 
 /// A future that finds a runtime wherever it is polled.
