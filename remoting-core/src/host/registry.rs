@@ -129,9 +129,12 @@ impl Registry {
             object,
             marshalled,
         };
-        self.place(name, marshalled, offer)
+        let left = self
+            .place(name, marshalled, offer)
             .map_err(|(_refused, error)| error)?;
-        tracing::debug!(target: "remoting::host", name, "published");
+        if matches!(left, Offer::Gone(_)) {
+            tracing::debug!(target: "remoting::host", name, "published");
+        }
         Ok(())
     }
 
@@ -297,3 +300,6 @@ impl Drop for ObjectRoom {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, feature = "macros"))]
+mod tests;
