@@ -112,3 +112,6 @@ impl std::fmt::Debug for RunUntil {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "macros"))]
+mod tests;
