@@ -125,13 +125,13 @@ fn write_small(out: &mut Vec<u8>, message: &Message<'_>) -> bool {
 /// The block that says what `header` says, unless it holds what has no writer yet,
 /// or tells a default that a writer leaves out.
 fn block(header: &Header<'_>) -> Option<HeaderBlock> {
-    let raw = [header.trace, header.idempotency_key, header.references];
+    let raw = [header.trace, header.idempotency_key];
     let default =
         header.codec == Some(DEFAULT_CODEC) || header.deadline_ms == Some(DEFAULT_DEADLINE_MS);
     if raw.iter().any(Option::is_some) || header.unknown_critical.is_some() || default {
         return None;
     }
-    let mut block = HeaderBlock::new();
+    let mut block = HeaderBlock::new().with_references(header.references.iter());
     header
         .codec
         .into_iter()
@@ -141,6 +141,7 @@ fn block(header: &Header<'_>) -> Option<HeaderBlock> {
         .into_iter()
         .for_each(|left| block.set_deadline_ms(left));
     block.set_locks(&header.locks);
+    block.set_depth(header.depth);
     for (name, value) in header.user.iter() {
         block
             .add_pair(name, value)

@@ -74,8 +74,11 @@ pub mod __private {
     pub use crate::formatter::{Blob, ByteVec, Defaulted, Text};
     pub use crate::host::activate_registered;
     pub use crate::object::{
-        ArgumentBytes, Construct, ConstructWith, Constructed, ConstructorCall, Dispatch,
-        Dispatched, IncomingCall, Shared, bytes, not_activatable, pin,
+        ArgumentBytes, Construct, ConstructWith, ConstructorCall, Dispatch, Dispatched,
+        IncomingCall, Made, Shared, bytes, not_activatable, pin,
     };
-    pub use crate::proxy::{Activatable, Activator, Call, Outcome, Reference, Stub, Value};
+    pub use crate::proxy::{
+        Activatable, Activator, Call, Outcome, Read, Reference, Stub, Value, Written, alight, board,
+    };
+    pub use serde::{Deserialize, Deserializer as Reader, Serialize, Serializer as Writer};
 }

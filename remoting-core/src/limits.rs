@@ -60,6 +60,8 @@ limits! {
     calls_per_session: usize = 1024;
     /// How many calls of all sessions together a host runs at once.
     calls_per_host: usize = 16_384;
+    /// How many calls may stand above one, each made by the handler of the one before it.
+    call_depth: usize = 16;
     /// How many calls may wait for the lock of one object.
     queued_per_object: usize = 1024;
     /// How many connections a host accepts at once.
@@ -163,7 +165,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 26);
+        assert_eq!(counters.all().len(), 27);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

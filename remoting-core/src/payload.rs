@@ -1,17 +1,26 @@
 //! The bytes of one call's arguments or result.
 //!
 //! Most calls are small, and a small payload lives inside the value that carries
-//! it: no allocation. A larger one moves to the heap once and stays there.
+//! it: no allocation. A larger one moves to the heap once and stays there. Objects that
+//! go along by reference are attached; what they are only the layers above know.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// How many bytes fit without an allocation.
-const INLINE: usize = 62;
+const INLINE: usize = 54;
 
-/// Encoded arguments or an encoded result.
+/// Encoded arguments or an encoded result, with the objects that they refer to.
 #[derive(Clone)]
-pub struct Payload(Repr);
+pub struct Payload {
+    bytes: Repr,
+    attached: Option<Arc<Attached>>,
+}
+
+/// Behind one thin pointer, so that payloads without references stay small.
+struct Attached(Box<dyn Any + Send + Sync>);
 
 #[derive(Clone)]
 enum Repr {
@@ -22,16 +31,19 @@ enum Repr {
 impl Payload {
     /// Makes an empty payload.
     pub const fn new() -> Self {
-        Self(Repr::Inline {
-            length: 0,
-            bytes: [0; INLINE],
-        })
+        Self {
+            bytes: Repr::Inline {
+                length: 0,
+                bytes: [0; INLINE],
+            },
+            attached: None,
+        }
     }
 
     /// The bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        match &self.0 {
+        match &self.bytes {
             Repr::Inline { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
             Repr::Heap(bytes) => bytes,
         }
@@ -50,7 +62,7 @@ impl Payload {
     /// Appends `more`.
     #[inline]
     pub fn extend_from_slice(&mut self, more: &[u8]) {
-        match &mut self.0 {
+        match &mut self.bytes {
             Repr::Heap(bytes) => bytes.extend_from_slice(more),
             Repr::Inline { length, bytes } => {
                 let free = bytes.get_mut(usize::from(*length)..).unwrap_or_default();
@@ -73,7 +85,28 @@ impl Payload {
         let mut heap = Vec::with_capacity(total.max(4 * INLINE));
         heap.extend_from_slice(self.as_slice());
         heap.extend_from_slice(more);
-        self.0 = Repr::Heap(heap);
+        self.bytes = Repr::Heap(heap);
+    }
+
+    /// Attaches the objects that the bytes refer to, in place of others.
+    pub(crate) fn attach(&mut self, attachment: impl Any + Send + Sync) {
+        self.attached = Some(Arc::new(Attached(Box::new(attachment))));
+    }
+
+    /// What is attached, if it is an `A`.
+    pub(crate) fn attached<A: Any>(&self) -> Option<&A> {
+        self.attached.as_ref()?.0.downcast_ref()
+    }
+
+    /// Whether anything is attached.
+    pub(crate) const fn has_attached(&self) -> bool {
+        self.attached.is_some()
+    }
+
+    /// Takes off what is attached, if it is an `A` and no clone of the payload has it too.
+    pub(crate) fn detach<A: Any>(&mut self) -> Option<A> {
+        let attached = Arc::into_inner(self.attached.take()?)?;
+        attached.0.downcast().ok().map(|attachment| *attachment)
     }
 }
 
@@ -93,7 +126,10 @@ impl From<&[u8]> for Payload {
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Heap(bytes))
+        Self {
+            bytes: Repr::Heap(bytes),
+            attached: None,
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct CallMessage {
     pub headers: Vec<(String, String)>,
     /// The locks that the callers of this call hold.
     pub locks: LockTokens,
+    /// How many calls stand above this one.
+    pub depth: u32,
     /// The encoded arguments.
     pub payload: Payload,
 }
@@ -52,6 +54,7 @@ impl CallMessage {
             deadline,
             headers: Vec::new(),
             locks: LockTokens::default(),
+            depth: 0,
             payload: Payload::new(),
         }
     }

@@ -15,4 +15,6 @@ mod pair;
 mod proxies;
 mod publishing;
 mod reentrancy;
+mod references;
 mod servers;
+mod tower;

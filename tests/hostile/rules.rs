@@ -64,6 +64,7 @@ fn headers() -> Vec<(Violation, Vec<u8>)> {
     let pair = [10, 2, 1, b'a'];
     vec![
         (Violation::HeaderKeyTwice, with_entries(&[2, 1, 9, 2, 1, 9])),
+        (Violation::BadReferences, with_entries(&[3, 1, 9])),
         (Violation::BadTrace, with_entries(&[4, 1, 0])),
         (Violation::BadIdempotencyKey, with_entries(&[5, 0])),
         (Violation::TooManyPairs, with_entries(&pair.repeat(65))),

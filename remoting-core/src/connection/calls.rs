@@ -5,13 +5,13 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use super::submit::{Deferred, Started, Submission, Wakers};
-use super::{Connection, SlotEndpoint, Then, apply};
+use super::{Connection, Export, SlotEndpoint, Then, apply};
 use crate::clock;
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
-use crate::formatter::FormatterRef;
 use crate::id::{CallId, Slot};
-use crate::proxy::{CallState, Fetched, Flight, Reference, RequestKind, Wire};
-use crate::session::{Effects, Outgoing};
+use crate::proxy::{CallState, Fetched, Flight, Reference, Wire};
+use crate::session::{Effects, Lent, Outgoing, Posting};
 use crate::wire::header_block::HeaderBlock;
 use crate::wire::message::Target;
 use crate::wire::resolve::ResolveWhat;
@@ -30,7 +30,6 @@ impl Connection {
     pub(crate) fn poll_call(
         self: &Arc<Self>,
         call: &mut CallState,
-        formatter: &FormatterRef,
         destination: Destination<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
@@ -38,23 +37,26 @@ impl Connection {
             return Arc::clone(wire).poll_reply(*call, cx);
         }
         let mut deferred = Deferred::new();
-        let polled = self.poll_start(call, formatter, destination, cx.waker(), &mut deferred);
+        let lent = self.lent(&call.payload);
+        let polled = self.poll_start(call, &lent, destination, cx.waker(), &mut deferred);
         deferred.settle(self);
         polled
     }
 
     /// Sends a call, or queues it for a place. Ready if it needs no answer, or cannot be sent.
+    ///
+    /// - `lent`: what [`Connection::lent`] says of its payload.
     pub(crate) fn poll_start(
         self: &Arc<Self>,
         call: &mut CallState,
-        formatter: &FormatterRef,
+        lent: &[Lent<Export>],
         destination: Destination<'_>,
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Poll<Result<Fetched, Fault>> {
-        match self.try_start(call, formatter, destination, waker, deferred) {
+        match self.try_start(call, lent, destination, waker, deferred) {
             Ok(Started::Sent(_) | Started::Queued) => Poll::Pending,
-            Ok(Started::Posted) => Poll::Ready(Ok(Fetched::nothing(formatter))),
+            Ok(Started::Posted) => Poll::Ready(Ok(Fetched::nothing(&call.formatter))),
             Err(fault) => Poll::Ready(Err(fault)),
         }
     }
@@ -62,30 +64,32 @@ impl Connection {
     fn try_start(
         self: &Arc<Self>,
         call: &mut CallState,
-        formatter: &FormatterRef,
+        lent: &[Lent<Export>],
         destination: Destination<'_>,
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Result<Started, Fault> {
         let now = call.now();
-        let header = header_of(call, formatter, now)?;
+        let header = header_of(call, now)?;
         // Lent out for the time of the submission; a call that is queued needs it again.
         let payload = std::mem::take(&mut call.payload);
-        let submission = submission_of(call, destination, &header, payload.as_slice())?;
+        let submission = submission_of(call, destination, &header, payload.as_slice());
         // The RESOLVE of a call's own proxy may be under way beside it.
         let beside_resolve = matches!(destination, Destination::Target(Target::Answer(_)));
         let wakers = Wakers {
             answer: waker,
             place: waker,
         };
-        let started = self.submit(
-            call,
-            &submission,
-            wakers,
-            now,
-            1 + usize::from(beside_resolve),
-            deferred,
-        );
+        let started = submission.and_then(|submission| {
+            self.submit(
+                call,
+                (&submission, lent),
+                wakers,
+                now,
+                1 + usize::from(beside_resolve),
+                deferred,
+            )
+        });
         call.payload = payload;
         match started {
             Ok(Started::Sent(id)) => {
@@ -108,7 +112,7 @@ impl Connection {
     /// - `cx`: of the task of `call`.
     pub(crate) fn resolve(
         self: &Arc<Self>,
-        name: &str,
+        (name, interface): (&str, &'static InterfaceDescriptor),
         call: &mut CallState,
         waker: &Waker,
         cx: &Context<'_>,
@@ -117,8 +121,8 @@ impl Connection {
         let header = HeaderBlock::new();
         let submission = Submission::Ask(Outgoing::Resolve {
             what: ResolveWhat::Name,
-            interface: call.interface.id,
-            signature: call.interface.signature,
+            interface: interface.id,
+            signature: interface.signature,
             key: name.as_bytes(),
             header: &header,
             payload: &[],
@@ -127,7 +131,7 @@ impl Connection {
             answer: waker,
             place: cx.waker(),
         };
-        match self.submit(call, &submission, wakers, clock::now(), 0, deferred)? {
+        match self.submit(call, (&submission, &[]), wakers, clock::now(), 0, deferred)? {
             Started::Sent(id) => {
                 call.flight = Flight::Grounded;
                 Ok(Some(id))
@@ -175,19 +179,17 @@ fn submission_of<'a>(
     header: &'a HeaderBlock,
     payload: &'a [u8],
 ) -> Result<Submission<'a>, Fault> {
-    let method = call
-        .method()
+    let id = call
+        .method_id()
         .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-    let (id, interface) = (method.id, call.interface);
+    let interface = call.interface;
     Ok(match destination {
-        Destination::Target(target) if method.oneway && call.kind == RequestKind::Method => {
-            Submission::Post {
-                target,
-                method: id,
-                header,
-                payload,
-            }
-        }
+        Destination::Target(target) if call.is_oneway() => Submission::Post(Posting {
+            target,
+            method: id,
+            header,
+            payload,
+        }),
         Destination::Target(target) => Submission::Ask(Outgoing::Call {
             target,
             method: id,
@@ -206,21 +208,17 @@ fn submission_of<'a>(
 }
 
 /// Writes down what goes along with a call.
-fn header_of(
-    call: &CallState,
-    formatter: &FormatterRef,
-    now: Instant,
-) -> Result<HeaderBlock, Fault> {
+fn header_of(call: &CallState, now: Instant) -> Result<HeaderBlock, Fault> {
     let left = call.deadline.unwrap_or(now).saturating_duration_since(now);
     let mut header = HeaderBlock::new();
-    header.set_codec(formatter.codec().0);
+    header.set_codec(call.formatter.codec().0);
     let millis = left.as_nanos().div_ceil(1_000_000);
     header.set_deadline_ms(u64::try_from(millis).unwrap_or(u64::MAX));
     // Nobody waits for a oneway call, so it may wait for the locks of its own callers.
-    let awaited = call.method().is_some_and(|method| !method.oneway);
-    if awaited && !call.locks.is_empty() {
+    if !call.is_oneway() && !call.locks.is_empty() {
         header.set_locks(&call.locks);
     }
+    header.set_depth(call.depth);
     for (name, value) in call.options.iter().flat_map(|options| &options.headers) {
         header
             .add_pair(name, value)
@@ -243,6 +241,17 @@ impl Wire for Connection {
         apply(effects);
         let Poll::Ready(reply) = polled else {
             return Poll::Pending;
+        };
+        let reply = match reply {
+            Ok(mut reply) => {
+                self.unpack(&mut reply.payload);
+                Ok(reply)
+            }
+            Err(Fault::App(mut payload)) => {
+                self.unpack(&mut payload);
+                Err(Fault::App(payload))
+            }
+            Err(fault) => Err(fault),
         };
         Poll::Ready(reply.map(|reply| {
             Fetched {

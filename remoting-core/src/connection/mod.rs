@@ -10,6 +10,7 @@ mod aftermath;
 mod calls;
 mod driver;
 mod outbound;
+mod references;
 mod serve;
 mod slot;
 mod submit;

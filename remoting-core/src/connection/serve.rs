@@ -10,7 +10,9 @@ use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
 use crate::object::context::{Active, Headers};
-use crate::object::{Bytes, ConstructorCall, Permit, RawCall, Running, ServerObject, supervise};
+use crate::object::{
+    Bytes, ConstructorCall, Permit, RawCall, Running, ServerObject, check_depth, supervise,
+};
 use crate::session::{Effects, IncomingKey, IncomingRequest, IncomingResolve, QueuedCall};
 use crate::sink::ReplyMessage;
 use crate::wire::header::Header;
@@ -25,6 +27,7 @@ struct Arrived<'f> {
     codec: u8,
     locks: LockTokens,
     headers: Headers,
+    depth: u32,
     payload: Bytes<'f>,
     deadline: Instant,
 }
@@ -37,9 +40,7 @@ impl Connection {
         now: &mut Instant,
     ) {
         let key = call.key;
-        if let Err(fault) = check(&call.header) {
-            return self.reply(key, Err(fault), *now);
-        }
+        let references = call.references;
         let arrived = Arrived {
             key,
             target: call.target,
@@ -47,14 +48,16 @@ impl Connection {
             codec: call.header.codec_or_default(),
             headers: headers_of(&call.header),
             locks: call.header.locks,
-            payload: Bytes::Borrowed(call.payload),
+            payload: self.arguments(call.payload, references),
+            depth: call.header.depth,
             deadline: call.deadline,
         };
         self.run(arrived, now);
     }
 
     /// Runs a call that had to wait for its object.
-    fn serve_queued(self: &Arc<Self>, call: QueuedCall<Export>) {
+    fn serve_queued(self: &Arc<Self>, mut call: QueuedCall<Export>) {
+        self.unpack(&mut call.payload);
         let arrived = Arrived {
             key: call.key,
             target: call.target,
@@ -65,6 +68,7 @@ impl Connection {
                 .filter(|pairs| !pairs.is_empty())
                 .map(Arc::new),
             payload: Bytes::Owned(call.payload),
+            depth: call.depth,
             deadline: call.deadline,
         };
         self.run(arrived, &mut clock::now());
@@ -85,10 +89,10 @@ impl Connection {
         now: &mut Instant,
     ) -> Result<Option<ReplyMessage>, Fault> {
         let object = call.target.object.target()?;
-        let interface = object.interface();
-        let Some((index, method)) = interface.method(call.method) else {
+        let Some((index, method)) = object.method(call.method) else {
             return Err(Fault::of(ErrorKind::NoSuchMethod));
         };
+        self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?;
         let context = Active {
             method,
@@ -96,6 +100,7 @@ impl Connection {
             deadline: call.deadline,
             headers: call.headers,
             locks: call.locks,
+            depth: call.depth,
             queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
@@ -127,6 +132,11 @@ impl Connection {
             }))
     }
 
+    /// Refuses a call that stands below too many others.
+    fn check_depth(&self, depth: u32) -> Result<(), Fault> {
+        check_depth(depth, &self.limits, &self.counters)
+    }
+
     fn scan_limits(&self) -> ScanLimits {
         ScanLimits {
             depth: self.limits.depth,
@@ -135,19 +145,24 @@ impl Connection {
     }
 
     /// Answers a call where its frame was read; the reader flushes.
-    fn reply(&self, key: IncomingKey, result: ReplyMessage, now: Instant) {
+    fn reply(self: &Arc<Self>, key: IncomingKey, result: ReplyMessage, now: Instant) {
+        let lent = match &result {
+            Ok(payload) | Err(Fault::App(payload)) => self.lent(payload),
+            Err(Fault::Error(_)) => Vec::new(),
+        };
+        let mut effects = Effects::new();
         let ended = {
             let mut state = self.lock();
             let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
-            state
-                .session
-                .reply(key, result.as_ref().map(|payload| payload.as_slice()), now);
+            let bytes = result.as_ref().map(|payload| payload.as_slice());
+            state.session.reply(key, bytes, &lent, now, &mut effects);
             if bad {
                 state.session.bad_request(now).err()
             } else {
                 None
             }
         };
+        apply(effects);
         if let Some(end) = ended {
             self.shut(end);
         }
@@ -169,7 +184,7 @@ impl Connection {
     }
 
     /// Answers a call that ran as a task.
-    fn finish(&self, key: IncomingKey, result: ReplyMessage) {
+    fn finish(self: &Arc<Self>, key: IncomingKey, result: ReplyMessage) {
         self.reply(key, result, clock::now());
         let then = {
             let mut state = self.lock();
@@ -180,7 +195,11 @@ impl Connection {
     }
 
     /// Answers a request for an object.
-    pub(super) fn serve_resolve(self: &Arc<Self>, incoming: IncomingResolve<'_>, now: Instant) {
+    pub(super) fn serve_resolve(
+        self: &Arc<Self>,
+        incoming: IncomingResolve<'_, Export>,
+        now: Instant,
+    ) {
         let key = incoming.key;
         match self.try_resolve(incoming, now) {
             Ok(None) => {}
@@ -191,10 +210,9 @@ impl Connection {
 
     fn try_resolve(
         self: &Arc<Self>,
-        incoming: IncomingResolve<'_>,
+        incoming: IncomingResolve<'_, Export>,
         now: Instant,
     ) -> Result<Option<Export>, Fault> {
-        check(&incoming.resolve.header)?;
         let request = &incoming.resolve.request;
         let name = std::str::from_utf8(request.key).unwrap_or_default();
         let interface = request.interface;
@@ -213,7 +231,7 @@ impl Connection {
         self: &Arc<Self>,
         class: &dyn crate::object::Class,
         constructor: MethodId,
-        incoming: IncomingResolve<'_>,
+        incoming: IncomingResolve<'_, Export>,
         now: Instant,
     ) -> Result<Option<Export>, Fault> {
         let interface = class.interface();
@@ -237,6 +255,7 @@ impl Connection {
             deadline: incoming.deadline,
             headers: headers_of(&header),
             locks: header.locks,
+            depth: header.depth,
             queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
@@ -245,14 +264,14 @@ impl Connection {
         let raw = RawCall {
             method,
             index,
-            payload: Bytes::Borrowed(incoming.resolve.payload),
+            payload: self.arguments(incoming.resolve.payload, incoming.references),
             formatter: self
                 .service
                 .formatter(codec)
                 .ok_or_else(|| unreadable_codec(codec))?,
             limits: self.scan_limits(),
         };
-        let mut running = Running::start(context, || class.construct(ConstructorCall(raw)));
+        let mut running = Running::start(context, || class.construct(ConstructorCall::new(raw)));
         if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
             return Ok(Some(Export {
                 object: object?,
@@ -317,14 +336,6 @@ impl Connection {
             self.serve_queued(call);
         }
     }
-}
-
-/// Refuses what asks for something that is not there.
-fn check(header: &Header<'_>) -> Result<(), Fault> {
-    if header.unknown_critical.is_some() || header.references.is_some() {
-        return Err(Fault::of(ErrorKind::Unsupported));
-    }
-    Ok(())
 }
 
 fn unreadable_codec(codec: u8) -> Fault {

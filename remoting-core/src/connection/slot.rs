@@ -46,7 +46,11 @@ impl Endpoint for SlotEndpoint {
         }
         let target = Target::Slot(self.slot);
         self.connection
-            .poll_call(call, &self.formatter, Destination::Target(target), cx)
+            .poll_call(call, Destination::Target(target), cx)
+    }
+
+    fn slot_in(&self, session: usize) -> Option<Slot> {
+        (Arc::as_ptr(&self.connection) as usize == session).then_some(self.slot)
     }
 
     fn identity(&self) -> Identity {

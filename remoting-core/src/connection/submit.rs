@@ -7,23 +7,16 @@ use std::time::Instant;
 
 use super::{Connection, Export, State, Then, apply};
 use crate::error::{ErrorKind, Fault};
-use crate::id::{CallId, MethodId};
+use crate::id::CallId;
 use crate::proxy::{CallState, Flight, Ticket};
-use crate::session::{Effects, Outgoing, Start, WaiterId};
-use crate::wire::header_block::HeaderBlock;
-use crate::wire::message::Target;
+use crate::session::{Effects, Lent, Outgoing, Posting, Start, WaiterId};
 
 /// What is to be sent.
 pub(super) enum Submission<'a> {
     /// A request that has an answer.
     Ask(Outgoing<'a>),
     /// A call that has none.
-    Post {
-        target: Target,
-        method: MethodId,
-        header: &'a HeaderBlock,
-        payload: &'a [u8],
-    },
+    Post(Posting<'a>),
 }
 
 /// What became of a request that was to be sent.
@@ -95,13 +88,14 @@ impl Drop for Place {
 impl Connection {
     /// Sends a request of `call`, or has the call queue for a place.
     ///
+    /// - `lent`: the objects that its payload refers to.
     /// - `answer`: woken when the answer has come.
     /// - `place`: woken when there is a place.
     /// - `alone_with`: with how many requests under way the call is still a lone one.
     pub(super) fn submit(
         self: &Arc<Self>,
         call: &mut CallState,
-        submission: &Submission<'_>,
+        (submission, lent): (&Submission<'_>, &[Lent<Export>]),
         wakers: Wakers<'_>,
         now: Instant,
         alone_with: usize,
@@ -123,6 +117,7 @@ impl Connection {
         }
         let started = state.send(
             submission,
+            lent,
             wakers.answer,
             deadline,
             now,
@@ -166,6 +161,7 @@ impl State {
     fn send(
         &mut self,
         submission: &Submission<'_>,
+        lent: &[Lent<Export>],
         waker: &Waker,
         deadline: Instant,
         now: Instant,
@@ -173,27 +169,20 @@ impl State {
     ) -> Result<Started, Fault> {
         match *submission {
             Submission::Ask(request) => {
-                match self.session.start(request, waker, deadline, now, effects) {
+                match self
+                    .session
+                    .start(request, lent, waker, deadline, now, effects)
+                {
                     Start::Sent(id) => Ok(Started::Sent(id)),
                     Start::Full => Ok(Started::Queued),
                     Start::Refused(error) => Err(Fault::Error(error)),
                 }
             }
-            Submission::Post {
-                target,
-                method,
-                header,
-                payload,
-            } => {
-                match self
-                    .session
-                    .post(target, method, header, payload, now, effects)
-                {
-                    Ok(true) => Ok(Started::Posted),
-                    Ok(false) => Ok(Started::Queued),
-                    Err(error) => Err(Fault::Error(error)),
-                }
-            }
+            Submission::Post(post) => match self.session.post(post, lent, now, effects) {
+                Ok(true) => Ok(Started::Posted),
+                Ok(false) => Ok(Started::Queued),
+                Err(error) => Err(Fault::Error(error)),
+            },
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::connection::{Connection, Deferred};
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::Fault;
 use crate::id::{CallId, Slot};
 use crate::proxy::{CallState, Wire};
@@ -100,12 +101,13 @@ impl Held<'_> {
 
     /// What `call` has to name on `connection`. `None` where there is no place for a RESOLVE now.
     ///
+    /// - `name`: with the interface that it is wanted through.
     /// - `waker`: woken when the RESOLVE is answered; a call has no need of that.
     /// - `cx`: of the task of `call`.
     pub(super) fn target_on(
         &mut self,
         connection: &Arc<Connection>,
-        name: &str,
+        name: (&str, &'static InterfaceDescriptor),
         call: &mut CallState,
         waker: &Waker,
         cx: &Context<'_>,

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::object::context::Active;
-use crate::object::{Bytes, RawCall, Running};
+use crate::object::{Bytes, RawCall, Running, check_depth};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -65,7 +65,9 @@ fn start(
     sender: oneshot::Sender<ReplyMessage>,
 ) -> Result<Option<ReplyMessage>, Fault> {
     let object = registry.entry(&call.object)?.object(call.interface)?;
-    let Some((index, method)) = object.interface().method(call.method) else {
+    let object = object.target()?;
+    check_depth(call.depth, &registry.limits, &registry.counters)?;
+    let Some((index, method)) = object.method(call.method) else {
         return Err(Fault::of(ErrorKind::NoSuchMethod));
     };
     let permit = registry.workers().admit()?;
@@ -80,6 +82,7 @@ fn start(
             .filter(|pairs| !pairs.is_empty())
             .map(Arc::new),
         locks: call.locks,
+        depth: call.depth,
         queue: registry.limits.queued_per_object,
         cancellation: None,
         started: false,

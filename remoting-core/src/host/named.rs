@@ -14,6 +14,7 @@ use crate::connection::{Connection, Deferred, Destination};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
+use crate::id::Slot;
 use crate::limits::Limits;
 use crate::payload::Payload;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, OnRuntime, RequestKind};
@@ -87,30 +88,21 @@ impl NamedEndpoint {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
         if call.kind == RequestKind::Constructor {
-            return connection.poll_call(
-                call,
-                &self.formatter,
-                Destination::Publication(self.url.name()),
-                cx,
-            );
+            let destination = Destination::Publication(self.url.name());
+            return connection.poll_call(call, destination, cx);
         }
         connection.leave_other_queues(call);
+        let lent = connection.lent(&call.payload);
         let mut deferred = Deferred::new();
         let polled = {
             let mut held = self.binding.hold();
-            let name = self.url.name();
+            let name = (self.url.name(), self.interface);
             match held.target_on(connection, name, call, &self.settler, cx, &mut deferred) {
                 Err(fault) => Poll::Ready(Err(fault)),
                 Ok(None) => Poll::Pending,
                 Ok(Some(target)) => {
                     let destination = Destination::Target(target);
-                    connection.poll_start(
-                        call,
-                        &self.formatter,
-                        destination,
-                        cx.waker(),
-                        &mut deferred,
-                    )
+                    connection.poll_start(call, &lent, destination, cx.waker(), &mut deferred)
                 }
             }
         };
@@ -138,7 +130,7 @@ impl NamedEndpoint {
         }
         let (connection, slot) = self.binding.found()?;
         let destination = Destination::Target(Target::Slot(slot));
-        let polled = connection.poll_call(call, &self.formatter, destination, cx);
+        let polled = connection.poll_call(call, destination, cx);
         let refused = matches!(&polled, Poll::Ready(Err(Fault::Error(error)))
             if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
         (!refused || !matches!(call.flight, Flight::Grounded)).then_some(polled)
@@ -203,20 +195,24 @@ impl NamedEndpoint {
             return Err(Fault::refused(ErrorKind::Unsupported, text));
         }
         let method = call
-            .method()
+            .method_id()
             .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        if call.payload.has_attached() {
+            return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
+        }
         let now = clock::now();
         let deadline = call.deadline.unwrap_or(now);
         let left = deadline.saturating_duration_since(now);
         let mut message = CallMessage::new(
             self.url.name(),
             self.interface.id,
-            method.id,
-            self.formatter.codec(),
+            method,
+            call.formatter.codec(),
             left,
         );
         message.payload = call.payload.clone();
-        if !method.oneway {
+        message.depth = call.depth;
+        if !call.is_oneway() {
             message.locks = call.locks.clone();
         }
         message.headers = call
@@ -224,10 +220,10 @@ impl NamedEndpoint {
             .as_ref()
             .map(|options| options.headers.clone())
             .unwrap_or_default();
-        let reply: BoxFuture<'static, Result<Payload, Fault>> = if method.oneway {
+        let reply: BoxFuture<'static, Result<Payload, Fault>> = if call.is_oneway() {
             crate::proxy::runtime().spawn(async move { drop(exchange.exchange(message).await) });
             Box::pin(std::future::ready(Ok(
-                Fetched::nothing(&self.formatter).payload
+                Fetched::nothing(&call.formatter).payload
             )))
         } else {
             let call = async move { exchange.exchange(message).await };
@@ -283,7 +279,7 @@ impl NamedEndpoint {
         deferred: &mut Deferred,
     ) -> Poll<Result<(), Fault>> {
         let mut held = self.binding.hold();
-        let name = self.url.name();
+        let name = (self.url.name(), self.interface);
         if !held.is_bound_to(connection) {
             let target = held.target_on(connection, name, call, cx.waker(), cx, deferred)?;
             if target.is_none() {
@@ -319,6 +315,9 @@ impl NamedEndpoint {
         )
     }
 }
+
+const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
+    sessions; call through one that has, such as `tcp://`";
 
 /// Woken when the name of an endpoint has been found, or not.
 struct Settler(Weak<NamedEndpoint>);
@@ -380,6 +379,11 @@ impl Endpoint for NamedEndpoint {
                 Ok(fetched) => return Poll::Ready(Ok(fetched)),
             }
         }
+    }
+
+    fn slot_in(&self, session: usize) -> Option<Slot> {
+        let (connection, slot) = self.binding.found()?;
+        (Arc::as_ptr(&connection) as usize == session).then_some(slot)
     }
 
     fn url(&self) -> Option<String> {

@@ -15,6 +15,7 @@ use super::{Bytes, Pinned, RawCall, context, internal};
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::{ByteVec, DecodeArguments, FormatterRef};
 use crate::payload::Payload;
+use crate::proxy::encode;
 use crate::sink::ReplyMessage;
 
 /// A call that runs, and ends in the encoded result or in a fault.
@@ -179,7 +180,7 @@ pub(super) fn reply<R: Serialize, E: Serialize>(
     result: Result<R, E>,
 ) -> Result<Payload, Fault> {
     match result {
-        Ok(value) => formatter.encode(&value).map_err(|error| {
+        Ok(value) => encode(formatter, &value).map_err(|error| {
             let text = format!("the result of `{method}` could not be written: {error}");
             Fault::executed(ErrorKind::BadResult, text)
         }),
@@ -189,7 +190,7 @@ pub(super) fn reply<R: Serialize, E: Serialize>(
 
 /// Encodes a user's error. One that cannot be written is still an error of that call, and of no other.
 pub(super) fn app_fault<E: Serialize>(method: &str, formatter: &FormatterRef, error: &E) -> Fault {
-    match formatter.encode(error) {
+    match encode(formatter, error) {
         Ok(payload) => Fault::App(payload),
         Err(failure) => internal(
             method,

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::call::Dispatched;
 use super::{
-    Construct, ConstructWith, Constructed, ConstructorCall, Dispatch, Face, Instance, Pinned,
-    Profile, RawCall, ServerObject, context,
+    Construct, ConstructWith, ConstructorCall, Dispatch, Face, Instance, Made, Pinned, Profile,
+    RawCall, ServerObject, context,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -56,7 +56,7 @@ pub(crate) trait Class: Send + Sync {
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
 
     /// Makes an object for one client.
-    fn construct(&self, _call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
+    fn construct(&self, _call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
         let text = format!(
             "objects of `{}` are not made by clients here; call it by name",
             self.interface().name
@@ -212,7 +212,7 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
         Err(only_activated(P::interface()))
     }
 
-    fn construct(&self, call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
+    fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
         face_of::<P, T>(P::construct(call), Arc::clone(&self.profile))
     }
 }
@@ -244,8 +244,8 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
         Err(only_activated(P::interface()))
     }
 
-    fn construct(&self, call: ConstructorCall<'_>) -> Constructed<Arc<dyn ServerObject>> {
-        let constructed = P::construct(Arc::clone(&self.factory), call);
+    fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
+        let constructed = P::construct(call.with(Arc::clone(&self.factory)));
         face_of::<P, P::Object>(constructed, Arc::clone(&self.profile))
     }
 }
@@ -259,9 +259,9 @@ fn only_activated(interface: &InterfaceDescriptor) -> Fault {
 }
 
 fn face_of<P: Dispatch<T>, T: Send + Sync + 'static>(
-    constructed: Constructed<T>,
+    constructed: Made<T>,
     profile: Arc<Profile>,
-) -> Constructed<Arc<dyn ServerObject>> {
+) -> Made<Arc<dyn ServerObject>> {
     Box::pin(async move {
         let instance = Arc::new(Instance::new(constructed.await?, P::interface()));
         Ok(Arc::new(Face::<P, T>::new(instance, profile)) as Arc<dyn ServerObject>)

@@ -11,56 +11,50 @@ use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::{DecodeArguments, FormatterRef};
 
 /// A constructor that runs, and ends in an object or in a fault.
-pub type Constructed<T> = Pinned<'static, Result<T, Fault>>;
+pub type Made<T> = Pinned<'static, Result<T, Fault>>;
 
-/// A call of a constructor.
-pub struct ConstructorCall<'f>(pub(crate) RawCall<'f>);
+/// A call of a constructor, or of the factory `F`.
+pub struct ConstructorCall<'f, F = ()> {
+    pub(super) raw: RawCall<'f>,
+    pub(super) factory: Arc<F>,
+}
 
-impl ConstructorCall<'_> {
+impl<'f> ConstructorCall<'f> {
+    /// A call that no factory has taken.
+    pub(crate) fn new(raw: RawCall<'f>) -> Self {
+        let factory = Arc::new(());
+        Self { raw, factory }
+    }
+
+    /// The same call, for a factory to take.
+    pub(super) fn with<F>(self, factory: Arc<F>) -> ConstructorCall<'f, F> {
+        let raw = self.raw;
+        ConstructorCall { raw, factory }
+    }
+}
+
+impl<F: Send + Sync + 'static> ConstructorCall<'_, F> {
     /// Which of the interface's constructors is called, counted as in the trait.
     pub fn index(&self) -> usize {
-        self.0.index
+        self.raw.index
     }
 
     /// Runs a constructor whose arguments own what they hold.
-    pub fn construct<A, T, E, F>(self, constructor: F) -> Constructed<T>
+    pub fn construct<A, T, E, C>(self, constructor: C) -> Made<T>
     where
         A: for<'de> DecodeArguments<'de> + Send + 'static,
-        F: FnOnce(A) -> Pinned<'static, Result<T, E>> + Send + 'static,
+        C: for<'a> FnOnce(&'a F, A) -> Pinned<'a, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {
-        self.construct_with(Arc::new(()), move |(), arguments| constructor(arguments))
-    }
-
-    /// Runs a constructor with borrowed arguments.
-    pub fn construct_ref<T, E, F>(self, constructor: F) -> Constructed<T>
-    where
-        F: for<'a> FnOnce(ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault>
-            + Send
-            + 'static,
-        T: Send + 'static,
-        E: Serialize + Send + 'static,
-    {
-        self.construct_with_ref(Arc::new(()), move |(), arguments| constructor(arguments))
-    }
-
-    /// Runs a factory's method whose arguments own what they hold.
-    pub fn construct_with<W, A, T, E, F>(self, factory: Arc<W>, constructor: F) -> Constructed<T>
-    where
-        W: Send + Sync + 'static,
-        A: for<'de> DecodeArguments<'de> + Send + 'static,
-        F: for<'a> FnOnce(&'a W, A) -> Pinned<'a, Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Serialize + Send + 'static,
-    {
-        let arguments = match self.0.arguments() {
+        let arguments = match self.raw.arguments() {
             Ok(arguments) => arguments,
             Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         };
+        let factory = self.factory;
         let RawCall {
             method, formatter, ..
-        } = self.0;
+        } = self.raw;
         Box::pin(async move {
             context::begin();
             let made = constructor(&factory, arguments).await;
@@ -68,17 +62,17 @@ impl ConstructorCall<'_> {
         })
     }
 
-    /// Runs a factory's method with borrowed arguments.
-    pub fn construct_with_ref<W, T, E, F>(self, factory: Arc<W>, constructor: F) -> Constructed<T>
+    /// Runs a constructor with borrowed arguments.
+    pub fn construct_ref<T, E, C>(self, constructor: C) -> Made<T>
     where
-        W: Send + Sync + 'static,
-        F: for<'a> FnOnce(&'a W, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault>
+        C: for<'a> FnOnce(&'a F, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault>
             + Send
             + 'static,
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {
-        let raw = self.0.into_owned();
+        let raw = self.raw.into_owned();
+        let factory = self.factory;
         Box::pin(async move {
             let running = constructor(&factory, ArgumentBytes(&raw))?;
             context::begin();
@@ -88,7 +82,7 @@ impl ConstructorCall<'_> {
     }
 
     /// Answers a call of a constructor that the generated code does not know.
-    pub fn unknown<T: Send + 'static>(self) -> Constructed<T> {
+    pub fn unknown<T: Send + 'static>(self) -> Made<T> {
         Box::pin(std::future::ready(Err(Fault::of(ErrorKind::NoSuchMethod))))
     }
 }

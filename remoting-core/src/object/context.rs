@@ -123,6 +123,8 @@ pub(crate) struct Active {
     pub(crate) deadline: Instant,
     pub(crate) headers: Headers,
     pub(crate) locks: LockTokens,
+    /// How many calls stand above this one.
+    pub(crate) depth: u32,
     /// How many calls may wait for the lock of one object.
     pub(crate) queue: usize,
     pub(crate) cancellation: Option<Arc<Cancellation>>,
@@ -256,10 +258,30 @@ pub(crate) fn take_refusal() -> Option<(&'static str, Fault)> {
     CURRENT.with_borrow_mut(|current| current.as_mut()?.active.refusal.take())
 }
 
-/// What a call made here inherits: the moment its caller stops waiting, and the locks above it.
-pub(crate) fn inherited() -> (Option<Instant>, LockTokens) {
+/// What a call made here inherits from the one that runs.
+#[derive(Default)]
+pub(crate) struct Inherited {
+    /// The moment its caller stops waiting.
+    pub(crate) deadline: Option<Instant>,
+    /// The locks that are held above it.
+    pub(crate) locks: LockTokens,
+    /// How many calls stand above it.
+    pub(crate) depth: u32,
+}
+
+/// What a call made here inherits.
+pub(crate) fn inherited() -> Inherited {
     CURRENT.with_borrow(|current| match current {
-        Some(Visit { active, .. }) => (Some(active.deadline), active.locks.clone()),
-        None => (None, LockTokens::default()),
+        Some(Visit { active, .. }) => Inherited {
+            deadline: Some(active.deadline),
+            locks: active.locks.clone(),
+            depth: active.depth.saturating_add(1),
+        },
+        None => Inherited::default(),
     })
+}
+
+/// What came along with the call that runs, where it is passed on as it is.
+pub(crate) fn headers() -> Headers {
+    CURRENT.with_borrow(|current| current.as_ref()?.active.headers.clone())
 }

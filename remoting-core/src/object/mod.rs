@@ -27,15 +27,16 @@ use crate::budget::{ScanError, ScanLimits};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::{DecodeArguments, FormatError, FormatterRef};
-use crate::limits::Reached;
+use crate::id::{InterfaceId, MethodId};
+use crate::limits::{Counters, Limits, Reached};
 use crate::log::{self, Rate};
 use crate::payload::Payload;
-use crate::proxy::Stub;
+use crate::proxy::{Passenger, Reference, Stub, decode_arguments, passengers};
 
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes, pin};
 pub(crate) use class::Class;
 pub use class::Publication;
-pub use construct::{Constructed, ConstructorCall, not_activatable};
+pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
 pub use dispatcher::Dispatcher;
 pub(crate) use instance::Face;
@@ -52,6 +53,16 @@ pub(crate) trait ServerObject: Send + Sync {
     /// The interface that the object is seen through.
     fn interface(&self) -> &'static InterfaceDescriptor;
 
+    /// The number of that interface.
+    fn interface_id(&self) -> InterfaceId {
+        self.interface().id
+    }
+
+    /// Finds a method that can be called.
+    fn method(&self, id: MethodId) -> Option<(usize, &'static MethodDescriptor)> {
+        self.interface().method(id)
+    }
+
     /// Reads the call's arguments and gives the future that runs it.
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched;
 
@@ -67,6 +78,11 @@ pub(crate) trait ServerObject: Send + Sync {
     ///
     /// Why nothing can be called at the moment.
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
+
+    /// The proxy that the object is made of, if it is one.
+    fn home(&self) -> Option<Reference> {
+        None
+    }
 }
 
 /// Implemented by generated code: how calls of an interface reach a `T`.
@@ -82,7 +98,7 @@ pub trait Dispatch<T>: Stub {
 )]
 pub trait Construct<T>: Dispatch<T> {
     /// Runs the constructor that `call` is for.
-    fn construct(call: ConstructorCall<'_>) -> Constructed<T>;
+    fn construct(call: ConstructorCall<'_>) -> Made<T>;
 }
 
 /// Implemented by generated code for interfaces with constructors, over their factories.
@@ -91,7 +107,7 @@ pub trait ConstructWith<F>: Dispatch<Self::Object> {
     type Object: Send + Sync + 'static;
 
     /// Runs the factory's method that `call` is for.
-    fn construct(factory: Arc<F>, call: ConstructorCall<'_>) -> Constructed<Self::Object>;
+    fn construct(call: ConstructorCall<'_, F>) -> Made<Self::Object>;
 }
 
 /// Implemented by generated code for interfaces without a `&mut self` method.
@@ -111,7 +127,7 @@ pub(crate) struct RawCall<'f> {
     pub(crate) limits: ScanLimits,
 }
 
-/// Bytes of the frame being read, or a copy of them.
+/// Bytes of the frame being read, without references, or a copy of them.
 #[derive(Debug, Clone)]
 pub(crate) enum Bytes<'f> {
     Borrowed(&'f [u8]),
@@ -123,6 +139,14 @@ impl Bytes<'_> {
         match self {
             Self::Borrowed(bytes) => bytes,
             Self::Owned(payload) => payload.as_slice(),
+        }
+    }
+
+    /// The proxies that the bytes refer to.
+    pub(crate) fn passengers(&self) -> &[Passenger] {
+        match self {
+            Self::Borrowed(_) => &[],
+            Self::Owned(payload) => passengers(payload),
         }
     }
 }
@@ -150,8 +174,9 @@ impl RawCall<'_> {
 
     /// Reads arguments that may borrow from the call's bytes.
     pub(crate) fn borrowed_arguments<'a, A: DecodeArguments<'a>>(&'a self) -> Result<A, Fault> {
-        self.formatter
-            .decode_arguments(self.method.arguments, self.payload.as_slice(), self.limits)
+        let (names, bytes) = (self.method.arguments, self.payload.as_slice());
+        let passengers = self.payload.passengers();
+        decode_arguments(&self.formatter, names, bytes, passengers, self.limits)
             .map_err(|error| bad_arguments(self.method.name, &error))
     }
 }
@@ -180,6 +205,19 @@ fn bad_arguments(method: &str, error: &FormatError) -> Fault {
         );
     }
     Fault::Error(Error::new(ErrorKind::BadArguments, text).with_correlation(correlation))
+}
+
+/// Refuses a call that stands below too many others.
+pub(crate) fn check_depth(depth: u32, limits: &Limits, counters: &Counters) -> Result<(), Fault> {
+    let most = limits.call_depth;
+    if usize::try_from(depth).unwrap_or(usize::MAX) <= most {
+        return Ok(());
+    }
+    counters.call_depth.add();
+    let text = format!(
+        "the call stands below {most} others, each made by the one before; calls that call back without end end here"
+    );
+    Err(Fault::refused(ErrorKind::ResourceExhausted, text))
 }
 
 /// A correlation number for one log line and the error that points to it.

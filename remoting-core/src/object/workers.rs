@@ -48,6 +48,11 @@ impl Workers {
         Arc::clone(&PROCESS)
     }
 
+    /// How often each bound was reached.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// Makes room for one call.
     pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Fault> {
         let before = self.running.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight};
-use super::{CallError, Stub, wait};
+use super::{CallError, Stub, passage, wait};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -32,7 +32,6 @@ use crate::object::context;
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T, E> {
     endpoint: Arc<dyn Endpoint>,
-    formatter: FormatterRef,
     state: CallState,
     decode: Decode<T, E>,
 }
@@ -41,15 +40,9 @@ pub struct Call<T, E> {
 pub(super) type Decode<T, E> = fn(&FormatterRef, Result<Fetched, Fault>) -> Result<T, E>;
 
 impl<T, E> Call<T, E> {
-    pub(super) fn new(
-        endpoint: Arc<dyn Endpoint>,
-        formatter: FormatterRef,
-        state: CallState,
-        decode: Decode<T, E>,
-    ) -> Self {
+    pub(super) fn new(endpoint: Arc<dyn Endpoint>, state: CallState, decode: Decode<T, E>) -> Self {
         Self {
             endpoint,
-            formatter,
             state,
             decode,
         }
@@ -96,14 +89,15 @@ impl<T, E> Call<T, E> {
             .as_ref()
             .and_then(|options| options.deadline);
         let patience = asked.unwrap_or_else(|| self.endpoint.default_deadline());
-        let (inherited, locks) = context::inherited();
+        let inherited = context::inherited();
         let own = now
             .checked_add(patience)
             .unwrap_or_else(|| now + Limits::default().max_deadline);
-        let deadline = inherited.map_or(own, |inherited| inherited.min(own));
+        let deadline = inherited.deadline.map_or(own, |above| above.min(own));
         self.state.deadline = Some(deadline);
         self.state.departing = Some(now);
-        self.state.locks = locks;
+        self.state.locks = inherited.locks;
+        self.state.depth = inherited.depth;
         if deadline <= now {
             let text = "the call's deadline had passed before it could be sent";
             return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
@@ -120,18 +114,18 @@ impl<T, E> Future for Call<T, E> {
         if matches!(this.state.flight, Flight::Failed(_)) {
             if let Flight::Failed(fault) = std::mem::replace(&mut this.state.flight, Flight::Landed)
             {
-                return Poll::Ready((this.decode)(&this.formatter, Err(fault)));
+                return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
             }
         }
         if this.state.deadline.is_none() {
             if let Err(fault) = this.depart() {
                 this.state.flight = Flight::Landed;
-                return Poll::Ready((this.decode)(&this.formatter, Err(fault)));
+                return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
             }
         }
         let fetched = ready!(this.endpoint.poll(&mut this.state, cx));
         this.state.flight = Flight::Landed;
-        Poll::Ready((this.decode)(&this.formatter, fetched))
+        Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
 }
 
@@ -154,9 +148,9 @@ pub(super) fn decode_value<T: DeserializeOwned, E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<T, E> {
     match fetched {
-        Ok(fetched) => formatter
-            .decode(fetched.payload.as_slice(), ScanLimits::default())
-            .map_err(unreadable),
+        Ok(fetched) => {
+            passage::decode(formatter, &fetched.payload, ScanLimits::default()).map_err(unreadable)
+        }
         Err(fault) => Err(decode_fault(formatter, fault)),
     }
 }
@@ -188,7 +182,7 @@ fn decode_fault<E: CallError>(formatter: &FormatterRef, fault: Fault) -> E {
     match fault {
         Fault::Error(error) => E::from(error),
         Fault::App(payload) => {
-            match formatter.decode::<E>(payload.as_slice(), ScanLimits::default()) {
+            match passage::decode::<E>(formatter, &payload, ScanLimits::default()) {
                 Ok(error) => error,
                 Err(error) => unreadable(error),
             }

@@ -11,9 +11,9 @@ use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
-use crate::id::CallId;
+use crate::id::{CallId, MethodId, Slot};
 use crate::limits::Limits;
-use crate::object::Pinned;
+use crate::object::{Pinned, ServerObject};
 use crate::payload::Payload;
 use crate::wire::locks::LockTokens;
 
@@ -35,9 +35,16 @@ pub(crate) trait Endpoint: Send + Sync {
         None
     }
 
-    /// Whether calls stay in this process.
-    fn is_local(&self) -> bool {
-        false
+    /// The object, if it lives in this process and is called without a connection.
+    fn object(&self) -> Option<Arc<dyn ServerObject>> {
+        None
+    }
+
+    /// The slot that stands for the object in a session, if it is known to be one of that session's.
+    ///
+    /// - `session`: what [`Identity::Slot`] names the session by.
+    fn slot_in(&self, _session: usize) -> Option<Slot> {
+        None
     }
 
     /// What two endpoints that lead to the same object share.
@@ -85,6 +92,8 @@ impl Fetched {
 pub(crate) enum RequestKind {
     Method,
     Constructor,
+    /// Somebody else's call of a method that need not be known here.
+    Forwarded(MethodId),
 }
 
 /// A call between two polls.
@@ -92,6 +101,8 @@ pub(crate) struct CallState {
     pub(crate) kind: RequestKind,
     pub(crate) interface: &'static InterfaceDescriptor,
     pub(crate) index: usize,
+    /// How the payload is written, and the answer is to be.
+    pub(crate) formatter: FormatterRef,
     pub(crate) payload: Payload,
     pub(crate) options: Option<Arc<CallOptions>>,
     /// Set at the first poll.
@@ -100,6 +111,8 @@ pub(crate) struct CallState {
     pub(crate) departing: Option<Instant>,
     /// The locks that callers of this call hold; set at the first poll.
     pub(crate) locks: LockTokens,
+    /// How many calls stand above this one; set at the first poll.
+    pub(crate) depth: u32,
     pub(crate) flight: Flight,
     /// Whether the call has been tried on a second connection.
     pub(crate) retried: bool,
@@ -108,7 +121,8 @@ pub(crate) struct CallState {
 impl CallState {
     /// A call that is not sent; it carries a deadline through the dialling.
     pub(crate) fn probe(interface: &'static InterfaceDescriptor) -> Self {
-        Self::new(RequestKind::Method, interface, 0, None)
+        let formatter = FormatterRef::default();
+        Self::new(RequestKind::Method, interface, 0, None, formatter)
     }
 
     /// A call of which nothing has happened.
@@ -117,16 +131,19 @@ impl CallState {
         interface: &'static InterfaceDescriptor,
         index: usize,
         options: Option<Arc<CallOptions>>,
+        formatter: FormatterRef,
     ) -> Self {
         Self {
             kind,
             interface,
             index,
+            formatter,
             payload: Payload::new(),
             options,
             deadline: None,
             departing: None,
             locks: LockTokens::default(),
+            depth: 0,
             flight: Flight::Grounded,
             retried: false,
         }
@@ -141,7 +158,21 @@ impl CallState {
         match self.kind {
             RequestKind::Method => self.interface.methods.get(self.index),
             RequestKind::Constructor => self.interface.constructors.get(self.index),
+            RequestKind::Forwarded(_) => None,
         }
+    }
+
+    /// The number of the method.
+    pub(crate) fn method_id(&self) -> Option<MethodId> {
+        match self.kind {
+            RequestKind::Forwarded(method) => Some(method),
+            RequestKind::Method | RequestKind::Constructor => self.method().map(|known| known.id),
+        }
+    }
+
+    /// Whether the call wants no answer.
+    pub(crate) fn is_oneway(&self) -> bool {
+        self.kind == RequestKind::Method && self.method().is_some_and(|method| method.oneway)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::object::context::Active;
-use crate::object::{Bytes, Pinned, RawCall, Running, ServerObject, Workers};
+use crate::object::{Bytes, Pinned, RawCall, Running, ServerObject, Workers, check_depth};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::ReplyMessage;
 use crate::wire::locks::LockTokens;
@@ -42,9 +42,12 @@ impl LocalEndpoint {
 
     /// Starts a call: it ends at once, or goes on as a task.
     fn start(&self, call: &mut CallState) -> Result<Started, Fault> {
-        let method = call
-            .method()
+        let object = Arc::clone(&self.object).target()?;
+        let (index, method) = call
+            .method_id()
+            .and_then(|id| object.method(id))
             .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        check_depth(call.depth, &Limits::default(), self.workers.counters())?;
         let permit = self.workers.admit()?;
         let mut now = clock::now();
         let headers = call
@@ -62,6 +65,7 @@ impl LocalEndpoint {
             } else {
                 std::mem::take(&mut call.locks)
             },
+            depth: call.depth,
             queue: Limits::default().queued_per_object,
             cancellation: None,
             started: false,
@@ -69,18 +73,17 @@ impl LocalEndpoint {
         };
         let raw = RawCall {
             method,
-            index: call.index,
+            index,
             payload: Bytes::Owned(std::mem::take(&mut call.payload)),
-            formatter: self.formatter.clone(),
+            formatter: call.formatter.clone(),
             limits: ScanLimits::default(),
         };
-        let object = Arc::clone(&self.object);
-        let running = Running::start(context, || object.dispatch(raw));
+        let running = Running::start(context, || Arc::clone(&object).dispatch(raw));
         let mut task = None;
         let _runtime = runtime().enter();
         let done = self.workers.launch(
             running,
-            (self.object.profile(), call.index),
+            (object.profile(), index),
             &mut now,
             permit,
             |cancellation| {
@@ -109,7 +112,7 @@ impl Endpoint for LocalEndpoint {
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
         if let Flight::Grounded = call.flight {
-            let oneway = call.method().is_some_and(|method| method.oneway);
+            let oneway = call.is_oneway();
             match self.start(call) {
                 Err(fault) => return Poll::Ready(Err(fault)),
                 Ok(started) if oneway => {
@@ -117,7 +120,7 @@ impl Endpoint for LocalEndpoint {
                         let deadline = call.deadline.unwrap_or_else(clock::now);
                         runtime().spawn(watch(receiver, cancellation, deadline));
                     }
-                    return Poll::Ready(Ok(Fetched::nothing(&self.formatter)));
+                    return Poll::Ready(Ok(Fetched::nothing(&call.formatter)));
                 }
                 Ok(Started::Done(result)) => return Poll::Ready(result.map(Fetched::value)),
                 Ok(Started::Task(receiver, cancellation)) => {
@@ -132,8 +135,8 @@ impl Endpoint for LocalEndpoint {
         }
     }
 
-    fn is_local(&self) -> bool {
-        true
+    fn object(&self) -> Option<Arc<dyn ServerObject>> {
+        Some(Arc::clone(&self.object))
     }
 
     fn identity(&self) -> Identity {

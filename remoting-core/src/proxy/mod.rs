@@ -6,8 +6,10 @@
 
 mod call;
 mod endpoint;
+mod forwarder;
 mod local;
 mod options;
+mod passage;
 mod reference;
 mod wait;
 
@@ -22,7 +24,10 @@ pub use call::Call;
 pub(crate) use endpoint::{
     CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Ticket, Wire,
 };
+pub(crate) use forwarder::Forwarder;
 pub use options::CallOptions;
+pub(crate) use passage::{Passenger, Passengers, decode_arguments, encode, passengers};
+pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
 pub(crate) use wait::{OnRuntime, own_runtime, runtime};
 

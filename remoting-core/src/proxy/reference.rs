@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::call::{Decode, decode_bytes, decode_object, decode_value};
 use super::endpoint::{CallState, Fetched, Flight, Identity, RequestKind};
 use super::local::LocalEndpoint;
+use super::passage;
 use super::{Call, CallError, CallOptions, Endpoint, Stub};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
@@ -47,7 +48,26 @@ impl Reference {
     }
 
     pub(crate) fn is_local(&self) -> bool {
-        self.endpoint.is_local()
+        self.endpoint.object().is_some()
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<dyn Endpoint> {
+        &self.endpoint
+    }
+
+    /// Whether both go the same way, and not only to the same object.
+    pub(super) fn is_same_endpoint(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.endpoint, &other.endpoint)
+    }
+
+    /// The way without the options: what travels.
+    pub(super) fn without_options(&self) -> Self {
+        Self::new(Arc::clone(&self.endpoint))
+    }
+
+    /// A way that is known to lead nowhere: each call ends with `fault`.
+    pub(crate) fn dead_end(fault: Fault) -> Self {
+        Self::new(Arc::new(DeadEnd(fault)))
     }
 
     /// Makes a call of a method; nothing is sent before the call is polled.
@@ -100,11 +120,12 @@ impl Reference {
         decode: Decode<T, E>,
     ) -> Call<T, E> {
         let formatter = self.endpoint.formatter();
-        let mut state = CallState::new(kind, interface, index, self.options.clone());
+        let options = self.options.clone();
+        let mut state = CallState::new(kind, interface, index, options, formatter);
         let names = state
             .method()
             .map_or(&[] as &[_], |method| method.arguments);
-        match formatter.encode_arguments(names, arguments) {
+        match passage::encode_arguments(&state.formatter, names, arguments) {
             Ok(payload) => state.payload = payload,
             Err(error) => {
                 let name = state.method().map_or("?", |method| method.name);
@@ -112,7 +133,7 @@ impl Reference {
                 state.flight = Flight::Failed(Fault::refused(ErrorKind::BadArguments, text));
             }
         }
-        Call::new(Arc::clone(&self.endpoint), formatter, state, decode)
+        Call::new(Arc::clone(&self.endpoint), state, decode)
     }
 }
 
@@ -152,7 +173,7 @@ impl Activator {
 
     /// A way that is known to lead nowhere: each call ends with `fault`.
     pub(crate) fn failed(fault: Fault) -> Self {
-        Self::new(Arc::new(DeadEnd(fault)))
+        Self(Reference::dead_end(fault))
     }
 
     /// Makes a call of a constructor; nothing is sent before the call is polled.

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::chained::ChainedCall;
 use super::running::Finished;
-use super::{CancelReason, Cancellation, Effects, End, IncomingKey, Session};
+use super::{CancelReason, Cancellation, Effects, End, Exported, IncomingKey, Lent, Session};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
 use crate::payload::Payload;
 use crate::wire::{
-    HEAD_LENGTH, HeaderBlock, ResolveAnswer, Violation, WireFault, write_error, write_return,
+    HEAD_LENGTH, HeaderBlock, ResolveAnswer, TooLong, Violation, WireFault, write_error,
+    write_return,
 };
 
-impl<T> Session<T> {
+impl<T: Exported> Session<T> {
     /// Notes that a request goes on as a task, which is told when to stop.
     ///
     /// Gives the reason if it is to stop already.
@@ -28,17 +30,24 @@ impl<T> Session<T> {
     ///
     /// Does nothing after the end of the session. A result that the peer does not take
     /// for its size becomes [`ErrorKind::TooLarge`].
-    pub fn reply(&mut self, key: IncomingKey, result: Result<&[u8], &Fault>, now: Instant) {
+    ///
+    /// - `lent`: the objects that a result, or the data of a user's error, refers to. They are
+    ///   exported if the answer can be written.
+    pub fn reply(
+        &mut self,
+        key: IncomingKey,
+        result: Result<&[u8], &Fault>,
+        lent: &[Lent<T>],
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) {
         match self.incoming.finish(key) {
-            Some(Finished::Call(call)) => match result {
-                Ok(payload) => self.write_result(call, payload),
-                Err(fault) => self.write_fault(call, fault, None),
-            },
+            Some(Finished::Call(call)) => self.write_answer(call, result, lent, effects),
             Some(Finished::Post) => return,
             None => match result {
                 Ok(_) => return,
                 // Who cannot resolve need not know that a RESOLVE is answered differently.
-                Err(fault) => self.fail_resolve(key, fault),
+                Err(fault) => self.fail_resolve(key, fault, effects),
             },
         }
         self.liveness.on_append(now);
@@ -54,12 +63,10 @@ impl<T> Session<T> {
         result: Result<(T, u64), &Fault>,
         now: Instant,
         effects: &mut Effects<T>,
-    ) where
-        T: Clone,
-    {
+    ) {
         match result {
             Ok((object, signature)) => self.export(key, object, signature, effects),
-            Err(fault) => self.fail_resolve(key, fault),
+            Err(fault) => self.fail_resolve(key, fault, effects),
         }
         if !self.closed {
             self.liveness.on_append(now);
@@ -97,69 +104,119 @@ impl<T> Session<T> {
                 CancelReason::Caller | CancelReason::SessionEnded => {}
             }
         }
-        for key in late {
-            self.reply(key, Err(&Fault::of(ErrorKind::DeadlineExceeded)), now);
+        for waiting in late {
+            self.end_waiting(
+                waiting,
+                &Fault::of(ErrorKind::DeadlineExceeded),
+                now,
+                effects,
+            );
         }
     }
 
-    /// Writes ERROR.
+    /// Answers a call that still waited for its object.
+    pub(super) fn end_waiting(
+        &mut self,
+        waiting: ChainedCall,
+        fault: &Fault,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) {
+        self.reply(waiting.key, Err(fault), &[], now, effects);
+        self.discard(&mut waiting.into_payload(), effects);
+    }
+
+    fn write_answer(
+        &mut self,
+        call: CallId,
+        result: Result<&[u8], &Fault>,
+        lent: &[Lent<T>],
+        effects: &mut Effects<T>,
+    ) {
+        let plain = HeaderBlock::new();
+        let written = self.write_lending(&plain, lent, effects, |session, header| match result {
+            Ok(payload) => session.try_write_result(call, header, payload),
+            Err(fault) => session.try_write_fault(call, header, fault, None),
+        });
+        let refusal = match (written, result) {
+            (Ok(Ok(())), _) => return,
+            (Err(error), _) => Fault::Error(error.with_executed(Executed::Yes)),
+            (Ok(Err(TooLong)), Ok(_)) => {
+                self.config.counters.max_frame.add();
+                let text = "the result is larger than the caller takes";
+                Fault::executed(ErrorKind::TooLarge, text)
+            }
+            (Ok(Err(TooLong)), Err(fault)) => return self.write_fault(call, fault, None),
+        };
+        self.write_fault(call, &refusal, None);
+    }
+
+    /// Writes ERROR, or one that says that the error was too long.
     ///
     /// - `executed`: what is told instead of what the fault itself says.
     pub(super) fn write_fault(&mut self, call: CallId, fault: &Fault, executed: Option<Executed>) {
+        let plain = HeaderBlock::new();
+        if self.try_write_fault(call, &plain, fault, executed).is_err() {
+            self.config.counters.max_frame.add();
+            let text = "the error is larger than the caller takes";
+            let executed = executed.or(Some(fault.to_wire().1));
+            let fault = Fault::refused(ErrorKind::TooLarge, text);
+            // A sentence fits into every frame that may be agreed on.
+            let _ = self.try_write_fault(call, &plain, &fault, executed);
+        }
+    }
+
+    fn try_write_fault(
+        &mut self,
+        call: CallId,
+        header: &HeaderBlock,
+        fault: &Fault,
+        executed: Option<Executed>,
+    ) -> Result<(), TooLong> {
         let (code, own, retry_after_ms, text, payload) = fault.to_wire();
         let executed = match executed.unwrap_or(own) {
             Executed::No => 0,
             Executed::Yes => 1,
             Executed::Unknown => 2,
         };
-        let payload = payload.as_slice();
         let fault = WireFault {
             code,
             executed,
             retry_after_ms,
             text,
-            payload,
+            payload: payload.as_slice(),
         };
         let begin = self.output.len();
-        let written = write_error(self.output.buffer(), call, &HeaderBlock::new(), &fault);
-        if written.is_err() || self.is_too_long_since(begin) {
-            self.output.buffer().truncate(begin);
-            self.config.counters.max_frame.add();
-            let text = "the error is larger than the caller takes";
-            let code = ErrorKind::TooLarge.code();
-            let fault = WireFault {
-                code,
-                text,
-                payload: &[],
-                ..fault
-            };
-            // A sentence fits into every frame that may be agreed on.
-            let _ = write_error(self.output.buffer(), call, &HeaderBlock::new(), &fault);
-        }
+        let written = write_error(self.output.buffer(), call, header, &fault);
+        self.fits_since(begin, written)
     }
 
-    fn write_result(&mut self, call: CallId, payload: &[u8]) {
-        let begin = self.output.len();
+    fn try_write_result(
+        &mut self,
+        call: CallId,
+        header: &HeaderBlock,
+        payload: &[u8],
+    ) -> Result<(), TooLong> {
         // What cannot fit is not copied first.
-        let written = payload.len() <= self.max_body()
-            && write_return(self.output.buffer(), call, &HeaderBlock::new(), payload).is_ok();
-        if !written || self.is_too_long_since(begin) {
-            self.output.buffer().truncate(begin);
-            self.config.counters.max_frame.add();
-            let text = "the result is larger than the caller takes";
-            self.write_fault(call, &Fault::executed(ErrorKind::TooLarge, text), None);
+        if payload.len() > self.max_body() {
+            return Err(TooLong);
         }
+        let begin = self.output.len();
+        let written = write_return(self.output.buffer(), call, header, payload);
+        self.fits_since(begin, written)
     }
 
-    fn is_too_long_since(&self, begin: usize) -> bool {
+    /// Takes a frame back that was not written, or is longer than the peer takes.
+    fn fits_since(&mut self, begin: usize, written: Result<(), TooLong>) -> Result<(), TooLong> {
         let length = self.output.len().saturating_sub(begin);
-        length > self.max_body().saturating_add(HEAD_LENGTH)
+        if written.is_ok() && length <= self.max_body().saturating_add(HEAD_LENGTH) {
+            return Ok(());
+        }
+        self.output.buffer().truncate(begin);
+        Err(TooLong)
     }
 
-    fn export(&mut self, key: IncomingKey, object: T, signature: u64, effects: &mut Effects<T>)
-    where
-        T: Clone,
-    {
+    fn export(&mut self, key: IncomingKey, object: T, signature: u64, effects: &mut Effects<T>) {
         if self.closed {
             return effects.dropped.push(object);
         }
@@ -170,7 +227,7 @@ impl<T> Session<T> {
                 self.config.counters.objects_per_session.add();
                 let text = "the session holds as many objects as it may; release some";
                 let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
-                return self.fail_resolve(key, &fault);
+                return self.fail_resolve(key, &fault, effects);
             }
         };
         let Some((call, chained)) = self.incoming.finish_resolve(key, Ok(slot)) else {
@@ -182,7 +239,7 @@ impl<T> Session<T> {
         };
         let mut answer = Payload::new();
         ResolveAnswer { slot, signature }.write(&mut answer);
-        self.write_result(call, answer.as_slice());
+        self.write_answer(call, Ok(answer.as_slice()), &[], effects);
         effects.ready.extend(
             chained
                 .into_iter()
@@ -191,7 +248,7 @@ impl<T> Session<T> {
         effects.dropped.push(object);
     }
 
-    fn fail_resolve(&mut self, key: IncomingKey, fault: &Fault) {
+    fn fail_resolve(&mut self, key: IncomingKey, fault: &Fault, effects: &mut Effects<T>) {
         let Some((call, chained)) = self.incoming.finish_resolve(key, Err(fault)) else {
             return;
         };
@@ -200,6 +257,7 @@ impl<T> Session<T> {
             if let Some(Finished::Call(call)) = self.incoming.finish(waiting.key) {
                 self.write_fault(call, fault, Some(Executed::No));
             }
+            self.discard(&mut waiting.into_payload(), effects);
         }
     }
 }

@@ -6,31 +6,36 @@ use std::time::Instant;
 
 use super::outgoing::{Abandoned, Answer, Arrival};
 use super::places::Unwritten;
-use super::{Effects, Outgoing, Reply, Session, Start, WaiterId};
+use super::{Effects, Exported, Lent, Outgoing, Posting, Reply, Session, Start, WaiterId};
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::id::{CallId, MethodId, Slot};
+use crate::id::{CallId, Slot};
 use crate::wire::{
-    ErrorReply, HeaderBlock, ResolveAnswer, ResolveRequest, Return, Target, TooLong, Violation,
-    write_call, write_cancel, write_post, write_resolve,
+    ErrorReply, HeaderBlock, ResolveAnswer, ResolveRequest, Return, TooLong, Violation, write_call,
+    write_cancel, write_post, write_resolve,
 };
 
-impl<T> Session<T> {
+impl<T: Exported> Session<T> {
     /// Sends a request whose answer `poll_reply` gives.
     ///
     /// A caller that has waited for a place does this in the critical section in
     /// which `poll_wait` was ready, so that nobody takes its place.
     ///
+    /// - `lent`: the objects that the payload refers to, exported if it is sent.
     /// - `deadline`: when its answer becomes an error, and the peer is told to stop.
     pub fn start(
         &mut self,
         outgoing: Outgoing<'_>,
+        lent: &[Lent<T>],
         waker: &Waker,
         deadline: Instant,
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Start {
         let passed = self.admission.use_pass();
-        let started = self.try_start(outgoing, waker, deadline, now, passed);
+        let started = match self.check_start(outgoing, passed) {
+            Ok(()) => self.send(outgoing, lent, (waker, deadline), now, effects),
+            Err(refused) => refused,
+        };
         if passed && !matches!(started, Start::Sent(_)) {
             self.admit(effects);
         }
@@ -44,17 +49,16 @@ impl<T> Session<T> {
     /// - [`ErrorKind::Disconnected`]: the peer takes no more calls.
     /// - [`ErrorKind::TooLarge`]: it does not fit into one frame.
     /// - [`ErrorKind::Unsupported`]: the peer does not read its codec.
+    /// - [`ErrorKind::ResourceExhausted`]: the peer would hold too many objects.
     pub fn post(
         &mut self,
-        target: Target,
-        method: MethodId,
-        header: &HeaderBlock,
-        payload: &[u8],
+        post: Posting<'_>,
+        lent: &[Lent<T>],
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Result<bool, Error> {
         let passed = self.admission.use_pass();
-        let sent = self.try_post(target, method, header, payload, passed, now);
+        let sent = self.try_post(post, lent, passed, now, effects);
         if passed {
             self.admit(effects);
         }
@@ -115,7 +119,7 @@ impl<T> Session<T> {
         match self.outgoing.abandon(call) {
             Abandoned::Cancel => self.send_cancel(call, now),
             Abandoned::Unwanted { answer, resolve } => {
-                self.discard(answer);
+                self.discard_answer(answer, effects);
                 self.on_free(call, resolve, effects);
             }
             Abandoned::Nothing => {}
@@ -140,12 +144,14 @@ impl<T> Session<T> {
     ) -> Result<(), Violation> {
         let resolve = self.outgoing.expects(message.call)?;
         let header = &message.header;
-        let unknown = header.unknown_critical.is_some() || header.references.is_some();
+        let unknown = header.unknown_critical.is_some();
         let answer = if message.more || unknown {
+            self.decline(header.references);
             let text = "the result was sent in a way that is not supported here";
             Err(Fault::executed(ErrorKind::Unsupported, text))
         } else if resolve {
             let answer = ResolveAnswer::parse(message.payload)?;
+            self.decline(header.references);
             self.imports.add(answer.slot);
             let slot = Some((answer.slot, answer.signature));
             Ok(Reply {
@@ -154,7 +160,7 @@ impl<T> Session<T> {
             })
         } else {
             Ok(Reply {
-                payload: message.payload.into(),
+                payload: self.keep(message.payload, header.references),
                 slot: None,
             })
         };
@@ -173,13 +179,18 @@ impl<T> Session<T> {
             1 => Executed::Yes,
             _ => Executed::Unknown,
         };
-        let fault = Fault::from_wire(
+        let mut fault = Fault::from_wire(
             fault.code,
             executed,
             fault.retry_after_ms,
             fault.text,
             fault.payload,
         );
+        let table = message.header.references;
+        match &mut fault {
+            Fault::App(payload) if !table.is_empty() => payload.attach(self.receive(table)),
+            Fault::App(_) | Fault::Error(_) => self.decline(table),
+        }
         self.on_answer(message.call, Err(fault), resolve, effects)
     }
 
@@ -200,7 +211,7 @@ impl<T> Session<T> {
         match self.outgoing.answer(call, answer)? {
             Arrival::Awaited(waker) => effects.wakers.push(waker),
             Arrival::Unwanted { answer, free } => {
-                self.discard(answer);
+                self.discard_answer(answer, effects);
                 if free {
                     self.on_free(call, resolve, effects);
                 }
@@ -218,13 +229,16 @@ impl<T> Session<T> {
     }
 
     /// Gives back what an answer that nobody wants holds.
-    fn discard(&mut self, answer: Answer) {
-        if let Ok(Reply {
-            slot: Some((slot, _)),
-            ..
-        }) = answer
-        {
-            self.imports.release(slot, 1);
+    fn discard_answer(&mut self, answer: Answer, effects: &mut Effects<T>) {
+        match answer {
+            Ok(mut reply) => {
+                if let Some((slot, _)) = reply.slot {
+                    self.imports.release(slot, 1);
+                }
+                self.discard(&mut reply.payload, effects);
+            }
+            Err(Fault::App(mut payload)) => self.discard(&mut payload, effects),
+            Err(Fault::Error(_)) => {}
         }
     }
 
@@ -237,54 +251,61 @@ impl<T> Session<T> {
         }
     }
 
-    fn try_start(
+    /// Checks whether a request may be sent now.
+    fn check_start(&self, outgoing: Outgoing<'_>, passed: bool) -> Result<(), Start> {
+        self.check(outgoing.payload()).map_err(Start::Refused)?;
+        self.check_names(outgoing)
+            .map_err(|text| Start::Refused(Error::new(ErrorKind::BadArguments, text)))?;
+        if passed || self.has_place() {
+            Ok(())
+        } else {
+            Err(Start::Full)
+        }
+    }
+
+    fn send(
         &mut self,
         outgoing: Outgoing<'_>,
-        waker: &Waker,
-        deadline: Instant,
+        lent: &[Lent<T>],
+        (waker, deadline): (&Waker, Instant),
         now: Instant,
-        passed: bool,
+        effects: &mut Effects<T>,
     ) -> Start {
-        let (resolve, payload) = match outgoing {
-            Outgoing::Call { payload, .. } => (false, payload),
-            Outgoing::Resolve { payload, .. } => (true, payload),
-        };
-        if let Err(error) = self.check(payload) {
-            return Start::Refused(error);
-        }
-        if let Err(text) = self.check_names(outgoing) {
-            return Start::Refused(Error::new(ErrorKind::BadArguments, text));
-        }
-        if !passed && !self.has_place() {
-            return Start::Full;
-        }
         let call = self.outgoing.vacant();
-        match self.write(now, payload, |out| write_request(out, call, outgoing)) {
-            Ok(()) => {}
-            Err(Unwritten::Full) => return Start::Full,
-            Err(Unwritten::TooLarge) => return Start::Refused(self.too_large()),
+        let written = self.write_lending(outgoing.header(), lent, effects, |session, header| {
+            session.write(now, outgoing.payload(), |out| {
+                write_request(out, call, outgoing, header)
+            })
+        });
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(Unwritten::Full)) => return Start::Full,
+            Ok(Err(Unwritten::TooLarge)) => return Start::Refused(self.too_large()),
+            Err(error) => return Start::Refused(error),
         }
         self.outgoing
-            .insert(resolve, waker, deadline, self.output.end());
+            .insert(outgoing.is_resolve(), waker, deadline, self.output.end());
         Start::Sent(call)
     }
 
     fn try_post(
         &mut self,
-        target: Target,
-        method: MethodId,
-        header: &HeaderBlock,
-        payload: &[u8],
+        post: Posting<'_>,
+        lent: &[Lent<T>],
         passed: bool,
         now: Instant,
+        effects: &mut Effects<T>,
     ) -> Result<bool, Error> {
-        self.check(payload)?;
+        self.check(post.payload)?;
         if !passed && !self.has_place() {
             return Ok(false);
         }
-        match self.write(now, payload, |out| {
-            write_post(out, target, method, header, payload)
-        }) {
+        let written = self.write_lending(post.header, lent, effects, |session, header| {
+            session.write(now, post.payload, |out| {
+                write_post(out, post.target, post.method, header, post.payload)
+            })
+        });
+        match written? {
             Ok(()) => {}
             Err(Unwritten::Full) => return Ok(false),
             Err(Unwritten::TooLarge) => return Err(self.too_large()),
@@ -294,21 +315,26 @@ impl<T> Session<T> {
     }
 }
 
-fn write_request(out: &mut Vec<u8>, call: CallId, outgoing: Outgoing<'_>) -> Result<(), TooLong> {
+fn write_request(
+    out: &mut Vec<u8>,
+    call: CallId,
+    outgoing: Outgoing<'_>,
+    header: &HeaderBlock,
+) -> Result<(), TooLong> {
     match outgoing {
         Outgoing::Call {
             target,
             method,
-            header,
             payload,
+            ..
         } => write_call(out, call, target, method, header, payload),
         Outgoing::Resolve {
             what,
             interface,
             signature,
             key,
-            header,
             payload,
+            ..
         } => {
             let request = ResolveRequest {
                 what,

@@ -22,6 +22,7 @@ pub(super) struct ChainedCall {
     method: MethodId,
     codec: u8,
     locks: LockTokens,
+    depth: u32,
     user: Vec<(String, String)>,
     payload: Payload,
 }
@@ -33,7 +34,7 @@ impl ChainedCall {
         times: Times,
         method: MethodId,
         header: &Header<'_>,
-        payload: &[u8],
+        payload: Payload,
     ) -> Self {
         let pairs = header.user.iter();
         Self {
@@ -42,11 +43,17 @@ impl ChainedCall {
             method,
             codec: header.codec_or_default(),
             locks: header.locks.clone(),
+            depth: header.depth,
             user: pairs
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
-            payload: Payload::from(payload),
+            payload,
         }
+    }
+
+    /// The arguments, of a call that will not be run.
+    pub(super) fn into_payload(self) -> Payload {
+        self.payload
     }
 
     /// How many bytes of the peer's it keeps.
@@ -66,6 +73,7 @@ impl ChainedCall {
             method: self.method,
             codec: self.codec,
             locks: self.locks,
+            depth: self.depth,
             user: self.user,
             payload: self.payload,
             deadline: self.times.deadline,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::end::{End, LastWords, PeerText};
-use super::{Effects, Session};
+use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind, Executed};
 use crate::wire::{Abort, GoAway, Violation, write_abort, write_go_away};
 
-impl<T> Session<T> {
+impl<T: Exported> Session<T> {
     /// Tells the peer that no further requests are taken. Those that it has sent
     /// since are neither counted nor answered; those before are.
     ///
@@ -74,7 +74,9 @@ impl<T> Session<T> {
         };
         self.outgoing.lose(error, &mut effects.wakers);
         self.admission.clear(&mut effects.wakers);
-        self.incoming.clear(&mut effects.cancelled);
+        for mut waiting in self.incoming.clear(&mut effects.cancelled) {
+            self.discard(&mut waiting, effects);
+        }
         effects.dropped.extend(self.exports.drain());
         self.imports.clear();
     }

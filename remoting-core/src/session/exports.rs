@@ -1,8 +1,10 @@
 //! The objects that the peer holds: slot to object and count.
 
+use std::collections::HashMap;
+
 use slab::Slab;
 
-use crate::id::Slot;
+use crate::id::{InterfaceId, Slot};
 use crate::wire::Violation;
 
 /// What each slot stands for, and how many references to it the peer holds.
@@ -11,6 +13,8 @@ use crate::wire::Violation;
 #[derive(Debug)]
 pub(super) struct Exports<T> {
     held: Slab<Export<T>>,
+    /// The slots of objects that were lent along with payloads.
+    lent: HashMap<ExportKey, Slot>,
     /// Slots from here on were never given to anything.
     first_fresh: usize,
     most: usize,
@@ -20,6 +24,16 @@ pub(super) struct Exports<T> {
 struct Export<T> {
     object: T,
     count: u32,
+    key: Option<ExportKey>,
+}
+
+/// What tells an object that is lent from all others, as long as it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ExportKey {
+    /// A number that no other object has at the same time.
+    pub object: usize,
+    /// The interface that it is seen through.
+    pub interface: InterfaceId,
 }
 
 /// Why a slot stands for nothing.
@@ -35,6 +49,7 @@ impl<T> Exports<T> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             held: Slab::new(),
+            lent: HashMap::new(),
             first_fresh: 0,
             most,
         }
@@ -46,13 +61,38 @@ impl<T> Exports<T> {
 
     /// Gives a new slot to `object`, held once; gives it back if there are too many.
     pub(super) fn add(&mut self, object: T) -> Result<Slot, T> {
+        self.insert(object, None)
+    }
+
+    /// Gives the slot that `object` has, or a new one, held once more. Gives back what is not
+    /// needed: a second hand on an object that was lent before, or one object too many.
+    pub(super) fn lend(&mut self, object: T, key: ExportKey) -> Result<(Slot, Option<T>), T> {
+        if let Some(slot) = self.lent.get(&key).copied() {
+            if let Some(export) = self.held.get_mut(place(slot)) {
+                let Some(count) = export.count.checked_add(1) else {
+                    return Err(object);
+                };
+                export.count = count;
+                return Ok((slot, Some(object)));
+            }
+        }
+        let slot = self.insert(object, Some(key))?;
+        self.lent.insert(key, slot);
+        Ok((slot, None))
+    }
+
+    fn insert(&mut self, object: T, key: Option<ExportKey>) -> Result<Slot, T> {
         let Ok(slot) = u32::try_from(self.held.vacant_key()) else {
             return Err(object);
         };
         if self.held.len() >= self.most {
             return Err(object);
         }
-        let place = self.held.insert(Export { object, count: 1 });
+        let place = self.held.insert(Export {
+            object,
+            count: 1,
+            key,
+        });
         self.first_fresh = self.first_fresh.max(place.saturating_add(1));
         Ok(Slot(slot))
     }
@@ -80,14 +120,18 @@ impl<T> Exports<T> {
         if export.count > 0 {
             return Ok(None);
         }
-        Ok(self
-            .held
-            .try_remove(place(slot))
-            .map(|export| export.object))
+        let Some(export) = self.held.try_remove(place(slot)) else {
+            return Ok(None);
+        };
+        if let Some(key) = export.key {
+            self.lent.remove(&key);
+        }
+        Ok(Some(export.object))
     }
 
     /// Takes everything back.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.lent.clear();
         self.held.drain().map(|export| export.object)
     }
 }
@@ -112,6 +156,23 @@ mod tests {
         assert_eq!(exports.add('c'), Ok(first));
         assert_eq!(exports.get(first), Ok(&'c'));
         assert_eq!(exports.get(second), Ok(&'b'));
+    }
+
+    #[test]
+    fn an_object_that_is_lent_again_keeps_its_slot_until_all_of_it_has_come_back() {
+        let key = |object| ExportKey {
+            object,
+            interface: InterfaceId(1),
+        };
+        let mut exports = Exports::new(3);
+        let (first, _) = exports.lend('a', key(1)).unwrap();
+        assert_eq!(exports.lend('a', key(1)), Ok((first, Some('a'))));
+        let (other, _) = exports.lend('a', key(2)).unwrap();
+        assert_ne!(first, other);
+        assert_eq!(exports.release(first, 1), Ok(None));
+        assert_eq!(exports.release(first, 1), Ok(Some('a')));
+        assert_eq!(exports.lend('b', key(3)), Ok((first, None)));
+        assert_ne!(exports.lend('a', key(1)).unwrap().0, first);
     }
 
     #[test]

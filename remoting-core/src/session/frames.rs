@@ -9,14 +9,14 @@ use super::incoming::AnswerState;
 use super::running::Times;
 use super::time::after;
 use super::{
-    EARLY_BYTES, EARLY_CALLS, Effects, End, IncomingRequest, IncomingResolve, PeerHello, Request,
-    Session,
+    EARLY_BYTES, EARLY_CALLS, Effects, End, Exported, IncomingRequest, IncomingResolve, PeerHello,
+    Request, Session,
 };
 use crate::error::{ErrorKind, Executed, Fault, GoneReason};
 use crate::id::{CallId, MethodId, Slot};
 use crate::wire::{
-    HEAD_LENGTH, Header, Hello, Message, Ping, RawFrame, Release, Renew, Resolve, Target,
-    Violation, write_pong,
+    HEAD_LENGTH, Header, Hello, Message, Ping, RawFrame, Renew, Resolve, Target, Violation,
+    write_pong,
 };
 
 /// A CALL, or a POST where `call` is `None`.
@@ -40,7 +40,7 @@ enum Route<T> {
     },
 }
 
-impl<T: Clone> Session<T> {
+impl<T: Exported> Session<T> {
     /// Takes in a frame. Gives a request that the driver has to answer, if it is one.
     ///
     /// # Errors
@@ -142,11 +142,13 @@ impl<T: Clone> Session<T> {
         now: Instant,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
+            self.decline(arrived.header.references);
             return Ok(None);
         }
         self.on_request(arrived.call, length)
             .map_err(End::Violation)?;
         if let Some(fault) = self.refusal_of(&arrived, unsupported) {
+            self.decline(arrived.header.references);
             self.refuse(arrived.call, &fault, None, now)?;
             return self.count_bad(&fault, now).map(|()| None);
         }
@@ -154,17 +156,20 @@ impl<T: Clone> Session<T> {
         match self.route(arrived.target) {
             Route::Object(target) => {
                 let key = self.incoming.begin(arrived.call, times);
+                let references = self.receive(arrived.header.references);
                 Ok(Some(Request::Call(IncomingRequest {
                     key,
                     target,
                     method: arrived.method,
                     header: arrived.header,
                     payload: arrived.payload,
+                    references,
                     deadline: times.deadline,
                 })))
             }
             Route::Behind(on) => self.chain(&arrived, on, times, now),
             Route::Nowhere { fault, bad } => {
+                self.decline(arrived.header.references);
                 let bad = bad.then_some(()).map_or(Ok(()), |()| self.bad_request(now));
                 self.refuse(arrived.call, &fault, Some(Executed::No), now)?;
                 bad.map(|()| None)
@@ -179,12 +184,14 @@ impl<T: Clone> Session<T> {
         now: Instant,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
+            self.decline(resolve.header.references);
             return Ok(None);
         }
         self.on_request(Some(resolve.call), length)
             .map_err(End::Violation)?;
         let unsupported = self.is_too_long(resolve.more);
         if let Some(fault) = refusal_of_header(&resolve.header, unsupported) {
+            self.decline(resolve.header.references);
             self.write_fault(resolve.call, &fault, None);
             self.liveness.on_append(now);
             let counted = self.count_bad(&fault, now);
@@ -193,9 +200,11 @@ impl<T: Clone> Session<T> {
         }
         let times = self.times(&resolve.header, now);
         let key = self.incoming.begin_resolve(resolve.call, times);
+        let references = self.receive(resolve.header.references);
         Ok(Some(Request::Resolve(IncomingResolve {
             key,
             resolve,
+            references,
             deadline: times.deadline,
         })))
     }
@@ -297,6 +306,7 @@ impl<T: Clone> Session<T> {
             self.config.counters.assembly.add();
             let text = "too much waits for an object that is still being made";
             let fault = refused(ErrorKind::ResourceExhausted, text);
+            self.decline(arrived.header.references);
             return self.refuse(arrived.call, &fault, None, now);
         }
         let Arrived {
@@ -306,6 +316,7 @@ impl<T: Clone> Session<T> {
             payload,
             ..
         } = arrived;
+        let payload = self.keep(payload, header.references);
         let make = |key| ChainedCall::new(key, times, *method, header, payload);
         self.incoming.begin_chained(*call, on, times, make);
         Ok(None)
@@ -337,23 +348,9 @@ impl<T: Clone> Session<T> {
             return Err(Violation::TooManyCancels);
         }
         if let Some(waiting) = self.incoming.cancel(call, &mut effects.cancelled) {
-            self.reply(waiting, Err(&Fault::of(ErrorKind::Cancelled)), now);
+            self.end_waiting(waiting, &Fault::of(ErrorKind::Cancelled), now, effects);
         }
         Ok(())
-    }
-
-    fn on_release(
-        &mut self,
-        release: &Release<'_>,
-        effects: &mut Effects<T>,
-    ) -> Result<(), Violation> {
-        for (slot, count) in release.slots.iter() {
-            effects.dropped.extend(self.exports.release(slot, count)?);
-        }
-        release
-            .calls
-            .iter()
-            .try_for_each(|call| self.incoming.forget(call))
     }
 
     /// Leases are not renewed over a session yet.
@@ -385,9 +382,7 @@ impl<T: Clone> Session<T> {
 /// Refuses what this side must understand and does not (other ways to send a message,
 /// keys that are critical), and what comes too late.
 fn refusal_of_header(header: &Header<'_>, unsupported: bool) -> Option<Fault> {
-    let unknown = header.unknown_critical.is_some()
-        || header.references.is_some()
-        || header.idempotency_key.is_some();
+    let unknown = header.unknown_critical.is_some() || header.idempotency_key.is_some();
     if unknown || unsupported {
         return Some(Fault::of(ErrorKind::Unsupported));
     }

@@ -20,6 +20,7 @@ use super::running::{Cancelled, Finished, Running, Times};
 use super::time::Next;
 use crate::error::Fault;
 use crate::id::{CallId, Slot};
+use crate::payload::Payload;
 use crate::wire::Violation;
 
 /// Everything of the peer that runs here, and its answers to RESOLVE.
@@ -257,24 +258,20 @@ impl IncomingTable {
         Some((call, chained))
     }
 
-    /// Tells a request to stop, because its caller says so. Gives the key of a call
-    /// that still waited for its object: it is to be answered.
-    pub(super) fn cancel(&mut self, call: CallId, stopped: &mut Cancelled) -> Option<IncomingKey> {
+    /// Tells a request to stop, because its caller says so. Gives a call that still
+    /// waited for its object: it is to be answered.
+    pub(super) fn cancel(&mut self, call: CallId, stopped: &mut Cancelled) -> Option<ChainedCall> {
         match self.calls.get_mut(index(call))? {
             Place::Call(running) => running.cancel(CancelReason::Caller, stopped),
             Place::Resolve(resolving) => resolving.running.cancel(CancelReason::Caller, stopped),
             Place::Chained { on, sequence } => {
-                let key = IncomingKey {
-                    place: IncomingPlace::Call(call),
-                    sequence: *sequence,
+                let (on, sequence, place) = (*on, *sequence, IncomingPlace::Call(call));
+                let Some(Place::Resolve(resolving)) = self.calls.get_mut(index(on)) else {
+                    return None;
                 };
-                let on = *on;
-                let chained = match self.calls.get_mut(index(on)) {
-                    Some(Place::Resolve(resolving)) => resolving.chain.remove(key),
-                    _ => None,
-                };
-                self.unchain(&chained?);
-                return Some(key);
+                let chained = resolving.chain.remove(IncomingKey { place, sequence })?;
+                self.unchain(&chained);
+                return Some(chained);
             }
             Place::Free | Place::Answered(_) | Place::Failed(_) => {}
         }
@@ -293,9 +290,9 @@ impl IncomingTable {
         }
     }
 
-    /// Stops the requests whose time is over. Gives the keys of the calls that still
-    /// waited for their object: they are to be answered.
-    pub(super) fn expire(&mut self, now: Instant, stopped: &mut Cancelled) -> Vec<IncomingKey> {
+    /// Stops the requests whose time is over. Gives the calls that still waited for
+    /// their object: they are to be answered.
+    pub(super) fn expire(&mut self, now: Instant, stopped: &mut Cancelled) -> Vec<ChainedCall> {
         let mut late = Vec::new();
         if !self.next.has_come(now) {
             return Vec::new();
@@ -318,16 +315,22 @@ impl IncomingTable {
         for chained in &late {
             self.unchain(chained);
         }
-        late.into_iter().map(|chained| chained.key).collect()
+        late
     }
 
-    /// Stops everything and forgets it.
-    pub(super) fn clear(&mut self, stopped: &mut Cancelled) {
+    /// Stops everything and forgets it. Gives the arguments of the calls that still waited
+    /// for their object.
+    pub(super) fn clear(&mut self, stopped: &mut Cancelled) -> Vec<Payload> {
+        let mut waiting = Vec::new();
         let reason = CancelReason::SessionEnded;
         for place in self.calls.drain(..) {
             match place {
                 Place::Call(mut running) => running.cancel(reason, stopped),
-                Place::Resolve(mut resolving) => resolving.running.cancel(reason, stopped),
+                Place::Resolve(mut resolving) => {
+                    resolving.running.cancel(reason, stopped);
+                    let calls = resolving.chain.into_calls().into_iter();
+                    waiting.extend(calls.map(ChainedCall::into_payload));
+                }
                 Place::Free | Place::Chained { .. } | Place::Answered(_) | Place::Failed(_) => {}
             }
         }
@@ -336,6 +339,7 @@ impl IncomingTable {
         }
         (self.running, self.answers, self.chained_bytes) = (0, 0, 0);
         self.next.clear();
+        waiting
     }
 
     /// Lets a call that waited for its object run like any other.

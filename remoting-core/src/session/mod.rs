@@ -33,6 +33,7 @@ mod outgoing;
 mod output;
 mod places;
 mod rates;
+mod references;
 mod requests;
 mod running;
 mod time;
@@ -46,9 +47,11 @@ use std::time::Instant;
 
 pub use cancellation::{CancelReason, Cancellation, Watch};
 pub use end::End;
+pub use exports::ExportKey;
+pub use references::{Lent, Received};
 pub use requests::{
-    Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello, QueuedCall, Reply,
-    Request, SessionStats, Start, WaiterId,
+    Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello, Posting,
+    QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
 };
 
 use admission::Admission;
@@ -86,8 +89,12 @@ pub struct SessionConfig {
     pub agent: String,
 }
 
-/// One session. `T` is what an exported slot stands for; cloning one must be cheap
-/// and run no code of the user's.
+/// What an exported slot stands for. Cloning one must be cheap and run no code of the user's.
+pub trait Exported: Clone + Send + Sync + 'static {}
+
+impl<T: Clone + Send + Sync + 'static> Exported for T {}
+
+/// One session. `T` is what an exported slot stands for.
 pub struct Session<T> {
     config: SessionConfig,
     /// What the peer has said of itself, once it has.
@@ -119,7 +126,7 @@ struct Rates {
     own_cancels: Rate,
 }
 
-impl<T> fmt::Debug for Session<T> {
+impl<T: Exported> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("closed", &self.closed)
@@ -129,7 +136,7 @@ impl<T> fmt::Debug for Session<T> {
     }
 }
 
-impl<T> Session<T> {
+impl<T: Exported> Session<T> {
     /// Begins a session; HELLO is in the output.
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         let limits = &config.limits;

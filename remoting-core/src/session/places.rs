@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{EARLY_BYTES, EARLY_CALLS, Effects, Outgoing, Session};
+use super::{EARLY_BYTES, EARLY_CALLS, Effects, Exported, Outgoing, Session};
 use crate::error::{Error, ErrorKind};
 use crate::wire::{HEAD_LENGTH, MAX_KEY, Target, TooLong};
 
@@ -15,7 +15,7 @@ pub(super) enum Unwritten {
     TooLarge,
 }
 
-impl<T> Session<T> {
+impl<T: Exported> Session<T> {
     /// Whether the peer reads this codec. Until its HELLO has come it is asked to.
     pub fn reads(&self, codec: u8) -> bool {
         self.peer

@@ -10,6 +10,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::cancellation::{CancelReason, Cancellation};
+use super::references::Received;
 use crate::error::Error;
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::payload::Payload;
@@ -97,6 +98,39 @@ pub enum Outgoing<'a> {
     },
 }
 
+impl<'a> Outgoing<'a> {
+    /// What goes along.
+    pub(super) const fn header(&self) -> &'a HeaderBlock {
+        match self {
+            Self::Call { header, .. } | Self::Resolve { header, .. } => header,
+        }
+    }
+
+    /// The arguments.
+    pub(super) const fn payload(&self) -> &'a [u8] {
+        match self {
+            Self::Call { payload, .. } | Self::Resolve { payload, .. } => payload,
+        }
+    }
+
+    pub(super) const fn is_resolve(&self) -> bool {
+        matches!(self, Self::Resolve { .. })
+    }
+}
+
+/// A call that wants no answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Posting<'a> {
+    /// The object.
+    pub target: Target,
+    /// The method.
+    pub method: MethodId,
+    /// What goes along.
+    pub header: &'a HeaderBlock,
+    /// The arguments.
+    pub payload: &'a [u8],
+}
+
 /// What became of a request that was to be sent.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
@@ -112,7 +146,8 @@ pub enum Start {
 /// The answer to a request of ours.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// The encoded result; empty for a RESOLVE.
+    /// The encoded result; empty for a RESOLVE. The objects that it refers to are attached:
+    /// [`Session::unpack`](super::Session::unpack) takes them off.
     pub payload: Payload,
     /// The answer to a RESOLVE: the slot, and the signature hash of its interface.
     pub slot: Option<(Slot, u64)>,
@@ -149,7 +184,7 @@ pub enum Request<'f, T> {
     /// A call of an object that this side has exported.
     Call(IncomingRequest<'f, T>),
     /// A request for an object.
-    Resolve(IncomingResolve<'f>),
+    Resolve(IncomingResolve<'f, T>),
 }
 
 /// A call of an object that this side has exported. Borrows from its frame.
@@ -165,17 +200,21 @@ pub struct IncomingRequest<'f, T> {
     pub header: Header<'f>,
     /// The arguments.
     pub payload: &'f [u8],
+    /// The objects that they refer to.
+    pub references: Vec<Received<T>>,
     /// When its caller stops waiting.
     pub deadline: Instant,
 }
 
 /// A request for an object. Borrows from its frame.
 #[derive(Debug)]
-pub struct IncomingResolve<'f> {
+pub struct IncomingResolve<'f, T> {
     /// What its answer has to name.
     pub key: IncomingKey,
     /// The request.
     pub resolve: Resolve<'f>,
+    /// The objects that its arguments refer to.
+    pub references: Vec<Received<T>>,
     /// When its caller stops waiting.
     pub deadline: Instant,
 }
@@ -193,9 +232,11 @@ pub struct QueuedCall<T> {
     pub codec: u8,
     /// The locks that the calls above hold.
     pub locks: LockTokens,
+    /// How many calls stand above it.
+    pub depth: u32,
     /// What the user sent along.
     pub user: Vec<(String, String)>,
-    /// The arguments.
+    /// The arguments, with the objects that they refer to.
     pub payload: Payload,
     /// When its caller stops waiting.
     pub deadline: Instant,

@@ -8,4 +8,5 @@ mod frames;
 mod operations;
 mod places;
 mod random;
+mod references;
 mod support;

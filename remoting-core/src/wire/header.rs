@@ -5,6 +5,7 @@
 //! has a meaning too: no key 2 is a deadline of 30 s, no key 11 is MessagePack.
 
 use super::locks::LockTokens;
+use super::references::ReferenceTable;
 use super::varint::Reader;
 use super::violation::Violation;
 
@@ -17,8 +18,9 @@ pub(super) mod key {
     pub(in crate::wire) const PAIR: u64 = 10;
     pub(in crate::wire) const CODEC: u64 = 11;
     pub(in crate::wire) const LOCKS: u64 = 12;
+    pub(in crate::wire) const DEPTH: u64 = 16;
     /// The keys up to here have meanings, and only [`PAIR`] may occur twice.
-    pub(in crate::wire) const LAST: u64 = 14;
+    pub(in crate::wire) const LAST: u64 = 16;
 }
 
 /// The deadline of a call that tells none: 30 s.
@@ -45,14 +47,16 @@ pub struct Header<'a> {
     pub deadline_ms: Option<u64>,
     /// The locks that the calls above hold (key 12).
     pub locks: LockTokens,
+    /// How many calls stand above this one (key 16).
+    pub depth: u32,
     /// What the user sends along (key 10).
     pub user: UserPairs<'a>,
     /// The W3C trace context, 25 bytes (key 4).
     pub trace: Option<&'a [u8]>,
     /// The key of a call that may be repeated, 1 to 64 bytes (key 5).
     pub idempotency_key: Option<&'a [u8]>,
-    /// The reference table, not looked into (key 3).
-    pub references: Option<&'a [u8]>,
+    /// The objects that the payload refers to (key 3).
+    pub references: ReferenceTable<'a>,
     /// The first critical key that is not known here: the call is `Unsupported`.
     pub unknown_critical: Option<u64>,
 }
@@ -99,7 +103,7 @@ impl<'a> Header<'a> {
     fn take(&mut self, key: u64, value: &'a [u8]) -> Result<(), Violation> {
         match key {
             key::DEADLINE => self.deadline_ms = Some(whole(value, Reader::varint64)?),
-            key::REFERENCES => self.references = Some(value),
+            key::REFERENCES => self.references = ReferenceTable::parse(value)?,
             key::TRACE if value.len() != TRACE_LENGTH => return Err(Violation::BadTrace),
             key::TRACE => self.trace = Some(value),
             key::IDEMPOTENCY if !(1..=MAX_IDEMPOTENCY_KEY).contains(&value.len()) => {
@@ -108,6 +112,7 @@ impl<'a> Header<'a> {
             key::IDEMPOTENCY => self.idempotency_key = Some(value),
             key::CODEC => self.codec = Some(whole(value, Reader::byte)?),
             key::LOCKS => self.locks = LockTokens::parse(value)?,
+            key::DEPTH => self.depth = whole(value, Reader::varint32)?,
             _ if key % 2 == 1 => {
                 self.unknown_critical.get_or_insert(key);
             }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::header::{DEFAULT_CODEC, DEFAULT_DEADLINE_MS, MAX_PAIR_BYTES, MAX_PAIRS, key};
 use super::locks::{LockTokens, TOKEN_LENGTH};
+use super::references::Referred;
 use super::varint::{put_prefixed, put_varint, varint_length};
 
 /// A header block to be written. The empty one allocates nothing.
@@ -15,6 +16,9 @@ pub struct HeaderBlock {
     codec: Option<u8>,
     deadline_ms: Option<u64>,
     locks: LockTokens,
+    depth: u32,
+    /// The entries of key 3, ready to leave.
+    references: Vec<u8>,
     pairs: Pairs,
 }
 
@@ -52,6 +56,8 @@ impl HeaderBlock {
         self.codec.is_none()
             && self.deadline_ms.is_none()
             && self.locks.is_empty()
+            && self.references.is_empty()
+            && self.depth == 0
             && self.pairs.count == 0
     }
 
@@ -68,6 +74,23 @@ impl HeaderBlock {
     /// Tells which locks the calls above hold.
     pub fn set_locks(&mut self, locks: &LockTokens) {
         self.locks = locks.clone();
+    }
+
+    /// Tells how many calls stand above this one.
+    pub fn set_depth(&mut self, depth: u32) {
+        self.depth = depth;
+    }
+
+    /// The same block, with the objects that the payload refers to. There are at most
+    /// [`MAX_REFERENCES`](super::MAX_REFERENCES).
+    #[must_use]
+    pub fn with_references(&self, referred: impl IntoIterator<Item = Referred>) -> Self {
+        let mut block = self.clone();
+        block.references.clear();
+        for referred in referred {
+            referred.write(&mut block.references);
+        }
+        block
     }
 
     /// Adds what the user sends along.
@@ -103,6 +126,10 @@ impl HeaderBlock {
             put_varint(out, varint_length(deadline_ms) as u64);
             put_varint(out, deadline_ms);
         }
+        if !self.references.is_empty() {
+            put_varint(out, key::REFERENCES);
+            put_prefixed(out, &self.references);
+        }
         out.extend_from_slice(&self.pairs.encoded);
         if let Some(codec) = self.codec {
             put_varint(out, key::CODEC);
@@ -112,6 +139,12 @@ impl HeaderBlock {
             put_varint(out, key::LOCKS);
             put_varint(out, self.locks_length() as u64);
             self.locks.write(out);
+        }
+        if self.depth > 0 {
+            let depth = u64::from(self.depth);
+            put_varint(out, key::DEPTH);
+            put_varint(out, varint_length(depth) as u64);
+            put_varint(out, depth);
         }
     }
 
@@ -123,7 +156,15 @@ impl HeaderBlock {
             0 => 0,
             length => 1 + varint_length(length as u64) + length,
         };
-        deadline + self.pairs.encoded.len() + codec + locks
+        let references = match self.references.len() {
+            0 => 0,
+            length => 1 + varint_length(length as u64) + length,
+        };
+        let depth = match u64::from(self.depth) {
+            0 => 0,
+            depth => 2 + varint_length(depth),
+        };
+        deadline + depth + references + self.pairs.encoded.len() + codec + locks
     }
 
     fn locks_length(&self) -> usize {

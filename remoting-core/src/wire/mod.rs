@@ -14,6 +14,7 @@ pub(crate) mod locks;
 pub(crate) mod message;
 pub(crate) mod preface;
 mod read;
+pub(crate) mod references;
 pub(crate) mod release;
 pub(crate) mod resolve;
 pub(crate) mod varint;
@@ -38,6 +39,7 @@ pub use message::{
     Post, Renew, Return, Target, WireFault,
 };
 pub use preface::{MAJOR, MINOR, PREFACE, PREFACE_LENGTH, Preface};
+pub use references::{MAX_REFERENCES, ReferenceTable, Referred};
 pub use release::{ForgottenCalls, Release, ReleasedSlots};
 pub use resolve::{MAX_KEY, Resolve, ResolveAnswer, ResolveRequest, ResolveWhat};
 pub use varint::{ID_LIMIT, Reader, Varint, cut_text, put_prefixed, put_varint, varint_length};

@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use remoting_core::wire::{
-    Call, ContOf, Header, Hello, Message, Ping, Release, Resolve, ResolveWhat, Target, WireFault,
+    Call, ContOf, Header, Hello, Message, Ping, Referred, Release, Resolve, ResolveWhat, Target,
+    WireFault,
 };
 
 /// Puts a message into one line.
@@ -181,8 +182,16 @@ fn header(header: &Header<'_>) -> String {
     if let Some(left) = header.deadline_ms {
         add(format_args!(" deadline_ms={left}"));
     }
-    if let Some(references) = header.references {
-        add(format_args!("{}", bytes("references", references)));
+    for referred in header.references.iter() {
+        match referred {
+            Referred::Senders { slot, interface } => {
+                add(format_args!(
+                    " reference=senders:{}:{:016x}",
+                    slot.0, interface.0
+                ));
+            }
+            Referred::Receivers(slot) => add(format_args!(" reference=receivers:{}", slot.0)),
+        }
     }
     if let Some(trace) = header.trace {
         add(format_args!("{}", bytes("trace", trace)));
@@ -195,6 +204,9 @@ fn header(header: &Header<'_>) -> String {
     }
     if let Some(codec) = header.codec {
         add(format_args!(" codec={codec}"));
+    }
+    if header.depth > 0 {
+        add(format_args!(" depth={}", header.depth));
     }
     for token in header.locks.as_slice() {
         add(format_args!("{}", bytes("lock", &token.0)));

@@ -29,6 +29,13 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
         .with(LockToken([1, 2, 3, 4, 5, 6, 7, 8]))
         .expect("one token");
     full.set_locks(&locks);
+    let referring = HeaderBlock::new().with_references([
+        Referred::Senders {
+            slot: Slot(3),
+            interface: InterfaceId::of("Counter"),
+        },
+        Referred::Receivers(Slot(0)),
+    ]);
     let slot = Target::Slot(Slot(2));
     let answer = Target::Answer(CallId(0));
     let call = |target, header: &HeaderBlock, payload: &[u8]| {
@@ -37,6 +44,10 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("call", call(slot, &plain, &[0x91, 30])),
         ("call-with-header", call(slot, &full, b"[30]")),
+        (
+            "call-with-references",
+            call(slot, &referring, &[0x92, 0, 1]),
+        ),
         ("call-on-answer", call(answer, &plain, &[0x91, 30])),
         (
             "post",

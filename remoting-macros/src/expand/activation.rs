@@ -20,12 +20,11 @@ pub(super) fn items(interface: &Interface, scope: &Scope) -> TokenStream {
     let activator = handle(
         interface,
         scope,
-        "Activator",
+        ("Activator", &activator_doc),
         &quote!(#krate::__private::Activator),
     );
     quote! {
         #factory
-        #[doc = #activator_doc]
         #activator
     }
 }
@@ -115,16 +114,13 @@ fn construct(interface: &Interface, scope: &Scope) -> TokenStream {
     let proxy = &scope.proxy;
     let arms = interface.constructors().map(|method| {
         let (index, ident, given) = (number(method), method.ident(), given(method));
-        let closure = Run::new(method, quote!(__T::#ident(#(#given),*))).closure(None);
-        let way = if borrows_call(method) {
-            quote!(construct_ref)
-        } else {
-            quote!(construct)
-        };
+        let run = Run::new(method, quote!(__T::#ident(#(#given),*)));
+        let closure = run.closure(&quote!(()));
+        let way = way(method);
         quote!(#index => call.#way(#closure),)
     });
     let function = quote! {
-        fn construct(call: __private::ConstructorCall<'_>) -> __private::Constructed<__T> {
+        fn construct(call: __private::ConstructorCall<'_>) -> __private::Made<__T> {
             match call.index() {
                 #(#arms)*
                 _ => call.unknown(),
@@ -145,20 +141,13 @@ fn construct_with(interface: &Interface, scope: &Scope) -> TokenStream {
     let arms = interface.constructors().map(|method| {
         let (index, ident, given) = (number(method), method.ident(), given(method));
         let run = Run::new(method, quote!(#maker.#ident(#(#given),*)));
-        let closure = run.closure(Some(quote!(#maker)));
-        let way = if borrows_call(method) {
-            quote!(construct_with_ref)
-        } else {
-            quote!(construct_with)
-        };
-        quote!(#index => call.#way(#maker, #closure),)
+        let closure = run.closure(&quote!(#maker));
+        let way = way(method);
+        quote!(#index => call.#way(#closure),)
     });
     let function = quote! {
         type Object = __F::Object;
-        fn construct(
-            #maker: ::std::sync::Arc<__F>,
-            call: __private::ConstructorCall<'_>,
-        ) -> __private::Constructed<__F::Object> {
+        fn construct(call: __private::ConstructorCall<'_, __F>) -> __private::Made<__F::Object> {
             match call.index() {
                 #(#arms)*
                 _ => call.unknown(),
@@ -170,4 +159,13 @@ fn construct_with(interface: &Interface, scope: &Scope) -> TokenStream {
         &quote!(__private::ConstructWith<__F> for #proxy),
         &function,
     )
+}
+
+/// How core runs a constructor.
+fn way(method: &Method) -> TokenStream {
+    if borrows_call(method) {
+        quote!(construct_ref)
+    } else {
+        quote!(construct)
+    }
 }

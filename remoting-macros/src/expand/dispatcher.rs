@@ -60,7 +60,7 @@ fn arm(method: &Method) -> TokenStream {
     let (index, ident, given) = (number(method), method.ident(), given(method));
     let object = local("object");
     let run = Run::new(method, quote!(#object.#ident(#(#given),*)));
-    let closure = run.closure(Some(quote!(#object)));
+    let closure = run.closure(&quote!(#object));
     let place = place_of(ident);
     let exclusive = method.receiver == Receiver::Exclusive;
     let way = match (exclusive, borrows_call(method)) {
@@ -109,19 +109,18 @@ impl<'m> Run<'m> {
     }
 
     /// The closure for core; `first` is its argument before the call's own.
-    pub(super) fn closure(&self, first: Option<TokenStream>) -> TokenStream {
-        let first = first.map(|first| quote!(#first,));
+    pub(super) fn closure(&self, first: &TokenStream) -> TokenStream {
         let names = self.method.names();
         let arguments = self.method.arguments.iter();
         let types = arguments.map(|argument| argument.passing.decoded(&argument.ty));
         let decoded = quote!((#(#names,)*): (#(#types,)*));
         let future = self.future();
         if !borrows_call(self.method) {
-            return quote_spanned!(self.place=> |#first #decoded| __private::pin(#future));
+            return quote_spanned!(self.place=> |#first, #decoded| __private::pin(#future));
         }
         let bytes = local("arguments");
         quote_spanned! {self.place=>
-            |#first #bytes| {
+            |#first, #bytes| {
                 let #decoded = #bytes.decode()?;
                 Ok(__private::pin(#future))
             }

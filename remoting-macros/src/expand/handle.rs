@@ -15,7 +15,7 @@ pub(super) fn proxy_and_dispatcher(interface: &Interface, scope: &Scope) -> Toke
     let proxy_type = handle(
         interface,
         scope,
-        "Proxy",
+        ("Proxy", &proxy_doc),
         &quote!(#krate::__private::Reference),
     );
     let proxy = &scope.proxy;
@@ -24,7 +24,6 @@ pub(super) fn proxy_and_dispatcher(interface: &Interface, scope: &Scope) -> Toke
     let object = object_parameter(interface);
     let parameters = bare(interface.generics(), Some(&object));
     quote! {
-        #[doc = #proxy_doc]
         #proxy_type
         #[doc = #dispatcher_doc]
         #visibility type #dispatcher #parameters = #krate::Dispatcher<#proxy, #object>;
@@ -38,19 +37,18 @@ pub(super) fn proxy_and_dispatcher(interface: &Interface, scope: &Scope) -> Toke
 pub(super) fn handle(
     interface: &Interface,
     scope: &Scope,
-    suffix: &str,
+    (suffix, doc): (&str, &str),
     inner: &TokenStream,
 ) -> TokenStream {
     let visibility = interface.visibility();
     let name = interface.named(suffix);
     let parameters = declared(interface.generics());
-    let derive = scope.phantom_field().is_none().then(|| {
-        let compared = (suffix == "Proxy")
-            .then(|| quote!(, ::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash));
-        quote!(#[derive(::core::clone::Clone, ::core::fmt::Debug #compared)])
-    });
+    let plain = scope.phantom_field().is_none();
+    let compared = (plain && suffix == "Proxy")
+        .then(|| quote!(#[derive(::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]));
+    let common = plain.then(|| quote!(#[derive(::core::clone::Clone, ::core::fmt::Debug)]));
     let fields = [inner.clone()].into_iter().chain(scope.phantom_field());
-    quote!(#derive #visibility struct #name #parameters(#(#fields),*);)
+    quote!(#compared #[doc = #doc] #common #visibility struct #name #parameters(#(#fields),*);)
 }
 
 /// Writes what `derive` would for a type with parameters, without bounds on them.

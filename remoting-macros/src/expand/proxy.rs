@@ -4,6 +4,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::parse_quote;
 
 use crate::ast::{Interface, Method, Receiver};
 
@@ -32,7 +33,32 @@ pub(super) fn implementations(interface: &Interface, scope: &Scope) -> TokenStre
         false => calling(interface, scope, method),
     });
     let inherent = scope.implement(None, &quote!(#proxy), &quote!(#(#methods)*));
-    quote!(#stub #common #inherent)
+    let travelling = travelling(scope);
+    quote!(#stub #travelling #common #inherent)
+}
+
+/// Writes what lets the proxy stand in arguments and results.
+fn travelling(scope: &Scope) -> TokenStream {
+    let proxy = &scope.proxy;
+    let serialize = scope.implement(
+        None,
+        &quote!(__private::Serialize for #proxy),
+        &quote! {
+            fn serialize<__S: __private::Writer>(&self, to: __S) -> __private::Written<__S> {
+                __private::board(self, to)
+            }
+        },
+    );
+    let deserialize = scope.implement(
+        Some(parse_quote!('a)),
+        &quote!(__private::Deserialize<'a> for #proxy),
+        &quote! {
+            fn deserialize<__D: __private::Reader<'a>>(from: __D) -> __private::Read<'a, Self, __D> {
+                __private::alight(from)
+            }
+        },
+    );
+    quote!(#serialize #deserialize)
 }
 
 /// Writes the trait's implementation by the proxy.

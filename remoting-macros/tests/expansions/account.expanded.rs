@@ -38,14 +38,9 @@ pub trait Account: ::core::marker::Send + ::core::marker::Sync {
         Output = remoting::Result<()>,
     > + ::core::marker::Send;
 }
+#[derive(::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
 /// A proxy of an object that implements [`Account`].
-#[derive(
-    ::core::clone::Clone,
-    ::core::fmt::Debug,
-    ::core::cmp::PartialEq,
-    ::core::cmp::Eq,
-    ::core::hash::Hash
-)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct AccountProxy(::remoting::__private::Reference);
 /// Offers objects that implement [`Account`].
 pub type AccountDispatcher<T> = ::remoting::Dispatcher<AccountProxy, T>;
@@ -93,6 +88,18 @@ const _: () = {
         }
         fn reference(&self) -> &__private::Reference {
             &self.0
+        }
+    }
+    impl __private::Serialize for AccountProxy {
+        fn serialize<__S: __private::Writer>(&self, to: __S) -> __private::Written<__S> {
+            __private::board(self, to)
+        }
+    }
+    impl<'a> __private::Deserialize<'a> for AccountProxy {
+        fn deserialize<__D: __private::Reader<'a>>(
+            from: __D,
+        ) -> __private::Read<'a, Self, __D> {
+            __private::alight(from)
         }
     }
     impl AccountProxy {
@@ -182,12 +189,10 @@ const _: () = {
         }
     }
     impl<__T: Account + 'static> __private::Construct<__T> for AccountProxy {
-        fn construct(
-            call: __private::ConstructorCall<'_>,
-        ) -> __private::Constructed<__T> {
+        fn construct(call: __private::ConstructorCall<'_>) -> __private::Made<__T> {
             match call.index() {
                 0 => {
-                    call.construct_ref(|arguments| {
+                    call.construct_ref(|(), arguments| {
                         let (owner, balance): (__private::Text<'_>, u64) = arguments
                             .decode()?;
                         Ok(
@@ -204,23 +209,19 @@ const _: () = {
     impl<__F: AccountFactory> __private::ConstructWith<__F> for AccountProxy {
         type Object = __F::Object;
         fn construct(
-            factory: ::std::sync::Arc<__F>,
-            call: __private::ConstructorCall<'_>,
-        ) -> __private::Constructed<__F::Object> {
+            call: __private::ConstructorCall<'_, __F>,
+        ) -> __private::Made<__F::Object> {
             match call.index() {
                 0 => {
-                    call.construct_with_ref(
-                        factory,
-                        |factory, arguments| {
-                            let (owner, balance): (__private::Text<'_>, u64) = arguments
-                                .decode()?;
-                            Ok(
-                                __private::pin(async move {
-                                    factory.open(&owner, balance).await
-                                }),
-                            )
-                        },
-                    )
+                    call.construct_ref(|factory, arguments| {
+                        let (owner, balance): (__private::Text<'_>, u64) = arguments
+                            .decode()?;
+                        Ok(
+                            __private::pin(async move {
+                                factory.open(&owner, balance).await
+                            }),
+                        )
+                    })
                 }
                 _ => call.unknown(),
             }

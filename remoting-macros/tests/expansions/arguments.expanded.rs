@@ -32,14 +32,9 @@ pub(crate) trait Files: ::core::marker::Send + ::core::marker::Sync {
         Output = remoting::Result<Kind>,
     > + ::core::marker::Send;
 }
+#[derive(::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
 /// A proxy of an object that implements [`Files`].
-#[derive(
-    ::core::clone::Clone,
-    ::core::fmt::Debug,
-    ::core::cmp::PartialEq,
-    ::core::cmp::Eq,
-    ::core::hash::Hash
-)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub(crate) struct FilesProxy(crate::facade::__private::Reference);
 /// Offers objects that implement [`Files`].
 pub(crate) type FilesDispatcher<T> = crate::facade::Dispatcher<FilesProxy, T>;
@@ -71,6 +66,18 @@ const _: () = {
         }
         fn reference(&self) -> &__private::Reference {
             &self.0
+        }
+    }
+    impl __private::Serialize for FilesProxy {
+        fn serialize<__S: __private::Writer>(&self, to: __S) -> __private::Written<__S> {
+            __private::board(self, to)
+        }
+    }
+    impl<'a> __private::Deserialize<'a> for FilesProxy {
+        fn deserialize<__D: __private::Reader<'a>>(
+            from: __D,
+        ) -> __private::Read<'a, Self, __D> {
+            __private::alight(from)
         }
     }
     impl FilesProxy {

@@ -95,6 +95,28 @@ const _: () = {
             &self.0
         }
     }
+    impl<K: Ord, V> __private::Serialize for RepositoryProxy<K, V>
+    where
+        V: Clone,
+        K: __private::Value,
+        V: __private::Value,
+    {
+        fn serialize<__S: __private::Writer>(&self, to: __S) -> __private::Written<__S> {
+            __private::board(self, to)
+        }
+    }
+    impl<'a, K: Ord, V> __private::Deserialize<'a> for RepositoryProxy<K, V>
+    where
+        V: Clone,
+        K: __private::Value,
+        V: __private::Value,
+    {
+        fn deserialize<__D: __private::Reader<'a>>(
+            from: __D,
+        ) -> __private::Read<'a, Self, __D> {
+            __private::alight(from)
+        }
+    }
     impl<K, V> ::core::clone::Clone for RepositoryProxy<K, V> {
         fn clone(&self) -> Self {
             Self(::core::clone::Clone::clone(&self.0), self.1)
@@ -229,12 +251,10 @@ const _: () = {
         K: __private::Value,
         V: __private::Value,
     {
-        fn construct(
-            call: __private::ConstructorCall<'_>,
-        ) -> __private::Constructed<__T> {
+        fn construct(call: __private::ConstructorCall<'_>) -> __private::Made<__T> {
             match call.index() {
                 0 => {
-                    call.construct_ref(|arguments| {
+                    call.construct_ref(|(), arguments| {
                         let (first, why): (K, __private::Text<'_>) = arguments.decode()?;
                         Ok(__private::pin(async move { __T::with(first, &why).await }))
                     })
@@ -252,23 +272,18 @@ const _: () = {
     {
         type Object = __F::Object;
         fn construct(
-            factory: ::std::sync::Arc<__F>,
-            call: __private::ConstructorCall<'_>,
-        ) -> __private::Constructed<__F::Object> {
+            call: __private::ConstructorCall<'_, __F>,
+        ) -> __private::Made<__F::Object> {
             match call.index() {
                 0 => {
-                    call.construct_with_ref(
-                        factory,
-                        |factory, arguments| {
-                            let (first, why): (K, __private::Text<'_>) = arguments
-                                .decode()?;
-                            Ok(
-                                __private::pin(async move {
-                                    factory.with(first, &why).await
-                                }),
-                            )
-                        },
-                    )
+                    call.construct_ref(|factory, arguments| {
+                        let (first, why): (K, __private::Text<'_>) = arguments.decode()?;
+                        Ok(
+                            __private::pin(async move {
+                                factory.with(first, &why).await
+                            }),
+                        )
+                    })
                 }
                 _ => call.unknown(),
             }

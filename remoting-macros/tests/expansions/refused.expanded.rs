@@ -24,14 +24,9 @@ pub trait Broken: ::core::marker::Send + ::core::marker::Sync {
     where
         Self: ::core::marker::Sized;
 }
+#[derive(::core::cmp::PartialEq, ::core::cmp::Eq, ::core::hash::Hash)]
 /// A proxy of an object that implements [`Broken`].
-#[derive(
-    ::core::clone::Clone,
-    ::core::fmt::Debug,
-    ::core::cmp::PartialEq,
-    ::core::cmp::Eq,
-    ::core::hash::Hash
-)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct BrokenProxy(::remoting::__private::Reference);
 /// Offers objects that implement [`Broken`].
 pub type BrokenDispatcher<T> = ::remoting::Dispatcher<BrokenProxy, T>;
@@ -52,6 +47,18 @@ const _: () = {
         }
         fn reference(&self) -> &__private::Reference {
             &self.0
+        }
+    }
+    impl __private::Serialize for BrokenProxy {
+        fn serialize<__S: __private::Writer>(&self, to: __S) -> __private::Written<__S> {
+            __private::board(self, to)
+        }
+    }
+    impl<'a> __private::Deserialize<'a> for BrokenProxy {
+        fn deserialize<__D: __private::Reader<'a>>(
+            from: __D,
+        ) -> __private::Read<'a, Self, __D> {
+            __private::alight(from)
         }
     }
     impl BrokenProxy {

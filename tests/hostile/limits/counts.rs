@@ -1,7 +1,9 @@
 //! How many: calls, connections, objects, and things a second.
 
 use remoting::{ErrorKind, Executed, Host};
-use remoting_core::wire::{Violation, kind};
+use remoting_core::wire::{
+    CallId, HeaderBlock, MethodId, Slot, Target as Goal, Violation, kind, write_call,
+};
 use tokio::task::JoinSet;
 
 use crate::objects::*;
@@ -46,6 +48,33 @@ pub async fn calls_per_host() -> Host {
     );
     server.gate.door.add_permits(1);
     first.await.unwrap().unwrap();
+    server.goes_on().await;
+    server.host
+}
+
+/// A peer that claims to stand below many calls.
+pub async fn call_depth() -> Host {
+    let mut server = Server::with(|limits| limits.call_depth = 3).await;
+    let mut raw = server.attacker().await;
+    let mut header = HeaderBlock::new();
+    for (number, depth) in [(1, 3), (2, 4)] {
+        header.set_depth(depth);
+        let add = MethodId::of("add");
+        let target = Goal::Slot(Slot(0));
+        let mut frame = Vec::new();
+        write_call(
+            &mut frame,
+            CallId(number),
+            target,
+            add,
+            &header,
+            &[0x92, 1, 2],
+        )
+        .unwrap();
+        raw.send(&frame).await;
+    }
+    assert!(raw.answer().await.is_some());
+    until(|| counter(&server.host, "call_depth") == 1).await;
     server.goes_on().await;
     server.host
 }

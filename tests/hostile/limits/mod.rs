@@ -36,7 +36,7 @@ mod cases {
 limits! {
     how_much { max_frame max_message assembly depth elements unsent }
     how_many {
-        calls_per_session calls_per_host queued_per_object connections connections_per_address
+        calls_per_session calls_per_host call_depth queued_per_object connections connections_per_address
         handshakes cancels_per_second pings_per_second bad_requests_per_second
         objects_per_session objects_per_host tombstones blocking_threads
     }

@@ -94,7 +94,7 @@ struct Look(Arc<OnceLock<Weak<HostInner>>>);
 impl Drop for Look {
     fn drop(&mut self) {
         if let Some(host) = self.0.get().and_then(Weak::upgrade) {
-            drop(host.channels().len());
+            let _channels = host.channels().len();
         }
     }
 }

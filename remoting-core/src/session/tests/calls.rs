@@ -24,10 +24,8 @@ fn a_call_is_answered_and_leaves_nothing_behind() {
     let arrival = pair.server.arrivals.remove(0);
     assert_eq!(arrival.target.as_deref(), Some("counter"));
     assert_eq!(arrival.deadline, pair.now + 30 * SECOND);
-    pair.server.session.reply(arrival.key, Ok(b"out"), pair.now);
-    pair.server
-        .session
-        .reply(arrival.key, Ok(b"again"), pair.now);
+    pair.server.reply(arrival.key, Ok(b"out"), pair.now);
+    pair.server.reply(arrival.key, Ok(b"again"), pair.now);
     pair.pass();
     assert_eq!(
         pair.client.effects.wakers.len(),
@@ -75,7 +73,7 @@ fn a_users_error_arrives_as_data() {
     pair.pass();
     let key = pair.server.arrivals.remove(0).key;
     let fault = Fault::App(Payload::from(&b"too poor"[..]));
-    pair.server.session.reply(key, Err(&fault), pair.now);
+    pair.server.reply(key, Err(&fault), pair.now);
     pair.pass();
     let Poll::Ready(Err(Fault::App(data))) = pair.client.poll(call) else {
         panic!("no error")
@@ -124,7 +122,7 @@ fn a_call_that_is_given_up_keeps_its_number_until_its_answer_has_come() {
     let (told, reason) = pair.server.effects.cancelled.remove(0);
     assert!(Arc::ptr_eq(&told, &cancellation));
     assert_eq!(reason, CancelReason::Caller);
-    pair.server.session.reply(first.key, Ok(b"late"), pair.now);
+    pair.server.reply(first.key, Ok(b"late"), pair.now);
     pair.pass();
     assert_eq!(
         sent(pair.client.call(Target::Slot(slot), b"3", pair.now)),
@@ -166,7 +164,6 @@ fn a_deadline_ends_the_call_at_its_caller_and_stops_it_at_the_callee() {
         "its number is not free"
     );
     pair.server
-        .session
         .reply(arrival.key, Err(&failed("late")), pair.now);
     pair.pass();
     assert_eq!(pair.client.session.stats().outgoing, 0);
@@ -243,9 +240,7 @@ fn what_is_too_large_is_refused_by_its_sender() {
         let call = sent(pair.client.call(Target::Slot(slot), b"", pair.now));
         pair.pass();
         let key = pair.server.arrivals.remove(0).key;
-        pair.server
-            .session
-            .reply(key, answer.as_ref().copied(), pair.now);
+        pair.server.reply(key, answer.as_ref().copied(), pair.now);
         pair.pass();
         let error = pair.client.error(call);
         assert_eq!(

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::operations::{Op, ops};
 use super::support::{Side, failed};
 use crate::error::{Executed, Fault};
-use crate::id::{CallId, Slot};
+use crate::id::{CallId, InterfaceId, Slot};
 use crate::limits::Limits;
-use crate::session::{End, SessionStats, Start, WaiterId};
+use crate::session::{End, ExportKey, Lent, SessionStats, Start, WaiterId};
 use crate::wire::Target;
 
 /// A side with what its callers know.
@@ -59,8 +59,16 @@ impl Peer {
             objects_per_session: 5,
             ..Limits::default()
         };
+        let mut side = Side::new(limits, now);
+        side.lending.push(Lent::Own {
+            object: "lent".into(),
+            key: ExportKey {
+                object: 1,
+                interface: InterfaceId(9),
+            },
+        });
         Self {
-            side: Side::new(limits, now),
+            side,
             open: Vec::new(),
             held: Vec::new(),
             waiting: Vec::new(),
@@ -69,6 +77,13 @@ impl Peer {
             ran: HashSet::new(),
             arrived: 0,
         }
+    }
+
+    /// Lends the peer what it has lent here itself, as long as there is any.
+    fn send_home(&mut self) {
+        self.side.lending.truncate(1);
+        let home = self.side.borrowed.last().map(|slot| Lent::Home(*slot));
+        self.side.lending.extend(home);
     }
 
     fn start(&mut self, number: u32, start: Start, resolve: bool) {
@@ -127,9 +142,7 @@ impl Peer {
         if good {
             self.side.answer(&arrival, now);
         } else if arrival.target.is_some() {
-            self.side
-                .session
-                .reply(arrival.key, Err(&failed("bad")), now);
+            self.side.reply(arrival.key, Err(&failed("bad")), now);
         } else {
             let effects = &mut self.side.effects;
             self.side
@@ -159,8 +172,8 @@ impl World {
     fn apply(&mut self, at: usize, op: &Op) {
         let now = self.now;
         self.number += 1;
-        let number = self.number;
-        let peer = &mut self.peers[at];
+        let (number, peer) = (self.number, &mut self.peers[at]);
+        peer.send_home();
         match *op {
             Op::Resolve => {
                 let start = peer.side.resolve(&number.to_string(), now);
@@ -199,6 +212,9 @@ impl World {
             Op::Release { nth } => {
                 if let Some(at) = pick(nth, peer.held.len()) {
                     let slot = peer.held.remove(at);
+                    peer.side.session.release(slot, 1);
+                }
+                if let Some(slot) = peer.side.borrowed.pop() {
                     peer.side.session.release(slot, 1);
                 }
             }
@@ -296,7 +312,8 @@ impl World {
                     self.peers[at].poll(call);
                 }
                 let peer = &mut self.peers[at];
-                for slot in peer.held.drain(..) {
+                let borrowed = std::mem::take(&mut peer.side.borrowed);
+                for slot in peer.held.drain(..).chain(borrowed) {
                     peer.side.session.release(slot, 1);
                 }
                 for waiter in peer.waiting.drain(..) {

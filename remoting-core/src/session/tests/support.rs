@@ -8,7 +8,8 @@ use crate::error::{Error, Executed, Fault};
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::limits::{Counters, Limits};
 use crate::session::{
-    Effects, End, IncomingKey, Outgoing, Reply, Request, Session, SessionConfig, Start,
+    Effects, End, IncomingKey, Lent, Outgoing, Posting, Received, Reply, Request, Session,
+    SessionConfig, Start,
 };
 use crate::wire::{HeaderBlock, Hello, MAX_BODY, ResolveWhat, Target, split_frame, write_hello};
 
@@ -36,6 +37,10 @@ pub(super) struct Side {
     /// Bytes that came out of the pipe and are no whole frame yet.
     unread: Vec<u8>,
     pub(super) end: Option<End>,
+    /// What each call and each answer refers to.
+    pub(super) lending: Vec<Lent<Object>>,
+    /// The peer's objects that came along with its calls and answers.
+    pub(super) borrowed: Vec<Slot>,
 }
 
 impl Side {
@@ -55,6 +60,8 @@ impl Side {
             leaving: Vec::new(),
             unread: Vec::new(),
             end: None,
+            lending: Vec::new(),
+            borrowed: Vec::new(),
         }
     }
 
@@ -86,7 +93,10 @@ impl Side {
                 Ok(Some((frame, length))) => {
                     rest = &rest[length..];
                     match self.session.handle_frame(frame, now, &mut self.effects) {
-                        Ok(Some(request)) => self.arrivals.push(arrival(request)),
+                        Ok(Some(request)) => {
+                            let arrived = arrival(request, &mut self.borrowed);
+                            self.arrivals.push(arrived);
+                        }
                         Ok(None) => {}
                         Err(end) => break Err(end),
                     }
@@ -100,6 +110,11 @@ impl Side {
         result
     }
 
+    pub(super) fn reply(&mut self, key: IncomingKey, result: Result<&[u8], &Fault>, now: Instant) {
+        let effects = &mut self.effects;
+        self.session.reply(key, result, &self.lending, now, effects);
+    }
+
     pub(super) fn close(&mut self, end: End) {
         self.session.close(&end, &mut self.effects);
         if end.is_speechless() {
@@ -110,7 +125,8 @@ impl Side {
 
     /// Takes the calls that an answered RESOLVE has set free.
     pub(super) fn take_ready(&mut self) {
-        for call in self.effects.ready.drain(..) {
+        for mut call in self.effects.ready.drain(..) {
+            note(Session::unpack(&mut call.payload), &mut self.borrowed);
             self.arrivals.push(Arrival {
                 key: call.key,
                 target: Some(call.target),
@@ -139,8 +155,14 @@ impl Side {
             header: &header,
             payload,
         };
-        self.session
-            .start(outgoing, Waker::noop(), now + wait, now, &mut self.effects)
+        self.session.start(
+            outgoing,
+            &self.lending,
+            Waker::noop(),
+            now + wait,
+            now,
+            &mut self.effects,
+        )
     }
 
     pub(super) fn resolve(&mut self, name: &str, now: Instant) -> Start {
@@ -153,21 +175,41 @@ impl Side {
             payload: &[],
         };
         let deadline = now + Duration::from_secs(30);
-        self.session
-            .start(outgoing, Waker::noop(), deadline, now, &mut self.effects)
+        self.session.start(
+            outgoing,
+            &[],
+            Waker::noop(),
+            deadline,
+            now,
+            &mut self.effects,
+        )
     }
 
     pub(super) fn post(&mut self, target: Target, payload: &[u8], now: Instant) -> bool {
         let header = HeaderBlock::new();
         let effects = &mut self.effects;
+        let post = Posting {
+            target,
+            method: MethodId(7),
+            header: &header,
+            payload,
+        };
         self.session
-            .post(target, MethodId(7), &header, payload, now, effects)
+            .post(post, &self.lending, now, effects)
             .unwrap()
     }
 
     pub(super) fn poll(&mut self, call: CallId) -> Poll<Result<Reply, Fault>> {
-        self.session
-            .poll_reply(call, Waker::noop(), &mut self.effects)
+        let mut polled = self
+            .session
+            .poll_reply(call, Waker::noop(), &mut self.effects);
+        let payload = match &mut polled {
+            Poll::Ready(Ok(reply)) => &mut reply.payload,
+            Poll::Ready(Err(Fault::App(payload))) => payload,
+            Poll::Ready(Err(Fault::Error(_))) | Poll::Pending => return polled,
+        };
+        note(Session::unpack(payload), &mut self.borrowed);
+        polled
     }
 
     /// The error that a call has ended with.
@@ -193,7 +235,7 @@ impl Side {
     /// with its own arguments.
     pub(super) fn answer(&mut self, arrival: &Arrival, now: Instant) {
         if arrival.target.is_some() {
-            return self.session.reply(arrival.key, Ok(&arrival.payload), now);
+            return self.reply(arrival.key, Ok(&arrival.payload), now);
         }
         let object = Object::from(String::from_utf8_lossy(&arrival.payload));
         self.session
@@ -211,14 +253,17 @@ impl Side {
     }
 }
 
-fn arrival(request: Request<'_, Object>) -> Arrival {
+fn arrival(request: Request<'_, Object>, borrowed: &mut Vec<Slot>) -> Arrival {
     match request {
-        Request::Call(call) => Arrival {
-            key: call.key,
-            target: Some(call.target),
-            payload: call.payload.to_vec(),
-            deadline: call.deadline,
-        },
+        Request::Call(call) => {
+            note(call.references, borrowed);
+            Arrival {
+                key: call.key,
+                target: Some(call.target),
+                payload: call.payload.to_vec(),
+                deadline: call.deadline,
+            }
+        }
         Request::Resolve(resolve) => Arrival {
             key: resolve.key,
             target: None,
@@ -226,6 +271,14 @@ fn arrival(request: Request<'_, Object>) -> Arrival {
             deadline: resolve.deadline,
         },
     }
+}
+
+/// Notes the peer's objects among those that came along.
+fn note(received: Vec<Received<Object>>, borrowed: &mut Vec<Slot>) {
+    borrowed.extend(received.into_iter().filter_map(|received| match received {
+        Received::Theirs { slot, .. } => Some(slot),
+        Received::Own(_) | Received::Nothing => None,
+    }));
 }
 
 /// A client and a server.

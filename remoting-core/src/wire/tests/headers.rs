@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use crate::id::LockToken;
+use crate::id::{InterfaceId, LockToken, Slot};
 use crate::wire::{
-    Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, PairsTooLarge, Reader, Violation,
+    Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
+    Reader, Referred, Violation,
 };
 
 fn written(block: &HeaderBlock) -> Vec<u8> {
@@ -87,13 +88,15 @@ fn an_unknown_key_is_skipped_if_even_and_reported_if_odd() {
 
 #[test]
 fn a_value_of_the_wrong_form_is_refused() {
-    let cases: [(&[u8], Violation); 8] = [
+    let cases: [(&[u8], Violation); 10] = [
         (&[2, 2, 0x80, 0x00], Violation::NumberNotShortest),
         (&[2, 2, 1, 1], Violation::TrailingBytes),
         (&[11, 0], Violation::FrameEndsEarly),
         (&[11, 2, 0, 0], Violation::TrailingBytes),
         (&[4, 1, 0], Violation::BadTrace),
         (&[5, 0], Violation::BadIdempotencyKey),
+        (&[3, 0], Violation::BadReferences),
+        (&[3, 2, 2, 0], Violation::BadReferences),
         (&[10, 2, 1, 0xff], Violation::TextNotUtf8),
         (&[2, 9, 1], Violation::FrameEndsEarly),
     ];
@@ -104,15 +107,39 @@ fn a_value_of_the_wrong_form_is_refused() {
 
 #[test]
 fn values_that_are_kept_raw_are_read() {
-    let mut block = vec![3, 2, 0xaa, 0xbb, 4, 25];
+    let mut block = vec![4, 25];
     block.extend_from_slice(&[9; 25]);
     block.extend_from_slice(&[5, 64]);
     block.extend_from_slice(&[8; 64]);
     let header = Header::parse(&block).expect("well formed");
-    assert_eq!(header.references, Some(&[0xaa, 0xbb][..]));
     assert_eq!(header.trace, Some(&[9; 25][..]));
     assert_eq!(header.idempotency_key, Some(&[8; 64][..]));
     assert_eq!(header.unknown_critical, None);
+}
+
+#[test]
+fn a_reference_table_is_read_back_as_it_was_written() {
+    let entries = [
+        Referred::Senders {
+            slot: Slot(300),
+            interface: InterfaceId(7),
+        },
+        Referred::Receivers(Slot(0)),
+    ];
+    let block = HeaderBlock::new().with_references(entries);
+    let bytes = written(&block);
+    let header = Header::parse(&bytes[1..]).expect("well formed");
+    assert!(header.references.iter().eq(entries));
+    let many =
+        |count| HeaderBlock::new().with_references(vec![Referred::Receivers(Slot(1)); count]);
+    let table = |count| {
+        let bytes = written(&many(count));
+        let mut reader = Reader::new(&bytes);
+        let block = reader.prefixed().expect("a whole block");
+        Header::parse(block).map(|header| header.references.iter().count())
+    };
+    assert_eq!(table(MAX_REFERENCES), Ok(MAX_REFERENCES));
+    assert_eq!(table(MAX_REFERENCES + 1), Err(Violation::BadReferences));
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! Proxies between payloads and the session: what goes out is exported, sent home or
+//! forwarded; what comes in becomes a proxy.
+
+use std::sync::Arc;
+
+use super::{Connection, Export, SlotEndpoint};
+use crate::error::{ErrorKind, Fault};
+use crate::object::Bytes;
+use crate::payload::Payload;
+use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
+use crate::session::{ExportKey, Lent, Received, Session};
+
+impl Connection {
+    /// What the session has to know of the proxies in a payload. Asks them, so nothing may be
+    /// locked meanwhile.
+    pub(crate) fn lent(self: &Arc<Self>, payload: &Payload) -> Vec<Lent<Export>> {
+        let passengers = passengers(payload).iter();
+        passengers.map(|passenger| self.lend(passenger)).collect()
+    }
+
+    fn lend(self: &Arc<Self>, passenger: &Passenger) -> Lent<Export> {
+        let endpoint = passenger.reference.endpoint();
+        if let Some(slot) = endpoint.slot_in(Arc::as_ptr(self) as usize) {
+            return Lent::Home(slot);
+        }
+        let object = endpoint
+            .object()
+            .unwrap_or_else(|| Arc::new(Forwarder::new(passenger.clone())));
+        let key = ExportKey {
+            object: object.identity(),
+            interface: object.interface_id(),
+        };
+        let object = Export {
+            object,
+            _room: None,
+        };
+        Lent::Own { object, key }
+    }
+
+    /// The arguments of a call that was just read.
+    pub(super) fn arguments<'f>(
+        self: &Arc<Self>,
+        bytes: &'f [u8],
+        references: Vec<Received<Export>>,
+    ) -> Bytes<'f> {
+        if references.is_empty() {
+            return Bytes::Borrowed(bytes);
+        }
+        let mut payload = Payload::from(bytes);
+        payload.attach(self.proxies(references));
+        Bytes::Owned(payload)
+    }
+
+    /// Makes proxies of what the session has attached to a payload.
+    pub(super) fn unpack(self: &Arc<Self>, payload: &mut Payload) {
+        if payload.has_attached() {
+            let received = Session::<Export>::unpack(payload);
+            payload.attach(self.proxies(received));
+        }
+    }
+
+    fn proxies(self: &Arc<Self>, received: Vec<Received<Export>>) -> Passengers {
+        let received = received.into_iter();
+        received.map(|received| self.proxy(received)).collect()
+    }
+
+    fn proxy(self: &Arc<Self>, received: Received<Export>) -> Passenger {
+        match received {
+            Received::Theirs { slot, interface } => Passenger {
+                reference: Reference::new(Arc::new(SlotEndpoint::new(Arc::clone(self), slot))),
+                interface: Some(interface),
+            },
+            Received::Own(Export { object, .. }) => Passenger {
+                interface: Some(object.interface_id()),
+                reference: object.home().unwrap_or_else(|| Reference::local(object)),
+            },
+            Received::Nothing => Passenger {
+                interface: None,
+                reference: Reference::dead_end(Fault::of(ErrorKind::NotFound)),
+            },
+        }
+    }
+}

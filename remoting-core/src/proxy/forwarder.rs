@@ -1,0 +1,106 @@
+//! An object of somebody else, offered on: calls go through this process.
+//!
+//! A proxy that is handed to a third party is not an address that could be dialled. The
+//! holder takes the calls and makes them itself, with the same bytes, deadline and
+//! headers; proxies in them go along, one hop at a time.
+
+use std::future::poll_fn;
+use std::sync::{Arc, LazyLock};
+
+use super::endpoint::{CallState, Identity, RequestKind};
+use super::{CallOptions, Passenger, Reference};
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::error::Fault;
+use crate::id::{InterfaceId, MethodId};
+use crate::object::{Bytes, Dispatched, Profile, RawCall, ServerObject, context};
+use crate::payload::Payload;
+
+/// What stands for all methods and interfaces of others, which need not be known here.
+static METHOD: MethodDescriptor = MethodDescriptor::new("(forwarded)", &[]);
+static INTERFACE: InterfaceDescriptor = InterfaceDescriptor::new("(forwarded)", 0);
+
+/// A server object that is a proxy.
+pub(crate) struct Forwarder {
+    reference: Reference,
+    interface: InterfaceId,
+}
+
+impl Forwarder {
+    pub(crate) fn new(passenger: Passenger) -> Self {
+        Self {
+            reference: passenger.reference,
+            interface: passenger.interface.unwrap_or(INTERFACE.id),
+        }
+    }
+}
+
+impl ServerObject for Forwarder {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        &INTERFACE
+    }
+
+    fn interface_id(&self) -> InterfaceId {
+        self.interface
+    }
+
+    /// All methods are there: whether one really is, the object itself will tell.
+    fn method(&self, id: MethodId) -> Option<(usize, &'static MethodDescriptor)> {
+        Some((usize::try_from(id.0).ok()?, &METHOD))
+    }
+
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        let call = call.into_owned();
+        Box::pin(async move {
+            context::begin();
+            let mut state = onward(&call);
+            let endpoint = self.reference.endpoint();
+            let fetched = poll_fn(|cx| endpoint.poll(&mut state, cx)).await?;
+            Ok(fetched.payload)
+        })
+    }
+
+    fn profile(&self) -> &Arc<Profile> {
+        static UNKNOWN: LazyLock<Arc<Profile>> =
+            LazyLock::new(|| Arc::new(Profile::new(&INTERFACE)));
+        &UNKNOWN
+    }
+
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> usize {
+        match self.reference.endpoint().identity() {
+            Identity::Local(object) => object,
+            Identity::Slot { .. } | Identity::Url { .. } => {
+                Arc::as_ptr(self.reference.endpoint()).cast::<()>() as usize
+            }
+        }
+    }
+
+    fn home(&self) -> Option<Reference> {
+        Some(self.reference.clone())
+    }
+}
+
+/// The call as it goes on.
+fn onward(call: &RawCall<'static>) -> CallState {
+    let method = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
+    let kind = RequestKind::Forwarded(method);
+    let mut state = CallState::new(kind, &INTERFACE, 0, None, call.formatter.clone());
+    state.payload = match &call.payload {
+        Bytes::Owned(payload) => payload.clone(),
+        Bytes::Borrowed(bytes) => Payload::from(*bytes),
+    };
+    let above = context::inherited();
+    state.deadline = above.deadline;
+    state.locks = above.locks;
+    state.depth = above.depth;
+    state.options = context::headers().map(|headers| {
+        Arc::new(CallOptions {
+            headers: headers.to_vec(),
+            ..CallOptions::default()
+        })
+    });
+    state
+}

@@ -1,0 +1,178 @@
+//! Objects that go along with payloads, both ways.
+//!
+//! They travel in the frame's own table, and are counted when the frame is written
+//! and when it is read. So the counts are exact whatever the payload says of them,
+//! and even if nobody can decode it.
+
+use super::exports::ExportKey;
+use super::{Effects, Exported, Session};
+use crate::error::{Error, ErrorKind};
+use crate::id::{InterfaceId, Slot};
+use crate::payload::Payload;
+use crate::wire::{HeaderBlock, MAX_REFERENCES, ReferenceTable, Referred, Release, Violation};
+
+/// An object that a payload of this side refers to.
+#[derive(Debug, Clone)]
+pub enum Lent<T> {
+    /// One of this side. The same key in the same session is the same slot.
+    Own {
+        /// What the slot is to stand for.
+        object: T,
+        /// What tells it from all other objects.
+        key: ExportKey,
+    },
+    /// One of the peer's that is held here: it goes home.
+    Home(Slot),
+}
+
+/// An object that a payload of the peer refers to.
+#[derive(Debug, Clone)]
+pub enum Received<T> {
+    /// One of the peer's, for one user here, who is to [release](Session::release) it.
+    Theirs {
+        /// The peer's slot.
+        slot: Slot,
+        /// The interface that it is seen through.
+        interface: InterfaceId,
+    },
+    /// One of this side that has come home.
+    Own(T),
+    /// A slot of this side that the peer does not hold.
+    Nothing,
+}
+
+impl<T: Exported> Session<T> {
+    /// Counts the objects that a frame brings.
+    pub(super) fn receive(&mut self, table: ReferenceTable<'_>) -> Vec<Received<T>> {
+        let received = table.iter().map(|referred| match referred {
+            Referred::Senders { slot, interface } => {
+                self.imports.add(slot);
+                Received::Theirs { slot, interface }
+            }
+            Referred::Receivers(slot) => match self.exports.get(slot) {
+                Ok(object) => Received::Own(object.clone()),
+                Err(_) => Received::Nothing,
+            },
+        });
+        received.collect()
+    }
+
+    /// Copies a payload out of its frame, with the objects that came along.
+    pub(super) fn keep(&mut self, payload: &[u8], table: ReferenceTable<'_>) -> Payload {
+        let mut payload = Payload::from(payload);
+        if !table.is_empty() {
+            payload.attach(self.receive(table));
+        }
+        payload
+    }
+
+    /// Takes out what came along with a payload that was [kept](Session::keep).
+    pub fn unpack(payload: &mut Payload) -> Vec<Received<T>> {
+        payload.detach().unwrap_or_default()
+    }
+}
+
+impl<T: Exported> Session<T> {
+    /// Gives back the objects that came with a frame which nobody looks into.
+    pub(super) fn decline(&mut self, table: ReferenceTable<'_>) {
+        for referred in table.iter() {
+            if let Referred::Senders { slot, .. } = referred {
+                self.imports.add(slot);
+                self.imports.release(slot, 1);
+            }
+        }
+    }
+
+    /// Gives back the objects of a payload that nobody wants.
+    pub(super) fn discard(&mut self, payload: &mut Payload, effects: &mut Effects<T>) {
+        for received in payload.detach::<Vec<Received<T>>>().unwrap_or_default() {
+            match received {
+                Received::Theirs { slot, .. } => self.imports.release(slot, 1),
+                Received::Own(object) => effects.dropped.push(object),
+                Received::Nothing => {}
+            }
+        }
+    }
+
+    /// Takes back what the peer holds no more, and forgets answers that it needs no more.
+    pub(super) fn on_release(
+        &mut self,
+        release: &Release<'_>,
+        effects: &mut Effects<T>,
+    ) -> Result<(), Violation> {
+        for (slot, count) in release.slots.iter() {
+            effects.dropped.extend(self.exports.release(slot, count)?);
+        }
+        release
+            .calls
+            .iter()
+            .try_for_each(|call| self.incoming.forget(call))
+    }
+}
+
+impl<T: Exported> Session<T> {
+    /// Writes a frame that refers to objects; exports them, unless it cannot be written.
+    ///
+    /// - `write`: gets the header with the table; leaves the output as it was if it fails.
+    ///
+    /// # Errors
+    ///
+    /// Why the objects cannot be lent; else the outcome of `write`.
+    pub(super) fn write_lending<R, E>(
+        &mut self,
+        header: &HeaderBlock,
+        lent: &[Lent<T>],
+        effects: &mut Effects<T>,
+        write: impl FnOnce(&mut Self, &HeaderBlock) -> Result<R, E>,
+    ) -> Result<Result<R, E>, Error> {
+        if lent.is_empty() {
+            return Ok(write(self, header));
+        }
+        let table = self.lend(lent, effects)?;
+        let written = write(self, &header.with_references(table.iter().copied()));
+        if written.is_err() {
+            self.take_back(&table, effects);
+        }
+        Ok(written)
+    }
+
+    /// Exports objects, all of them or none.
+    fn lend(&mut self, lent: &[Lent<T>], effects: &mut Effects<T>) -> Result<Vec<Referred>, Error> {
+        if lent.len() > MAX_REFERENCES {
+            let text = format!("a message refers to at most {MAX_REFERENCES} objects");
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        let mut table = Vec::with_capacity(lent.len());
+        for lent in lent {
+            let referred = match lent {
+                Lent::Home(slot) => Referred::Receivers(*slot),
+                Lent::Own { object, key } => match self.exports.lend(object.clone(), *key) {
+                    Ok((slot, spare)) => {
+                        effects.dropped.extend(spare);
+                        let interface = key.interface;
+                        Referred::Senders { slot, interface }
+                    }
+                    Err(object) => {
+                        effects.dropped.push(object);
+                        self.take_back(&table, effects);
+                        self.config.counters.objects_per_session.add();
+                        let text = "the session holds as many objects as it may; release some";
+                        return Err(Error::new(ErrorKind::ResourceExhausted, text));
+                    }
+                },
+            };
+            table.push(referred);
+        }
+        Ok(table)
+    }
+
+    /// Undoes the lending of a table that was not sent.
+    fn take_back(&mut self, table: &[Referred], effects: &mut Effects<T>) {
+        for referred in table {
+            if let Referred::Senders { slot, .. } = referred {
+                let last = self.exports.release(*slot, 1);
+                effects.dropped.extend(last.unwrap_or_default());
+            }
+        }
+    }
+}
