@@ -24,6 +24,10 @@ pub use remoting_core::{
     Dispatcher, Drained, Error, ErrorKind, Executed, GoneReason, Host, HostBuilder, Limits,
     ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
 };
+pub use remoting_core::{
+    AlsoOffers, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState, Sponsor, SponsorDispatcher,
+    SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
+};
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote_facade as remote;
 

@@ -11,6 +11,7 @@
 //! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`
 //! - `wire`: bytes to messages and back; [`formatter`]: values to bytes and back
 //! - `session`: the protocol, as a machine without clock and sockets
+//! - `lifetime`: how long objects live
 //! - `object`, `proxy`, `sink`: the two ends of a call
 //! - [`channel`]: what a transport has to offer
 //! - `connection`: a link with its session, and the task that drives both
@@ -38,6 +39,8 @@ pub mod wire;
 #[doc(hidden)]
 pub mod session;
 
+mod lifetime;
+
 mod object;
 mod proxy;
 mod sink;
@@ -48,10 +51,16 @@ mod host;
 pub mod testing;
 
 pub use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason, Result};
-pub use crate::host::{ChannelHandle, Drained, Host, HostBuilder, ObjectName, ObjectRef, RunUntil};
+pub use crate::host::{
+    ChannelHandle, Drained, Host, HostBuilder, LeaseReport, ObjectName, ObjectRef, RunUntil,
+};
 pub use crate::id::{InterfaceId, MethodId};
+pub use crate::lifetime::{LeaseInfo, LeasePolicy, LeaseState};
 pub use crate::limits::{Counter, Counters, Limits};
-pub use crate::object::{CallContext, Dispatcher, Publication};
+pub use crate::object::{
+    AlsoOffers, CallContext, Dispatcher, Lease, Publication, Sponsor, SponsorDispatcher,
+    SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
+};
 pub use crate::proxy::{Activatable, Adopts, Call, CallOptions, Proxy};
 pub use crate::sink::{CallMessage, ReplyMessage};
 pub use crate::url::ObjectUrl;

@@ -98,6 +98,12 @@ limits! {
     objects_per_session: usize = 10_000;
     /// How many objects a host keeps for its clients.
     objects_per_host: usize = 1_000_000;
+    /// For how long a lease is renewed at once.
+    lease_renewal: Duration = Duration::from_secs(3600);
+    /// How many sponsors an object may have.
+    sponsors_per_object: usize = 4;
+    /// How many sponsors a host asks at once.
+    sponsor_calls: usize = 64;
     /// How many names of former publications a host remembers.
     tombstones: usize = 65_536;
     /// How many `#[blocking]` methods run at once.
@@ -165,7 +171,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 27);
+        assert_eq!(counters.all().len(), 30);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

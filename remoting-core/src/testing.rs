@@ -25,3 +25,13 @@ pub async fn pair() -> Result<(Host, Host)> {
         .await?;
     Ok((server, client))
 }
+
+/// Loses all connections of a host at once, as an outage of the network would: neither side
+/// says goodbye.
+///
+/// Calls under way end with `SessionLost`, or with an error that says that they were not
+/// executed; the next call by URL dials again. What the host held at others is kept for
+/// the orphan grace of their leases.
+pub fn cut(host: &Host) {
+    host.cut();
+}

@@ -25,6 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["wire", "formatter"],
     // The protocol as a machine: time comes in as an argument.
     &["session"],
+    // How long objects live, as decisions: the time is an argument here too.
+    &["lifetime"],
     // From here on the time may be read, and lines be logged.
     &["clock", "log"],
     // The two ends of a call, and what is between them without a session.
@@ -42,7 +44,14 @@ const LAYERS: &[&[&str]] = &[
 const NEVER_PANICS: &[&str] = &["wire", "session", "formatter", "channel"];
 
 /// The layers without clock, runtime, socket, file and thread.
-const PURE: &[&str] = &["wire", "formatter", "session", "budget", "payload"];
+const PURE: &[&str] = &[
+    "wire",
+    "formatter",
+    "session",
+    "lifetime",
+    "budget",
+    "payload",
+];
 
 const LINES_OF_A_FILE: usize = 400;
 const LINES_OF_A_FILE_WITH_A_REASON: usize = 600;

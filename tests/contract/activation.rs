@@ -238,7 +238,7 @@ async fn s11_activated_objects_are_independent_and_end_with_their_proxies(pair: 
     assert_eq!(ten.next().await.unwrap(), 10);
     assert_eq!(fifty.next().await.unwrap(), 50);
     assert_eq!(ten.next().await.unwrap(), 11);
-    assert_eq!(pair.server.activated_objects(), 2);
+    assert_eq!(pair.server.kept_objects(), 2);
     let clone = ten.clone();
     drop(ten);
     assert_eq!(
@@ -251,7 +251,7 @@ async fn s11_activated_objects_are_independent_and_end_with_their_proxies(pair: 
     assert_eq!(fifty.next().await.unwrap(), 51);
     drop(fifty);
     census.death.notified().await;
-    until(|| pair.server.activated_objects() == 0).await;
+    until(|| pair.server.kept_objects() == 0).await;
 }
 
 async fn s12_what_is_not_registered_for_activation_cannot_be_activated(pair: &Pair) {
@@ -286,7 +286,7 @@ async fn s13_a_constructor_that_fails_leaves_nothing_behind(pair: &Pair) {
     assert_eq!(error, AppError::Insufficient { available: 1 });
     assert_eq!(error.to_string(), "only 1 left");
     assert_eq!((census.born(), census.died()), (1, 1));
-    assert_eq!(pair.server.activated_objects(), 0);
+    assert_eq!(pair.server.kept_objects(), 0);
     assert_eq!(
         counters.starting_at(7).await.unwrap().next().await.unwrap(),
         7

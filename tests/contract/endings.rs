@@ -227,7 +227,7 @@ async fn a_client_that_goes_away_ends_its_shared_methods_and_its_objects(pair: &
     assert_eq!(error.kind(), ErrorKind::SessionLost, "{error}");
     take(&hall.dropped, 1).await;
     census.death.notified().await;
-    until(|| pair.server.activated_objects() == 0).await;
+    until(|| pair.server.kept_objects() == 1).await;
     let error = counter.next().await.unwrap_err();
     assert!(error.is_no_such_object(), "{error}");
     assert_eq!(error.executed(), Executed::No);

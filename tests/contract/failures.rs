@@ -231,7 +231,7 @@ async fn an_activated_object_stays_poisoned(pair: &Pair) {
     assert_poisoned(&spoilt).await;
     assert_eq!(other.fine().await.unwrap(), 0);
     drop(spoilt);
-    until(|| pair.server.activated_objects() == 1).await;
+    until(|| pair.server.kept_objects() == 1).await;
 }
 
 /// A value that calls, drops proxies and panics when it is written, or when it is dropped.
@@ -388,5 +388,5 @@ async fn an_object_that_panics_when_it_is_dropped_harms_nobody(pair: &Pair) {
     for _ in 0..2 {
         assert_internal(&single.next().await.unwrap_err());
     }
-    until(|| census.died() == 3 && pair.server.activated_objects() == 1).await;
+    until(|| census.died() == 3 && pair.server.kept_objects() == 1).await;
 }

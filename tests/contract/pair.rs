@@ -48,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// - `every channel`: needs nothing but calls of published objects.
 /// - `channels with references`: needs a session, which objects that clients activate live in.
+/// - `in virtual time`: needs references, and a clock that stands still while anything happens
+///   and jumps to the next timer when nothing does.
 /// - `sockets`: is about what else speaks, or does not speak, at a port.
 macro_rules! statements {
     (every channel: $($name:ident),+ $(,)?) => { $(
@@ -65,7 +67,15 @@ macro_rules! statements {
         $crate::pair::statements!(in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json);
     )+ };
-    (in cells: $name:ident, $($cell:ident $transport:ident $format:ident),+) => {
+    (in virtual time: $($name:ident),+ $(,)?) => { $(
+        $crate::pair::statements!(by run_in_virtual_time in cells: $name,
+            tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
+            in_process_message_pack InProcess MessagePack, in_process_json InProcess Json);
+    )+ };
+    (in cells: $($rest:tt)+) => {
+        $crate::pair::statements!(by run in cells: $($rest)+);
+    };
+    (by $run:ident in cells: $name:ident, $($cell:ident $transport:ident $format:ident),+) => {
         mod $name { $(
             #[test]
             fn $cell() {
@@ -73,7 +83,7 @@ macro_rules! statements {
                     transport: $crate::pair::Transport::$transport,
                     format: $crate::pair::Format::$format,
                 };
-                $crate::pair::run(cell, super::$name);
+                $crate::pair::$run(cell, super::$name);
             }
         )+ }
     };
@@ -83,6 +93,16 @@ pub(crate) use statements;
 /// Runs a statement in a cell.
 pub fn run<F: AsyncFnOnce(&Pair)>(cell: Cell, statement: F) {
     within_patience(async {
+        let pair = Pair::new(cell).await;
+        statement(&pair).await;
+    });
+}
+
+/// Runs a statement in a cell, with a clock that only moves when nothing else does.
+pub fn run_in_virtual_time<F: AsyncFnOnce(&Pair)>(cell: Cell, statement: F) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
         let pair = Pair::new(cell).await;
         statement(&pair).await;
     });
@@ -174,7 +194,7 @@ impl Cell {
     }
 
     /// A client of all schemes.
-    async fn client(self) -> Host {
+    pub async fn client(self) -> Host {
         let tcp = TcpChannel::client().formatter(self.formatter());
         let mut in_process = InProcessChannel::client().formatter(self.formatter());
         if self.transport == Transport::Exchange {

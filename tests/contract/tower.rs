@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use remoting::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,12 @@ use crate::pair::Pair;
 
 #[remote]
 pub trait Bell {
+    #[constructor]
+    async fn make() -> remoting::Result<Self>;
+
     async fn ring(&self, times: u32) -> remoting::Result<u32>;
+    /// Takes so long, and rings once.
+    async fn toll(&self, time: Duration) -> remoting::Result<u32>;
     /// Rings another bell, and that one rings this one again, `depth` times in all.
     async fn echo(&self, other: BellProxy, own: BellProxy, depth: u32) -> remoting::Result<u32>;
 }
@@ -37,12 +43,28 @@ impl Bell for Brass {
         Ok(before as u32 + times)
     }
 
+    async fn toll(&self, time: Duration) -> remoting::Result<u32> {
+        tokio::time::sleep(time).await;
+        self.ring(1).await
+    }
+
     async fn echo(&self, other: BellProxy, own: BellProxy, depth: u32) -> remoting::Result<u32> {
         self.rung.fetch_add(1, Ordering::SeqCst);
         match depth {
             0 => Ok(0),
             _ => Ok(1 + other.echo(own, other.clone(), depth - 1).await?),
         }
+    }
+}
+
+/// Makes bells for clients.
+pub struct Foundry;
+
+impl BellFactory for Foundry {
+    type Object = Brass;
+
+    async fn make(&self) -> remoting::Result<Brass> {
+        Ok(Brass::default())
     }
 }
 

@@ -68,7 +68,14 @@ fn requests() -> Vec<(u8, Vec<u8>)> {
             UNSUPPORTED,
             resolve_as(1, ResolveWhat::Ticket, "Probe", "rt1.AAAA"),
         ),
-        (UNSUPPORTED, resolve_as(1, ResolveWhat::Cast, "Vault", "\0")),
+        (
+            WRONG_INTERFACE,
+            resolve_as(1, ResolveWhat::Cast, "Vault", "\0"),
+        ),
+        (
+            NOT_FOUND,
+            resolve_as(1, ResolveWhat::Cast, "Vault", "\u{9}"),
+        ),
     ]
 }
 

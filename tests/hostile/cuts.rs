@@ -88,7 +88,7 @@ fn a_conversation_that_is_cut_anywhere_just_ends() {
         }
         server.goes_on().await;
         until(|| server.host.open_connections() == 1).await;
-        until(|| server.host.activated_objects() == 1).await;
+        until(|| server.host.kept_objects() == 1).await;
     });
 }
 
@@ -113,6 +113,6 @@ fn a_conversation_with_one_byte_changed_ends_in_a_named_rule_or_in_answers() {
         }
         server.goes_on().await;
         until(|| server.host.open_connections() == 1).await;
-        until(|| server.host.activated_objects() == 1).await;
+        until(|| server.host.kept_objects() == 1).await;
     });
 }

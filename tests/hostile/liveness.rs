@@ -74,9 +74,9 @@ fn the_calls_of_a_client_that_falls_silent_are_cut_and_its_objects_given_up() {
         raw.send(&call(2, 0, "wait", &[])).await;
         raw.send(&call(3, 1, "wait", &[])).await;
         take(&server.gate.entered, 2).await;
-        assert_eq!(server.host.activated_objects(), 2);
+        assert_eq!(server.host.kept_objects(), 2);
         take(&server.gate.cut, 2).await;
-        until(|| server.host.activated_objects() == 1).await;
+        until(|| server.host.kept_objects() == 1).await;
         until(|| server.host.open_connections() == 1).await;
         server.goes_on().await;
         drop(raw);

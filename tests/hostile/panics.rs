@@ -144,7 +144,7 @@ fn panics_of_constructors_of_values_and_of_drops_stay_with_their_call() {
             drop(trouble);
             server.goes_on().await;
         }
-        until(|| server.host.activated_objects() == 1).await;
+        until(|| server.host.kept_objects() == 1).await;
         server.goes_on().await;
     });
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use remoting::Limits;
 use remoting::prelude::*;
+use remoting::{LeasePolicy, Limits};
 
 use crate::objects::*;
 use crate::raw::{Raw, resolve};
@@ -148,7 +148,11 @@ impl Server {
 
 /// A host that offers `probe`, `vault` and `makers`.
 async fn serve(limits: Limits) -> (Host, Arc<Gate>) {
+    // Objects whose holders have vanished go at once, so that tests need not wait for it.
+    let short = Duration::from_millis(1);
+    let policy = LeasePolicy::new().initial(short).renew_on_call(short);
     let builder = Host::builder().limits(limits);
+    let builder = builder.lease(policy.orphan_grace(Duration::ZERO));
     let builder = builder.channel(TcpChannel::listen("127.0.0.1:0"));
     let host = builder.start().await.unwrap();
     let gate = Gate::new();

@@ -23,6 +23,8 @@ pub(crate) enum Destination<'a> {
     Target(Target),
     /// A publication whose objects clients make.
     Publication(&'a str),
+    /// A slot, written as a number, that is wanted through another interface.
+    Cast(&'a [u8]),
 }
 
 impl Connection {
@@ -37,7 +39,7 @@ impl Connection {
             return Arc::clone(wire).poll_reply(*call, cx);
         }
         let mut deferred = Deferred::new();
-        let lent = self.lent(&call.payload);
+        let lent = self.lent(&call.payload)?;
         let polled = self.poll_start(call, &lent, destination, cx.waker(), &mut deferred);
         deferred.settle(self);
         polled
@@ -179,28 +181,35 @@ fn submission_of<'a>(
     header: &'a HeaderBlock,
     payload: &'a [u8],
 ) -> Result<Submission<'a>, Fault> {
-    let id = call
-        .method_id()
-        .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
     let interface = call.interface;
+    let resolve = |what, key| {
+        Submission::Ask(Outgoing::Resolve {
+            what,
+            interface: interface.id,
+            signature: interface.signature,
+            key,
+            header,
+            payload,
+        })
+    };
+    let method = || {
+        call.method_id()
+            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))
+    };
     Ok(match destination {
+        Destination::Cast(slot) => resolve(ResolveWhat::Cast, slot),
+        Destination::Publication(name) => {
+            resolve(ResolveWhat::Activate(method()?), name.as_bytes())
+        }
         Destination::Target(target) if call.is_oneway() => Submission::Post(Posting {
             target,
-            method: id,
+            method: method()?,
             header,
             payload,
         }),
         Destination::Target(target) => Submission::Ask(Outgoing::Call {
             target,
-            method: id,
-            header,
-            payload,
-        }),
-        Destination::Publication(name) => Submission::Ask(Outgoing::Resolve {
-            what: ResolveWhat::Activate(id),
-            interface: interface.id,
-            signature: interface.signature,
-            key: name.as_bytes(),
+            method: method()?,
             header,
             payload,
         }),

@@ -9,6 +9,7 @@
 mod aftermath;
 mod calls;
 mod driver;
+mod export;
 mod outbound;
 mod references;
 mod serve;
@@ -31,10 +32,11 @@ use crate::error::Fault;
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, ServerObject, Workers};
+use crate::object::{Class, Keeper, Workers};
 use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
 
 pub(crate) use self::calls::Destination;
+pub(crate) use self::export::Export;
 pub(crate) use self::slot::SlotEndpoint;
 pub(crate) use self::submit::Deferred;
 
@@ -46,8 +48,8 @@ pub(crate) trait Service: Send + Sync {
     /// What makes objects under `name`.
     fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault>;
 
-    /// Makes room for one more object of a client.
-    fn room_for_object(&self) -> Result<Room, Fault>;
+    /// Who takes care of objects that others hold.
+    fn keeper(&self) -> &Arc<Keeper>;
 
     /// The formatter of a codec.
     fn formatter(&self, codec: u8) -> Option<FormatterRef>;
@@ -58,14 +60,6 @@ pub(crate) trait Service: Send + Sync {
 
 /// Room for something, given back on drop.
 pub(crate) type Room = Arc<dyn Send + Sync>;
-
-/// What a slot stands for.
-#[derive(Clone)]
-pub(crate) struct Export {
-    pub(crate) object: Arc<dyn ServerObject>,
-    /// The room that an activated object takes.
-    pub(crate) _room: Option<Room>,
-}
 
 /// One link and its session.
 pub(crate) struct Connection {
@@ -231,6 +225,7 @@ impl Connection {
     /// Ends the session; the first end is the one that counts. Tells whether this was it.
     fn end(&self, end: End) -> bool {
         let mut effects = Effects::new();
+        let lost;
         {
             let mut state = self.lock();
             if state.end.is_some() {
@@ -240,8 +235,18 @@ impl Connection {
                 state.session.assume_written();
             }
             state.session.close(&end, &mut effects);
+            lost = end.is_loss();
             state.end = Some(end);
             state.flush = Flush::Due;
+        }
+        if lost {
+            for hold in effects
+                .dropped
+                .iter()
+                .filter_map(|export| export.hold.as_ref())
+            {
+                hold.lose();
+            }
         }
         self.closed.notify_waiters();
         apply(effects);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Connection, Export, SlotEndpoint};
 use crate::error::{ErrorKind, Fault};
-use crate::object::Bytes;
+use crate::object::{Bytes, ServerObject};
 use crate::payload::Payload;
 use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
 use crate::session::{ExportKey, Lent, Received, Session};
@@ -13,15 +13,19 @@ use crate::session::{ExportKey, Lent, Received, Session};
 impl Connection {
     /// What the session has to know of the proxies in a payload. Asks them, so nothing may be
     /// locked meanwhile.
-    pub(crate) fn lent(self: &Arc<Self>, payload: &Payload) -> Vec<Lent<Export>> {
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if the host keeps as many objects as it may.
+    pub(crate) fn lent(self: &Arc<Self>, payload: &Payload) -> Result<Vec<Lent<Export>>, Fault> {
         let passengers = passengers(payload).iter();
         passengers.map(|passenger| self.lend(passenger)).collect()
     }
 
-    fn lend(self: &Arc<Self>, passenger: &Passenger) -> Lent<Export> {
+    fn lend(self: &Arc<Self>, passenger: &Passenger) -> Result<Lent<Export>, Fault> {
         let endpoint = passenger.reference.endpoint();
         if let Some(slot) = endpoint.slot_in(Arc::as_ptr(self) as usize) {
-            return Lent::Home(slot);
+            return Ok(Lent::Home(slot));
         }
         let object = endpoint
             .object()
@@ -30,11 +34,24 @@ impl Connection {
             object: object.identity(),
             interface: object.interface_id(),
         };
-        let object = Export {
-            object,
-            _room: None,
-        };
-        Lent::Own { object, key }
+        let object = self.care_for_lent(object)?;
+        Ok(Lent::Own { object, key })
+    }
+
+    /// Gives an object that the peer is to hold into the host's care, if it is one of the user's.
+    fn care_for_lent(&self, object: Arc<dyn ServerObject>) -> Result<Export, Fault> {
+        let keeper = self.service.keeper();
+        if let Some(tenant) = Arc::clone(&object)
+            .tenant()
+            .filter(|tenant| tenant.is_of(keeper))
+        {
+            let hold = Some(Arc::new(tenant.hold()));
+            return Ok(Export { object, hold });
+        }
+        if object.wants_care() {
+            return keeper.lodge(object).map(Export::holding);
+        }
+        Ok(Export::of(object))
     }
 
     /// The arguments of a call that was just read.
@@ -66,10 +83,13 @@ impl Connection {
 
     fn proxy(self: &Arc<Self>, received: Received<Export>) -> Passenger {
         match received {
-            Received::Theirs { slot, interface } => Passenger {
-                reference: Reference::new(Arc::new(SlotEndpoint::new(Arc::clone(self), slot))),
-                interface: Some(interface),
-            },
+            Received::Theirs { slot, interface } => {
+                self.service.keeper().tracking().unmarshalled(interface);
+                Passenger {
+                    reference: Reference::new(Arc::new(SlotEndpoint::new(Arc::clone(self), slot))),
+                    interface: Some(interface),
+                }
+            }
             Received::Own(Export { object, .. }) => Passenger {
                 interface: Some(object.interface_id()),
                 reference: object.home().unwrap_or_else(|| Reference::local(object)),

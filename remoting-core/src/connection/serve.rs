@@ -8,10 +8,11 @@ use super::{Connection, Export, apply};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
-use crate::id::MethodId;
+use crate::id::{InterfaceId, MethodId};
 use crate::object::context::{Active, Headers};
 use crate::object::{
-    Bytes, ConstructorCall, Permit, RawCall, Running, ServerObject, check_depth, supervise,
+    Bytes, ConstructorCall, Permit, RawCall, Reached, Running, ServerObject, Vacancy, check_depth,
+    reach, seen_through, supervise,
 };
 use crate::session::{Effects, IncomingKey, IncomingRequest, IncomingResolve, QueuedCall};
 use crate::sink::ReplyMessage;
@@ -88,12 +89,15 @@ impl Connection {
         call: Arrived<'_>,
         now: &mut Instant,
     ) -> Result<Option<ReplyMessage>, Fault> {
-        let object = call.target.object.target()?;
-        let Some((index, method)) = object.method(call.method) else {
-            return Err(Fault::of(ErrorKind::NoSuchMethod));
-        };
+        let Reached {
+            object,
+            interface,
+            index,
+            method,
+            busy,
+        } = reach(&call.target.object, call.method)?;
         self.check_depth(call.depth)?;
-        let permit = self.service.workers().admit()?;
+        let permit = self.service.workers().admit()?.keeping(busy);
         let context = Active {
             method,
             peer: Arc::clone(&self.peer),
@@ -107,6 +111,7 @@ impl Connection {
             refusal: None,
         };
         let raw = RawCall {
+            interface,
             method,
             index,
             payload: call.payload,
@@ -118,7 +123,8 @@ impl Connection {
         };
         let running = Running::start(context, || Arc::clone(&object).dispatch(raw));
         let key = call.key;
-        let profile = (object.profile(), index);
+        let profile = object.profile(interface);
+        let profile = (&profile, index);
         Ok(self
             .service
             .workers()
@@ -148,7 +154,11 @@ impl Connection {
     fn reply(self: &Arc<Self>, key: IncomingKey, result: ReplyMessage, now: Instant) {
         let lent = match &result {
             Ok(payload) | Err(Fault::App(payload)) => self.lent(payload),
-            Err(Fault::Error(_)) => Vec::new(),
+            Err(Fault::Error(_)) => Ok(Vec::new()),
+        };
+        let (result, lent) = match lent {
+            Ok(lent) => (result, lent),
+            Err(fault) => (Err(fault.after_execution()), Vec::new()),
         };
         let mut effects = Effects::new();
         let ended = {
@@ -222,8 +232,28 @@ impl Connection {
                 let class = self.service.class(name, interface)?;
                 self.activate(&*class, constructor, incoming, now)
             }
-            ResolveWhat::Ticket | ResolveWhat::Cast => Err(Fault::of(ErrorKind::Unsupported)),
+            ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
+            ResolveWhat::Ticket => Err(Fault::of(ErrorKind::Unsupported)),
         }
+    }
+
+    /// The object of a slot, seen through another of its interfaces.
+    fn cast(&self, key: &[u8], wanted: InterfaceId) -> Result<Export, Fault> {
+        let slot = ResolveWhat::slot(key).ok_or_else(|| Fault::of(ErrorKind::BadArguments))?;
+        let export = self.lock().session.exported(slot);
+        let export = export.ok_or_else(|| Fault::of(ErrorKind::NotFound))?;
+        let target = Arc::clone(&export.object).target()?;
+        let object = seen_through(&target, wanted).ok_or_else(|| {
+            let text = format!(
+                "the object has the interface `{}`, and not the one that is asked for",
+                target.interface().name
+            );
+            Fault::refused(ErrorKind::WrongInterface, text)
+        })?;
+        Ok(Export {
+            object,
+            hold: target.tenant().map(|tenant| Arc::new(tenant.hold())),
+        })
     }
 
     /// Runs a constructor. Gives the object if it was made at once.
@@ -245,7 +275,7 @@ impl Connection {
                 "the session holds too many objects; drop some proxies",
             ));
         }
-        let room = self.service.room_for_object()?;
+        let vacancy = self.service.keeper().vacancy()?;
         let permit = self.service.workers().admit()?;
         let header = incoming.resolve.header;
         let codec = header.codec_or_default();
@@ -262,6 +292,7 @@ impl Connection {
             refusal: None,
         };
         let raw = RawCall {
+            interface: interface.id,
             method,
             index,
             payload: self.arguments(incoming.resolve.payload, incoming.references),
@@ -273,12 +304,9 @@ impl Connection {
         };
         let mut running = Running::start(context, || class.construct(ConstructorCall::new(raw)));
         if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
-            return Ok(Some(Export {
-                object: object?,
-                _room: Some(room),
-            }));
+            return Ok(Some(self.care_for(object?, vacancy)));
         }
-        self.construct_later(incoming.key, running, room, permit, now);
+        self.construct_later(incoming.key, running, vacancy, permit, now);
         Ok(None)
     }
 
@@ -287,7 +315,7 @@ impl Connection {
         self: &Arc<Self>,
         key: IncomingKey,
         mut running: Running<Arc<dyn ServerObject>>,
-        room: super::Room,
+        vacancy: Vacancy,
         permit: Permit,
         now: Instant,
     ) {
@@ -301,16 +329,17 @@ impl Connection {
         tokio::spawn(async move {
             let object = supervise(running, cap, None).await;
             drop(permit);
-            connection.answer(
-                key,
-                object.map(|object| Export {
-                    object,
-                    _room: Some(room),
-                }),
-            );
+            let export = object.map(|object| connection.care_for(object, vacancy));
+            connection.answer(key, export);
             let then = connection.lock().flush(true);
             connection.act(then);
         });
+    }
+
+    /// Takes in an object that was made for the peer.
+    fn care_for(&self, object: Arc<dyn ServerObject>, vacancy: Vacancy) -> Export {
+        let tenant = self.service.keeper().take_in(object, vacancy);
+        Export::holding(tenant.hold())
     }
 
     /// Answers a request for an object, and runs the calls that waited for it.

@@ -1,15 +1,20 @@
 //! The way to an object that this session holds a reference to.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::{Connection, Destination};
+use crate::clock;
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
-use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity};
+use crate::object::{Pinned, context};
+use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, RequestKind};
 use crate::wire::message::Target;
+use crate::wire::varint::Varint;
 
 /// A slot of the peer. Dropping it gives the reference back.
 pub(crate) struct SlotEndpoint {
@@ -51,6 +56,25 @@ impl Endpoint for SlotEndpoint {
 
     fn slot_in(&self, session: usize) -> Option<Slot> {
         (Arc::as_ptr(&self.connection) as usize == session).then_some(self.slot)
+    }
+
+    fn cast(
+        self: Arc<Self>,
+        interface: &'static InterfaceDescriptor,
+    ) -> Pinned<'static, Result<Reference, Fault>> {
+        Box::pin(async move {
+            let formatter = self.formatter();
+            let mut call = CallState::new(RequestKind::Cast, interface, 0, None, formatter);
+            let own = clock::now().checked_add(self.default_deadline());
+            call.deadline = context::inherited().deadline.into_iter().chain(own).min();
+            let key = Varint::new(u64::from(self.slot.0));
+            let destination = Destination::Cast(key.as_slice());
+            let fetched =
+                poll_fn(|cx| self.connection.poll_call(&mut call, destination, cx)).await?;
+            fetched
+                .object
+                .ok_or_else(|| Fault::executed(ErrorKind::BadResult, "the answer holds no object"))
+        })
     }
 
     fn identity(&self) -> Identity {

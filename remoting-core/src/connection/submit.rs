@@ -66,6 +66,8 @@ impl Deferred {
 struct Place {
     connection: Arc<Connection>,
     waiter: WaiterId,
+    /// The objects that the call refers to: they are kept meanwhile.
+    _lent: Vec<Lent<Export>>,
 }
 
 impl Ticket for Place {
@@ -131,7 +133,12 @@ impl Connection {
             }
             drop(state);
             let connection = Arc::clone(self);
-            call.flight = Flight::Queued(Box::new(Place { connection, waiter }));
+            let lent = lent.to_vec();
+            call.flight = Flight::Queued(Box::new(Place {
+                connection,
+                waiter,
+                _lent: lent,
+            }));
         } else {
             let alone = state.session.stats().outgoing <= alone_with;
             deferred.add(state.flush(alone));

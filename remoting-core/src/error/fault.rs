@@ -37,6 +37,14 @@ impl Fault {
         Self::Error(Error::new(kind, text).with_executed(Executed::Yes))
     }
 
+    /// The same fault, of a call whose code ran.
+    pub(crate) fn after_execution(self) -> Self {
+        match self {
+            Self::App(payload) => Self::App(payload),
+            Self::Error(error) => Self::Error(error.with_executed(Executed::Yes)),
+        }
+    }
+
     /// Reads a fault from its parts on the wire. An unknown code becomes `Internal`.
     pub(crate) fn from_wire(
         code: u8,

@@ -6,6 +6,7 @@ use super::{Host, HostInner};
 use crate::channel::Channel;
 use crate::error::Result;
 use crate::formatter::{Formatter, FormatterRef};
+use crate::lifetime::LeasePolicy;
 use crate::limits::Limits;
 
 /// Collects what a host is made of; made by `Host::builder`.
@@ -17,6 +18,7 @@ pub struct HostBuilder {
     limits: Limits,
     allow_plaintext: bool,
     on_own_runtime: bool,
+    policy: LeasePolicy,
 }
 
 impl HostBuilder {
@@ -37,6 +39,12 @@ impl HostBuilder {
     /// Replaces the default bounds.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how long objects live for which nothing else was said; without it, the default policy.
+    pub fn lease(mut self, policy: LeasePolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -105,6 +113,7 @@ impl HostBuilder {
             formatters,
             self.allow_plaintext,
             self.on_own_runtime,
+            self.policy,
         ))
     }
 }

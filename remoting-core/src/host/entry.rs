@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
-use crate::object::{Class, Dispatched, Profile, RawCall, ServerObject};
+use crate::object::{Class, Dispatched, Profile, RawCall, ServerObject, Tenant, seen_through};
 
 /// A name, as long as anybody remembers it.
 pub(super) struct Entry {
@@ -48,6 +48,14 @@ impl Entry {
         self.look(|offer| matches!(offer, Offer::Published { .. }))
     }
 
+    /// The object behind the name.
+    pub(super) fn published(&self) -> Option<Arc<dyn ServerObject>> {
+        self.look(|offer| match offer {
+            Offer::Published { object, .. } => object.clone().ok(),
+            Offer::Gone(_) => None,
+        })
+    }
+
     /// Puts something else behind the name and gives what was there.
     pub(super) fn replace(&self, offer: Offer) -> Offer {
         std::mem::replace(&mut *self.lock(), offer)
@@ -64,7 +72,9 @@ impl Entry {
             Offer::Published {
                 interface, class, ..
             } => {
-                self.check(interface, wanted)?;
+                if interface.id != wanted {
+                    return Err(self.other_interface(interface));
+                }
                 Ok(Arc::clone(class))
             }
         })
@@ -77,18 +87,15 @@ impl Entry {
             Offer::Published {
                 interface, object, ..
             } => {
-                self.check(interface, wanted)?;
-                object.clone()
+                let object = object.clone()?;
+                seen_through(&object, wanted).ok_or_else(|| self.other_interface(interface))
             }
         })
     }
 
-    fn check(&self, here: &InterfaceDescriptor, wanted: InterfaceId) -> Result<(), Fault> {
-        if here.id == wanted {
-            return Ok(());
-        }
+    fn other_interface(&self, here: &InterfaceDescriptor) -> Fault {
         let text = format!("`{}` has the interface `{}`", self.name, here.name);
-        Err(Fault::refused(ErrorKind::WrongInterface, text))
+        Fault::refused(ErrorKind::WrongInterface, text)
     }
 
     fn gone(&self, reason: GoneReason) -> Fault {
@@ -96,6 +103,7 @@ impl Entry {
             GoneReason::Disconnected => {
                 format!("`{}` has been disconnected by its host", self.name)
             }
+            GoneReason::LeaseExpired => format!("the lease of `{}` has expired", self.name),
             _ => format!("`{}` is gone", self.name),
         };
         Fault::refused(ErrorKind::ObjectGone(reason), text)
@@ -106,16 +114,11 @@ impl Entry {
 pub(super) struct Named {
     entry: Arc<Entry>,
     interface: &'static InterfaceDescriptor,
-    idle: Arc<Profile>,
 }
 
 impl Named {
     pub(super) fn new(entry: Arc<Entry>, interface: &'static InterfaceDescriptor) -> Self {
-        Self {
-            entry,
-            interface,
-            idle: Arc::new(Profile::new(interface)),
-        }
+        Self { entry, interface }
     }
 }
 
@@ -131,8 +134,14 @@ impl ServerObject for Named {
         }
     }
 
-    fn profile(&self) -> &Arc<Profile> {
-        &self.idle
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        self.entry
+            .object(self.interface.id)
+            .map_or_else(|_| Profile::unknown(), |object| object.profile(interface))
+    }
+
+    fn leased(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        self.entry.object(self.interface.id).ok()?.leased()
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {

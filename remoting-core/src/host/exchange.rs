@@ -10,7 +10,7 @@ use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::object::context::Active;
-use crate::object::{Bytes, RawCall, Running, check_depth};
+use crate::object::{Bytes, RawCall, Reached, Running, check_depth, reach};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -65,12 +65,15 @@ fn start(
     sender: oneshot::Sender<ReplyMessage>,
 ) -> Result<Option<ReplyMessage>, Fault> {
     let object = registry.entry(&call.object)?.object(call.interface)?;
-    let object = object.target()?;
     check_depth(call.depth, &registry.limits, &registry.counters)?;
-    let Some((index, method)) = object.method(call.method) else {
-        return Err(Fault::of(ErrorKind::NoSuchMethod));
-    };
-    let permit = registry.workers().admit()?;
+    let Reached {
+        object,
+        interface,
+        index,
+        method,
+        busy,
+    } = reach(&object, call.method)?;
+    let permit = registry.workers().admit()?.keeping(busy);
     let formatter = registry
         .formatter(call.codec.0)
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
@@ -93,6 +96,7 @@ fn start(
         elements: registry.limits.elements,
     };
     let raw = RawCall {
+        interface,
         method,
         index,
         payload: Bytes::Owned(call.payload),
@@ -103,7 +107,7 @@ fn start(
     let running = Running::start(context, || target.dispatch(raw));
     Ok(registry.workers().launch(
         running,
-        (object.profile(), index),
+        (&object.profile(interface), index),
         &mut clock::now(),
         permit,
         |cancellation| {

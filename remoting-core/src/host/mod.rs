@@ -8,9 +8,11 @@ mod acceptor;
 mod binding;
 mod builder;
 mod channels;
+mod connect;
 mod entry;
 mod exchange;
 mod find;
+mod leases;
 mod named;
 mod object_ref;
 mod offer;
@@ -30,9 +32,10 @@ use self::acceptor::Door;
 use self::channels::Registered;
 use self::peers::Peers;
 use self::registry::Registry;
-use crate::connection::ConnectionConfig;
+use crate::connection::{ConnectionConfig, Service};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
+use crate::lifetime::LeasePolicy;
 use crate::limits::{Counters, Limits};
 use crate::proxy::{own_runtime, runtime};
 use crate::session::End;
@@ -40,6 +43,7 @@ use crate::sink::{CallMessage, ReplyMessage};
 
 pub use builder::HostBuilder;
 pub use channels::ChannelHandle;
+pub use leases::LeaseReport;
 pub use object_ref::{ObjectName, ObjectRef};
 pub use registrations::activate_registered;
 pub use run::{Drained, RunUntil};
@@ -65,9 +69,10 @@ impl HostInner {
         formatters: Vec<FormatterRef>,
         allow_plaintext: bool,
         on_own_runtime: bool,
+        policy: LeasePolicy,
     ) -> Self {
         Self {
-            registry: Arc::new(Registry::new(limits, formatters)),
+            registry: Registry::new(limits, formatters, policy, on_own_runtime),
             channels: Mutex::default(),
             peers: Peers::default(),
             door: Arc::default(),
@@ -115,6 +120,7 @@ impl Drop for HostInner {
         for connection in self.peers.connections(None) {
             connection.shut(End::HostGone);
         }
+        self.registry.keeper().close();
     }
 }
 
@@ -147,8 +153,8 @@ impl Host {
         &self.0.registry.counters
     }
 
-    /// How many objects clients have activated here and still hold.
-    pub fn activated_objects(&self) -> usize {
+    /// How many objects are kept here: activated, marshalled, or sent by reference.
+    pub fn kept_objects(&self) -> usize {
         self.0.registry.objects()
     }
 
@@ -177,6 +183,13 @@ impl Host {
         }
         for connection in self.connections() {
             connection.shut(End::HostGone);
+        }
+    }
+
+    /// Loses all connections, as if the network had: nobody says goodbye.
+    pub(crate) fn cut(&self) {
+        for connection in self.connections() {
+            connection.shut(End::Lost("cut by a test".to_owned()));
         }
     }
 

@@ -16,8 +16,11 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::limits::Limits;
+use crate::object::Pinned;
 use crate::payload::Payload;
-use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, OnRuntime, RequestKind};
+use crate::proxy::{
+    CallState, Endpoint, Fetched, Flight, Identity, OnRuntime, Reference, RequestKind,
+};
 use crate::sink::CallMessage;
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
@@ -26,11 +29,11 @@ use crate::wire::message::Target;
 pub(super) struct NamedEndpoint {
     host: Weak<HostInner>,
     channel: Arc<Registered>,
-    url: ObjectUrl,
-    interface: &'static InterfaceDescriptor,
+    pub(super) url: ObjectUrl,
+    pub(super) interface: &'static InterfaceDescriptor,
     formatter: FormatterRef,
-    default_deadline: Duration,
-    binding: Binding,
+    pub(super) default_deadline: Duration,
+    pub(super) binding: Binding,
     /// Takes the answer of a RESOLVE when it has come, so that it keeps no place.
     settler: Waker,
 }
@@ -60,7 +63,7 @@ impl NamedEndpoint {
     }
 
     /// Dials, or waits for somebody else's dialling, until the call's deadline.
-    fn dial(&self, call: &CallState) -> Result<Flight, Fault> {
+    pub(super) fn dial(&self, call: &CallState) -> Result<Flight, Fault> {
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
         let config = host.connection_config(&self.channel);
         let own = self.host.clone();
@@ -92,7 +95,7 @@ impl NamedEndpoint {
             return connection.poll_call(call, destination, cx);
         }
         connection.leave_other_queues(call);
-        let lent = connection.lent(&call.payload);
+        let lent = connection.lent(&call.payload)?;
         let mut deferred = Deferred::new();
         let polled = {
             let mut held = self.binding.hold();
@@ -111,7 +114,7 @@ impl NamedEndpoint {
     }
 
     /// The connection that the name is bound to, or that the peer has.
-    fn route(&self) -> Result<Option<Route>, Fault> {
+    pub(super) fn route(&self) -> Result<Option<Route>, Fault> {
         if let Some(connection) = self.binding.connection() {
             return Ok(Some(Route::Session(connection)));
         }
@@ -232,65 +235,8 @@ impl NamedEndpoint {
         Ok(Flight::Running(reply))
     }
 
-    /// Connects and makes sure that the name is there and has the interface.
-    pub(super) async fn connect(&self) -> Result<(), Error> {
-        match self.connect_once().await {
-            // The connection, or the dialling, ended with somebody else's runtime.
-            Err(error) if error.kind() == ErrorKind::Disconnected => self.connect_once().await,
-            other => other,
-        }
-    }
-
-    async fn connect_once(&self) -> Result<(), Error> {
-        let mut call = CallState::probe(self.interface);
-        call.deadline = clock::now().checked_add(self.default_deadline);
-        let route = match self.route().map_err(into_error)? {
-            Some(route) => route,
-            None => {
-                let Flight::Dialing(dialling) = self.dial(&call).map_err(into_error)? else {
-                    return Ok(());
-                };
-                let route = dialling.await?;
-                route
-                    .downcast_ref::<Route>()
-                    .cloned()
-                    .ok_or_else(host_is_gone)?
-            }
-        };
-        let Route::Session(connection) = route else {
-            return Ok(());
-        };
-        std::future::poll_fn(|cx| {
-            let mut deferred = Deferred::new();
-            let polled = self.poll_found(&connection, &mut call, cx, &mut deferred);
-            deferred.settle(&connection);
-            polled
-        })
-        .await
-        .map_err(|fault| self.explain(fault))
-        .map_err(into_error)
-    }
-
-    fn poll_found(
-        &self,
-        connection: &Arc<Connection>,
-        call: &mut CallState,
-        cx: &mut Context<'_>,
-        deferred: &mut Deferred,
-    ) -> Poll<Result<(), Fault>> {
-        let mut held = self.binding.hold();
-        let name = (self.url.name(), self.interface);
-        if !held.is_bound_to(connection) {
-            let target = held.target_on(connection, name, call, cx.waker(), cx, deferred)?;
-            if target.is_none() {
-                return Poll::Pending;
-            }
-        }
-        held.poll_found(connection, cx.waker(), deferred)
-    }
-
     /// Adds what only this side knows to an error of the other side.
-    fn explain(&self, fault: Fault) -> Fault {
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
         let Fault::Error(error) = &fault else {
             return fault;
         };
@@ -330,7 +276,7 @@ impl Wake for Settler {
     }
 }
 
-fn into_error(fault: Fault) -> Error {
+pub(super) fn into_error(fault: Fault) -> Error {
     match fault {
         Fault::Error(error) => error,
         Fault::App(_) => Error::new(ErrorKind::BadResult, "the answer holds a user's error"),
@@ -384,6 +330,19 @@ impl Endpoint for NamedEndpoint {
     fn slot_in(&self, session: usize) -> Option<Slot> {
         let (connection, slot) = self.binding.found()?;
         (Arc::as_ptr(&connection) as usize == session).then_some(slot)
+    }
+
+    fn cast(
+        self: Arc<Self>,
+        interface: &'static InterfaceDescriptor,
+    ) -> Pinned<'static, Result<Reference, Fault>> {
+        let host = Weak::clone(&self.host);
+        let channel = Arc::clone(&self.channel);
+        let other = Self::new(host, channel, self.url.clone(), interface);
+        Box::pin(async move {
+            other.connect().await?;
+            Ok(Reference::new(other))
+        })
     }
 
     fn url(&self) -> Option<String> {

@@ -16,7 +16,7 @@ impl Host {
     ///
     /// - `NameTaken`: something is published under that name, or an interface clashes with another one.
     /// - `InvalidUrl`: the name has other characters than letters, digits, `.`, `_`, `-`, or more than 128.
-    pub fn publish(&self, name: &str, publication: Publication) -> Result<()> {
+    pub fn publish<T>(&self, name: &str, publication: Publication<T>) -> Result<()> {
         self.0.registry.publish(name, publication.class)
     }
 
@@ -43,10 +43,7 @@ impl Host {
         P: Dispatch<T>,
         T: Send + Sync + 'static,
     {
-        let identity = object.identity();
-        self.0
-            .registry
-            .marshal(name, object.into_class(), identity)?;
+        self.0.registry.marshal(name, object.into_object())?;
         Ok(ObjectRef::new(
             Arc::downgrade(&self.0),
             name,

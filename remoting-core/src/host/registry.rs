@@ -7,20 +7,20 @@
 mod tombstones;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use dashmap::DashMap;
 
 use self::tombstones::Tombstones;
 use super::entry::{Entry, Named, Offer};
-use crate::connection::{Export, Room, Service};
+use crate::connection::{Export, Service};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
+use crate::lifetime::LeasePolicy;
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Workers};
+use crate::object::{Class, Keeper, Names, ServerObject, Tenant, Workers};
 use crate::url::check_name;
 
 /// The names of a host, and what else its connections need to serve.
@@ -33,7 +33,7 @@ pub(super) struct Registry {
     workers: Arc<Workers>,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
-    objects: Arc<AtomicUsize>,
+    keeper: Arc<Keeper>,
 }
 
 /// What is held while names change.
@@ -49,9 +49,16 @@ struct Ledger {
 const EXAMINED: usize = 4;
 
 impl Registry {
-    pub(super) fn new(limits: Arc<Limits>, formatters: Vec<FormatterRef>) -> Self {
+    pub(super) fn new(
+        limits: Arc<Limits>,
+        formatters: Vec<FormatterRef>,
+        policy: LeasePolicy,
+        on_own_runtime: bool,
+    ) -> Arc<Self> {
         let counters = Arc::<Counters>::default();
-        Self {
+        let (of_keeper, counted) = (Arc::clone(&limits), Arc::clone(&counters));
+        let keeper = Keeper::new(policy, of_keeper, counted, on_own_runtime);
+        let registry = Arc::new(Self {
             names: DashMap::new(),
             interfaces: DashMap::new(),
             ledger: Mutex::default(),
@@ -59,8 +66,11 @@ impl Registry {
             workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters)),
             limits,
             counters,
-            objects: Arc::default(),
-        }
+            keeper,
+        });
+        let names: Weak<Self> = Arc::downgrade(&registry);
+        registry.keeper.set_names(names);
+        registry
     }
 
     /// The codecs that the host reads.
@@ -73,7 +83,7 @@ impl Registry {
 
     /// How many objects the host keeps for clients.
     pub(super) fn objects(&self) -> usize {
-        self.objects.load(Ordering::Relaxed)
+        self.keeper.count()
     }
 
     /// The names under which something is published, in no order.
@@ -83,6 +93,13 @@ impl Registry {
             .filter(|entry| entry.is_published())
             .map(|entry| entry.key().clone())
             .collect()
+    }
+
+    /// The objects that are reached by a name.
+    pub(super) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        let entries: Vec<_> = self.names.iter().map(|entry| Arc::clone(&entry)).collect();
+        let objects = entries.into_iter().filter_map(|entry| entry.published());
+        objects.filter_map(|object| object.leased()).collect()
     }
 
     /// Whether something is published under a name.
@@ -104,13 +121,20 @@ impl Registry {
     }
 
     /// Publishes one object. Does nothing if it is published so already.
-    pub(super) fn marshal(
-        &self,
-        name: &str,
-        class: Arc<dyn Class>,
-        identity: usize,
-    ) -> Result<(), Error> {
-        self.offer(name, class, Some(identity))
+    pub(super) fn marshal(&self, name: &str, object: Arc<dyn ServerObject>) -> Result<(), Error> {
+        let identity = object.identity();
+        let known = self.ledger().marshalled.get(&identity).cloned();
+        let hold = self.keeper.lodge(object).map_err(into_error)?;
+        let tenant = Arc::clone(hold.tenant());
+        self.offer(
+            name,
+            Arc::new(Marshalled(Arc::clone(&tenant))),
+            Some(identity),
+        )?;
+        if known.is_none() {
+            tenant.give_name(name);
+        }
+        Ok(())
     }
 
     fn offer(
@@ -122,6 +146,7 @@ impl Registry {
         check_name(name).map_err(|what| Error::new(ErrorKind::InvalidUrl, what))?;
         let interface = class.interface();
         self.know(interface)?;
+        class.settle_in(&self.keeper);
         let object = Arc::clone(&class).object();
         let offer = Offer::Published {
             interface,
@@ -192,8 +217,11 @@ impl Registry {
     /// - `marshalled_only`: refuse what was published rather than marshalled.
     pub(super) fn withdraw(&self, name: &str, marshalled_only: bool) -> Result<bool, Error> {
         // What was there is dropped here, where nothing is locked any more.
-        self.take_back(name, marshalled_only)
-            .map(|before| before.is_some())
+        let before = self.take_back(name, marshalled_only)?;
+        if let Some(Offer::Published { class, .. }) = &before {
+            class.taken_back();
+        }
+        Ok(before.is_some())
     }
 
     fn take_back(&self, name: &str, marshalled_only: bool) -> Result<Option<Offer>, Error> {
@@ -215,18 +243,34 @@ impl Registry {
             }
             Some(None) => {}
         }
-        let before = entry.replace(Offer::Gone(GoneReason::Disconnected));
+        Ok(Some(self.bury(
+            &mut ledger,
+            entry,
+            name,
+            GoneReason::Disconnected,
+        )))
+    }
+
+    /// Remembers why there is nothing behind a name any more; gives what was there.
+    fn bury(
+        &self,
+        ledger: &mut Ledger,
+        entry: Arc<Entry>,
+        name: &str,
+        reason: GoneReason,
+    ) -> Offer {
+        let before = entry.replace(Offer::Gone(reason));
         drop(entry);
         ledger.tombstones.bury(name);
-        self.forget(&mut ledger.tombstones);
-        Ok(Some(before))
+        self.forget_oldest(&mut ledger.tombstones);
+        before
     }
 
     /// Forgets the oldest of too many names, except those that somebody holds: a name that is
     /// published again must be the one that its proxies are bound to.
     ///
     /// So there are no more tombstones than the limit says, or not many more than are held.
-    fn forget(&self, tombstones: &mut Tombstones) {
+    fn forget_oldest(&self, tombstones: &mut Tombstones) {
         for _ in 0..EXAMINED {
             if tombstones.len() <= self.limits.tombstones {
                 return;
@@ -258,26 +302,15 @@ impl Service for Registry {
     fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
         let entry = self.entry(name)?;
         let descriptor = entry.object(interface)?.interface();
-        Ok(Export {
-            object: Arc::new(Named::new(entry, descriptor)),
-            _room: None,
-        })
+        Ok(Export::of(Arc::new(Named::new(entry, descriptor))))
     }
 
     fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
         self.entry(name)?.class(interface)
     }
 
-    fn room_for_object(&self) -> Result<Room, Fault> {
-        let room = ObjectRoom(Arc::clone(&self.objects));
-        if room.0.fetch_add(1, Ordering::Relaxed) < self.limits.objects_per_host {
-            return Ok(Arc::new(room));
-        }
-        self.counters.objects_per_host.add();
-        Err(Fault::refused(
-            ErrorKind::ResourceExhausted,
-            "the host keeps too many objects for its clients",
-        ))
+    fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
     }
 
     fn formatter(&self, codec: u8) -> Option<FormatterRef> {
@@ -292,12 +325,48 @@ impl Service for Registry {
     }
 }
 
-/// Room for one object of a client.
-struct ObjectRoom(Arc<AtomicUsize>);
+impl Names for Registry {
+    fn forget(&self, name: &str, identity: usize, reason: GoneReason) {
+        let before = {
+            let mut ledger = self.ledger();
+            if ledger
+                .marshalled
+                .get(&identity)
+                .is_none_or(|known| known != name)
+            {
+                return;
+            }
+            ledger.marshalled.remove(&identity);
+            let Some(entry) = self.known(name) else {
+                return;
+            };
+            self.bury(&mut ledger, entry, name, reason)
+        };
+        drop(before);
+    }
+}
 
-impl Drop for ObjectRoom {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+/// An object that its owner made, in the care of the host.
+struct Marshalled(Arc<Tenant>);
+
+impl Class for Marshalled {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        self.0.interface()
+    }
+
+    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(Arc::clone(&self.0) as _)
+    }
+
+    fn taken_back(&self) {
+        self.0.take_name();
+    }
+}
+
+fn into_error(fault: Fault) -> Error {
+    match fault {
+        Fault::Error(error) => error,
+        Fault::App(_) => Error::new(ErrorKind::Internal, "the object could not be kept"),
     }
 }
 

@@ -9,25 +9,73 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::Dispatched;
 use super::{
-    Construct, ConstructWith, ConstructorCall, Dispatch, Face, Instance, Made, Pinned, Profile,
-    RawCall, ServerObject, context,
+    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Face, Keeper, Kind, Made,
+    Pinned, Profile, RawCall, ServerObject, context,
 };
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason};
+use crate::id::InterfaceId;
+use crate::lifetime::{LeaseInfo, LeasePolicy};
 
-/// What a host offers under a name: made by the functions of a dispatcher, used by `Host::publish`.
-pub struct Publication {
+/// What a host offers under a name, with objects of type `T` behind it: made by the functions of
+/// a dispatcher, used by `Host::publish`.
+pub struct Publication<T> {
     pub(crate) class: Arc<dyn Class>,
+    kind: Arc<Kind<T>>,
 }
 
-impl Publication {
-    pub(super) fn new(class: impl Class + 'static) -> Self {
+impl<T: Send + Sync + 'static> Publication<T> {
+    pub(super) fn new(class: impl Class + 'static, kind: Arc<Kind<T>>) -> Self {
         Self {
             class: Arc::new(class),
+            kind,
         }
+    }
+
+    /// Sets how long the objects live.
+    ///
+    /// Without it, activated objects live by the policy of their host, and singletons as long as
+    /// they are published. A singleton with a lease is made anew by the first call after it has
+    /// run out. Objects for single calls have no lease.
+    #[must_use]
+    pub fn lease(self, policy: LeasePolicy) -> Self {
+        self.kind.set_policy(policy);
+        self
+    }
+
+    /// Has `released` called when the host lets an object go: with the object, and the reason.
+    ///
+    /// It runs on whichever thread lets the object go, and should not wait. It is not called
+    /// while a call has the object for itself, nor for objects that have no lease.
+    #[must_use]
+    pub fn on_released(self, released: impl Fn(&T, GoneReason) + Send + Sync + 'static) -> Self {
+        self.kind.set_on_released(released);
+        self
+    }
+
+    /// Has `renewal` asked when the lease of one of the objects is over: for how long the object is
+    /// to live on, or zero to let it go.
+    #[must_use]
+    pub fn sponsor(self, renewal: impl Fn(LeaseInfo) -> Duration + Send + Sync + 'static) -> Self {
+        self.kind.add_sponsor(renewal);
+        self
+    }
+
+    /// Offers the objects through one more interface: `also::<AuditDispatcher<_>>()`.
+    ///
+    /// Whichever interface a call comes through, it is one object with one lock and one lease.
+    /// Clients get to the other interface by `Proxy::cast`, or by a URL.
+    #[must_use]
+    pub fn also<D>(self) -> Self
+    where
+        D: AlsoOffers<Object = T>,
+    {
+        self.kind.add_facet::<D::Proxy>();
+        self
     }
 
     /// Makes a singleton anew at the next call after one of its `&mut self` methods has panicked.
@@ -40,7 +88,7 @@ impl Publication {
     }
 }
 
-impl std::fmt::Debug for Publication {
+impl<T> std::fmt::Debug for Publication<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Publication")
             .field("interface", &self.class.interface().name)
@@ -68,6 +116,12 @@ pub(crate) trait Class: Send + Sync {
     }
 
     fn recreate_on_panic(&self) {}
+
+    /// It is published no more.
+    fn taken_back(&self) {}
+
+    /// Tells who takes care of the objects.
+    fn settle_in(&self, _keeper: &Arc<Keeper>) {}
 }
 
 /// Makes an object; boxed once per publication, called once per object.
@@ -113,36 +167,23 @@ where
 /// A new object for each call.
 pub(super) struct SingleCall<P, T> {
     factory: Factory<T>,
-    profile: Arc<Profile>,
+    kind: Arc<Kind<T>>,
     interface: std::marker::PhantomData<fn() -> P>,
 }
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> SingleCall<P, T> {
-    pub(super) fn plain(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        Self::new(plain(make))
-    }
-
-    pub(super) fn fallible<E, F, R>(make: F) -> Self
-    where
-        E: std::fmt::Display + Send + 'static,
-        F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        Self::new(fallible(make))
-    }
-
-    fn new(factory: Factory<T>) -> Self {
-        let profile = Arc::new(Profile::new(P::interface()));
-        Self {
+    pub(super) fn publication(factory: Factory<T>) -> Publication<T> {
+        let kind = Kind::new(P::interface());
+        let class = Self {
             factory,
-            profile,
+            kind: Arc::clone(&kind),
             interface: std::marker::PhantomData,
-        }
+        };
+        Publication::new(class, kind)
     }
 
     fn face(&self, object: T) -> Arc<Face<P, T>> {
-        let instance = Arc::new(Instance::new(object, P::interface()));
-        Arc::new(Face::new(instance, Arc::clone(&self.profile)))
+        Arc::new(Face::make(object, &self.kind))
     }
 }
 
@@ -175,8 +216,16 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
         }
     }
 
-    fn profile(&self) -> &Arc<Profile> {
-        &self.profile
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        if interface == P::interface().id {
+            return Arc::clone(&self.kind.profile);
+        }
+        let facet = self.kind.facet(interface);
+        facet.map_or_else(Profile::unknown, |facet| facet.profile)
+    }
+
+    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        self.kind.facet(interface).map(|facet| facet.interface)
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
@@ -190,16 +239,18 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
 
 /// An object for each client that asks, made by a constructor of the object's type.
 pub(super) struct Activated<P, T> {
-    profile: Arc<Profile>,
-    types: std::marker::PhantomData<fn() -> (P, T)>,
+    kind: Arc<Kind<T>>,
+    interface: std::marker::PhantomData<fn() -> P>,
 }
 
 impl<P: Construct<T>, T: Send + Sync + 'static> Activated<P, T> {
-    pub(super) fn new() -> Self {
-        Self {
-            profile: Arc::new(Profile::new(P::interface())),
-            types: std::marker::PhantomData,
-        }
+    pub(super) fn publication() -> Publication<T> {
+        let kind = Kind::new(P::interface());
+        let class = Self {
+            kind: Arc::clone(&kind),
+            interface: std::marker::PhantomData,
+        };
+        Publication::new(class, kind)
     }
 }
 
@@ -213,25 +264,26 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
     }
 
     fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
-        face_of::<P, T>(P::construct(call), Arc::clone(&self.profile))
+        face_of::<P, T>(P::construct(call), Arc::clone(&self.kind))
     }
 }
 
 /// An object for each client that asks, made by a factory that has state.
-pub(super) struct ActivatedWith<P, F> {
+pub(super) struct ActivatedWith<P: ConstructWith<F>, F> {
     factory: Arc<F>,
-    profile: Arc<Profile>,
+    kind: Arc<Kind<P::Object>>,
     interface: std::marker::PhantomData<fn() -> P>,
 }
 
 impl<P: ConstructWith<F>, F: Send + Sync + 'static> ActivatedWith<P, F> {
-    pub(super) fn new(factory: F) -> Self {
-        let profile = Arc::new(Profile::new(P::interface()));
-        Self {
+    pub(super) fn publication(factory: F) -> Publication<P::Object> {
+        let kind = Kind::new(P::interface());
+        let class = Self {
             factory: Arc::new(factory),
-            profile,
+            kind: Arc::clone(&kind),
             interface: std::marker::PhantomData,
-        }
+        };
+        Publication::new(class, kind)
     }
 }
 
@@ -246,7 +298,7 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
 
     fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
         let constructed = P::construct(call.with(Arc::clone(&self.factory)));
-        face_of::<P, P::Object>(constructed, Arc::clone(&self.profile))
+        face_of::<P, P::Object>(constructed, Arc::clone(&self.kind))
     }
 }
 
@@ -260,23 +312,10 @@ fn only_activated(interface: &InterfaceDescriptor) -> Fault {
 
 fn face_of<P: Dispatch<T>, T: Send + Sync + 'static>(
     constructed: Made<T>,
-    profile: Arc<Profile>,
+    kind: Arc<Kind<T>>,
 ) -> Made<Arc<dyn ServerObject>> {
     Box::pin(async move {
-        let instance = Arc::new(Instance::new(constructed.await?, P::interface()));
-        Ok(Arc::new(Face::<P, T>::new(instance, profile)) as Arc<dyn ServerObject>)
+        let face = Face::<P, T>::make(constructed.await?, &kind);
+        Ok(Arc::new(face) as Arc<dyn ServerObject>)
     })
-}
-
-/// An object that its owner made.
-pub(super) struct Existing<P, T>(pub(super) Arc<Face<P, T>>);
-
-impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Existing<P, T> {
-    fn interface(&self) -> &'static InterfaceDescriptor {
-        P::interface()
-    }
-
-    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
-        Ok(Arc::clone(&self.0) as _)
-    }
 }

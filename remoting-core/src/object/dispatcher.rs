@@ -4,11 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::class::{Activated, ActivatedWith, Existing, SingleCall};
+use super::class::{Activated, ActivatedWith, SingleCall, fallible, plain};
 use super::singleton::Singleton;
 use super::{
-    Class, Construct, ConstructWith, Dispatch, Face, Instance, Profile, Publication, Shared,
+    AlsoOffers, Construct, ConstructWith, Dispatch, Face, Instance, Kind, Publication,
+    ServerObject, Shared,
 };
+use crate::error::GoneReason;
+use crate::lifetime::LeasePolicy;
 use crate::proxy::Reference;
 
 /// Brings calls of an interface to objects of type `T`.
@@ -25,7 +28,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     ///
     /// If the interface has `&mut self` methods the object gets a lock.
     pub fn new(object: T) -> Self {
-        Self::of(Instance::new(object, P::interface()))
+        Self::of(Instance::new(object, P::interface().exclusive))
     }
 
     /// Shares an object that the program keeps using.
@@ -47,69 +50,105 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     ///
     /// However many first calls arrive together, `make` runs once. Its object lives as
     /// long as it is published.
-    pub fn singleton(make: impl Fn() -> T + Send + Sync + 'static) -> Publication {
-        Publication::new(Singleton::<P, T>::plain(make))
+    pub fn singleton(make: impl Fn() -> T + Send + Sync + 'static) -> Publication<T> {
+        Singleton::<P, T>::publication(plain(make))
     }
 
     /// Like [`Dispatcher::singleton`], with a factory that may wait and may fail.
     ///
     /// A failure ends the calls that waited for it, with the error's text, and the next
     /// call tries again.
-    pub fn try_singleton<E, F, R>(make: F) -> Publication
+    pub fn try_singleton<E, F, R>(make: F) -> Publication<T>
     where
         E: fmt::Display + Send + 'static,
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<T, E>> + Send + 'static,
     {
-        Publication::new(Singleton::<P, T>::fallible(make))
+        Singleton::<P, T>::publication(fallible(make))
     }
 
     /// A new object for each call.
-    pub fn single_call(make: impl Fn() -> T + Send + Sync + 'static) -> Publication {
-        Publication::new(SingleCall::<P, T>::plain(make))
+    pub fn single_call(make: impl Fn() -> T + Send + Sync + 'static) -> Publication<T> {
+        SingleCall::<P, T>::publication(plain(make))
     }
 
     /// Like [`Dispatcher::single_call`], with a factory that may wait and may fail.
-    pub fn try_single_call<E, F, R>(make: F) -> Publication
+    pub fn try_single_call<E, F, R>(make: F) -> Publication<T>
     where
         E: fmt::Display + Send + 'static,
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<T, E>> + Send + 'static,
     {
-        Publication::new(SingleCall::<P, T>::fallible(make))
+        SingleCall::<P, T>::publication(fallible(make))
     }
 
     /// An object for each client that activates one, made by the constructors that `T` implements.
-    pub fn activated() -> Publication
+    pub fn activated() -> Publication<T>
     where
         P: Construct<T>,
     {
-        Publication::new(Activated::<P, T>::new())
+        Activated::<P, T>::publication()
     }
 
     /// An object for each client that activates one, made by `factory`.
-    pub fn activated_with<F>(factory: F) -> Publication
+    pub fn activated_with<F>(factory: F) -> Publication<T>
     where
         F: Send + Sync + 'static,
         P: ConstructWith<F, Object = T>,
     {
-        Publication::new(ActivatedWith::<P, F>::new(factory))
+        ActivatedWith::<P, F>::publication(factory)
     }
 
     fn of(instance: Instance<T>) -> Self {
-        let profile = Arc::new(Profile::new(P::interface()));
+        let kind = Kind::new(P::interface());
         Self {
-            face: Arc::new(Face::new(Arc::new(instance), profile)),
+            face: Arc::new(Face::new(Arc::new(instance), kind)),
         }
     }
 
-    /// A number that all handles of the object share, and no other object has while it lives.
-    pub(crate) fn identity(&self) -> usize {
-        super::ServerObject::identity(&*self.face)
+    /// Sets how long the object lives when it is marshalled, or sent by reference; without it,
+    /// the policy of the host holds. A lease that runs already is not changed.
+    #[must_use]
+    pub fn lease(self, policy: LeasePolicy) -> Self {
+        self.face.kind().set_policy(policy);
+        self
     }
 
-    pub(crate) fn into_class(self) -> Arc<dyn Class> {
-        Arc::new(Existing(self.face))
+    /// Has `released` called when a host that offered the object lets it go, with the reason.
+    #[must_use]
+    pub fn on_released(self, released: impl Fn(&T, GoneReason) + Send + Sync + 'static) -> Self {
+        self.face.kind().set_on_released(released);
+        self
+    }
+
+    /// Offers the object through one more interface: `also::<AuditDispatcher<_>>()`.
+    ///
+    /// Whichever interface a call comes through, it is one object with one lock and one lease.
+    ///
+    /// # Panics
+    ///
+    /// If the other interface has `&mut self` methods and this one has none, so that the object
+    /// needs a lock, and there are clones or proxies of the dispatcher already, or the program
+    /// keeps the object ([`Dispatcher::from_arc`]).
+    #[must_use]
+    pub fn also<D>(self) -> Self
+    where
+        D: AlsoOffers<Object = T>,
+    {
+        let other = <D::Proxy as crate::proxy::Stub>::interface();
+        let face = if other.exclusive && !P::interface().exclusive {
+            let locked = Arc::into_inner(self.face).and_then(Face::into_locked);
+            Arc::new(locked.expect("`also` comes before clones and proxies of the dispatcher"))
+        } else {
+            self.face
+        };
+        face.kind().add_facet::<D::Proxy>();
+        Self { face }
+    }
+
+    /// The object, as calls reach it.
+    pub(crate) fn into_object(self) -> Arc<dyn ServerObject> {
+        self.face
     }
 }
 

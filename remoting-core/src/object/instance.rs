@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedRwLockWriteGuard;
 
-use super::call::{Dispatched, IncomingCall};
+use super::call::Dispatched;
+use super::lease::SponsorProxy;
 use super::lock::{Lock, SharedGuard, Watch};
-use super::{Dispatch, Profile, RawCall, ServerObject};
+use super::{Dispatch, Kind, Profile, RawCall, ServerObject};
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{ErrorKind, Fault};
+use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::id::InterfaceId;
+use crate::lifetime::{LeasePolicy, LeaseState};
 
 /// An object of the user's.
 pub(crate) struct Instance<T>(Cell<T>);
@@ -24,11 +27,31 @@ enum Cell<T> {
 }
 
 impl<T> Instance<T> {
-    /// Takes an object in, with a lock if its interface has `&mut self` methods.
-    pub(crate) fn new(object: T, interface: &InterfaceDescriptor) -> Self {
-        match interface.exclusive {
+    /// Takes an object in.
+    ///
+    /// - `exclusive`: whether it needs a lock, because there are `&mut self` methods.
+    pub(crate) fn new(object: T, exclusive: bool) -> Self {
+        match exclusive {
             true => Self(Cell::Locked(Lock::new(object))),
             false => Self(Cell::Open(object)),
+        }
+    }
+
+    /// The same object with a lock, unless the user keeps it too.
+    fn into_locked(self) -> Option<Self> {
+        match self.0 {
+            Cell::Open(object) => Some(Self(Cell::Locked(Lock::new(object)))),
+            locked @ Cell::Locked(_) => Some(Self(locked)),
+            Cell::Kept(_) => None,
+        }
+    }
+
+    /// Looks at the object, unless a call has it for itself.
+    fn look(&self, look: impl FnOnce(&T)) {
+        match &self.0 {
+            Cell::Open(object) => look(object),
+            Cell::Kept(object) => look(object),
+            Cell::Locked(lock) => lock.look(look),
         }
     }
 
@@ -82,21 +105,33 @@ impl<T> Deref for SharedAccess<'_, T> {
 /// An instance seen through the interface of the proxy `P`.
 pub(crate) struct Face<P, T> {
     instance: Arc<Instance<T>>,
-    profile: Arc<Profile>,
+    kind: Arc<Kind<T>>,
     interface: PhantomData<fn() -> P>,
 }
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> Face<P, T> {
-    pub(crate) fn new(instance: Arc<Instance<T>>, profile: Arc<Profile>) -> Self {
+    pub(crate) fn new(instance: Arc<Instance<T>>, kind: Arc<Kind<T>>) -> Self {
         Self {
             instance,
-            profile,
+            kind,
             interface: PhantomData,
         }
     }
 
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.instance.is_poisoned()
+    /// A new object of this kind.
+    pub(crate) fn make(object: T, kind: &Arc<Kind<T>>) -> Self {
+        let exclusive = kind.is_exclusive(P::interface());
+        Self::new(Arc::new(Instance::new(object, exclusive)), Arc::clone(kind))
+    }
+
+    pub(super) fn kind(&self) -> &Arc<Kind<T>> {
+        &self.kind
+    }
+
+    /// Gives the object a lock, if nobody else has it in hand.
+    pub(super) fn into_locked(self) -> Option<Self> {
+        let instance = Arc::into_inner(self.instance)?;
+        Some(Self::new(Arc::new(instance.into_locked()?), self.kind))
     }
 }
 
@@ -106,14 +141,15 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        P::dispatch(IncomingCall {
-            raw: call,
-            object: Arc::clone(&self.instance),
-        })
+        self.kind.dispatch::<P>(&self.instance, call)
     }
 
-    fn profile(&self) -> &Arc<Profile> {
-        &self.profile
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        if interface == P::interface().id {
+            return Arc::clone(&self.kind.profile);
+        }
+        let facet = self.kind.facet(interface);
+        facet.map_or_else(Profile::unknown, |facet| facet.profile)
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
@@ -122,5 +158,35 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
 
     fn identity(&self) -> usize {
         Arc::as_ptr(&self.instance).cast::<()>() as usize
+    }
+
+    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        self.kind.facet(interface).map(|facet| facet.interface)
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.instance.is_poisoned()
+    }
+
+    fn wants_care(&self) -> bool {
+        true
+    }
+
+    fn lease_state(&self) -> LeaseState {
+        LeaseState::Initial
+    }
+
+    fn policy(&self) -> Option<Arc<LeasePolicy>> {
+        self.kind.policy()
+    }
+
+    fn sponsors(&self) -> Vec<SponsorProxy> {
+        self.kind.sponsors()
+    }
+
+    fn on_released(&self, reason: GoneReason) {
+        if let Some(released) = self.kind.on_released() {
+            self.instance.look(|object| released(object, reason));
+        }
     }
 }

@@ -53,6 +53,13 @@ impl<T> Lock<T> {
         context::holds(self.post.token)
     }
 
+    /// Looks at the value, unless a call has it for itself.
+    pub(crate) fn look(&self, look: impl FnOnce(&T)) {
+        if let Ok(value) = self.value.try_read() {
+            look(&value);
+        }
+    }
+
     /// Waits for a place beside other shared calls.
     pub(crate) async fn shared(&self) -> Result<SharedGuard<T>, Fault> {
         let pass = self.post.clone().enter(Mode::Shared).await?;

@@ -12,11 +12,19 @@ mod construct;
 pub(crate) mod context;
 mod dispatcher;
 mod gate;
+mod holding;
 mod instance;
+mod keeper;
+mod kind;
+mod lease;
 mod lock;
 mod profile;
+mod reach;
 mod running;
 mod singleton;
+mod sponsors;
+mod tenant;
+mod tracking;
 mod workers;
 
 use std::future::Future;
@@ -25,24 +33,34 @@ use std::sync::Arc;
 
 use crate::budget::{ScanError, ScanLimits};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::{Error, ErrorKind, Fault};
+use crate::error::{Error, ErrorKind, Fault, GoneReason};
 use crate::formatter::{DecodeArguments, FormatError, FormatterRef};
 use crate::id::{InterfaceId, MethodId};
-use crate::limits::{Counters, Limits, Reached};
+use crate::lifetime::{LeasePolicy, LeaseState};
+use crate::limits::{Counters, Limits, Reached as LimitReached};
 use crate::log::{self, Rate};
 use crate::payload::Payload;
 use crate::proxy::{Passenger, Reference, Stub, decode_arguments, passengers};
 
+pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes, pin};
 pub(crate) use class::Class;
 pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
 pub use dispatcher::Dispatcher;
-pub(crate) use instance::Face;
-pub(crate) use instance::Instance;
+pub(crate) use holding::{Busy, Hold};
+pub(crate) use instance::{Face, Instance};
+pub(crate) use keeper::{Keeper, Names, Vacancy};
+pub use kind::AlsoOffers;
+pub(crate) use kind::Kind;
+pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
+pub(crate) use reach::{Reached, reach, seen_through};
 pub(crate) use running::{Approach, Running, supervise, wait_at_door};
+pub(crate) use tenant::Tenant;
+pub(crate) use tracking::Tracking;
+pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
 pub(crate) use workers::{Permit, Workers};
 
 /// A future with a name that does not matter.
@@ -66,8 +84,8 @@ pub(crate) trait ServerObject: Send + Sync {
     /// Reads the call's arguments and gives the future that runs it.
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched;
 
-    /// How long the object's methods take at their first poll.
-    fn profile(&self) -> &Arc<Profile>;
+    /// How long the methods of one of the object's interfaces take at their first poll.
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile>;
 
     /// A number that two faces of the same object share.
     fn identity(&self) -> usize;
@@ -78,6 +96,49 @@ pub(crate) trait ServerObject: Send + Sync {
     ///
     /// Why nothing can be called at the moment.
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
+
+    /// The tenant through which calls come to the object, if it is in a host's care.
+    fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        None
+    }
+
+    /// The tenant whose lease decides about the object.
+    fn leased(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        self.tenant()
+    }
+
+    /// What is said of the lease where there is none.
+    fn lease_state(&self) -> LeaseState {
+        LeaseState::None
+    }
+
+    /// One more interface of the object.
+    fn facet(&self, _interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        None
+    }
+
+    /// Whether a panic has left it in an unknown state.
+    fn is_poisoned(&self) -> bool {
+        false
+    }
+
+    /// Whether a host that hands the object out has to take care of it.
+    fn wants_care(&self) -> bool {
+        false
+    }
+
+    /// How long it is to live, if it was said.
+    fn policy(&self) -> Option<Arc<LeasePolicy>> {
+        None
+    }
+
+    /// Who is asked when its lease is over, from the beginning.
+    fn sponsors(&self) -> Vec<SponsorProxy> {
+        Vec::new()
+    }
+
+    /// Its host lets it go.
+    fn on_released(&self, _reason: GoneReason) {}
 
     /// The proxy that the object is made of, if it is one.
     fn home(&self) -> Option<Reference> {
@@ -120,6 +181,8 @@ pub trait Shared {}
 /// A call on its way to a method, its arguments still as bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct RawCall<'f> {
+    /// The interface that the call came through.
+    pub(crate) interface: InterfaceId,
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) index: usize,
     pub(crate) payload: Bytes<'f>,
@@ -159,6 +222,7 @@ impl RawCall<'_> {
             Bytes::Owned(payload) => payload,
         };
         RawCall {
+            interface: self.interface,
             method: self.method,
             index: self.index,
             payload: Bytes::Owned(payload),
@@ -189,8 +253,8 @@ fn bad_arguments(method: &str, error: &FormatError) -> Fault {
     if let FormatError::Scan(reason) = error {
         let refused = Error::new(ErrorKind::BadArguments, format!("{text}: {error}"));
         return Fault::Error(match reason {
-            ScanError::TooDeep { .. } => refused.with_source(Reached::Depth),
-            ScanError::TooManyElements { .. } => refused.with_source(Reached::Elements),
+            ScanError::TooDeep { .. } => refused.with_source(LimitReached::Depth),
+            ScanError::TooManyElements { .. } => refused.with_source(LimitReached::Elements),
             ScanError::Malformed(_) => refused,
         });
     }

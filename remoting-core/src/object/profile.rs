@@ -6,6 +6,7 @@
 //! of its own from then on, until it has been quick for a while.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::descriptor::InterfaceDescriptor;
@@ -28,6 +29,12 @@ impl Profile {
                 .map(|_| AtomicU32::new(0))
                 .collect(),
         )
+    }
+
+    /// That of objects whose methods are not known here.
+    pub(crate) fn unknown() -> Arc<Self> {
+        static UNKNOWN: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(Profile(Box::new([]))));
+        Arc::clone(&UNKNOWN)
     }
 
     /// Tells whether a method should start on a task of its own.

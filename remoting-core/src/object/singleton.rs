@@ -4,65 +4,113 @@
 //! turn until it stands at the object's own gate, so that calls come to the gate in
 //! the order in which they came here.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 
 use super::call::Dispatched;
-use super::class::{Class, Factory, fallible, plain};
+use super::class::{Class, Factory};
 use super::lock::Lock;
-use super::{Dispatch, Face, Instance, Profile, RawCall, ServerObject, context};
+use super::{
+    Busy, Dispatch, Face, Keeper, Kind, Profile, Publication, RawCall, ServerObject, Tenant,
+    context,
+};
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::Fault;
+use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::id::InterfaceId;
 use crate::sink::ReplyMessage;
 
 /// One object for all calls, made at the first.
 pub(super) struct Singleton<P, T> {
     factory: Factory<T>,
-    profile: Arc<Profile>,
-    current: Mutex<Option<Arc<Face<P, T>>>>,
+    kind: Arc<Kind<T>>,
+    current: Mutex<Option<Current>>,
+    /// Who takes care of objects that have a lease.
+    keeper: OnceLock<Weak<Keeper>>,
     /// Held by the one call that makes the object; the others queue.
     making: Lock<()>,
     /// How many calls hold it or queue for it.
     queued: Arc<AtomicUsize>,
     recreate: AtomicBool,
+    interface: PhantomData<fn() -> P>,
+}
+
+/// The object that serves calls now.
+#[derive(Clone)]
+enum Current {
+    /// It lives as long as it is published.
+    Kept(Arc<dyn ServerObject>),
+    /// It lives as long as its lease, and only the host's care keeps it.
+    Leased(Arc<Tenant>),
+}
+
+/// The object, kept until the call that has got it has ended.
+struct Ready {
+    object: Arc<dyn ServerObject>,
+    busy: Option<Busy>,
+}
+
+impl Current {
+    /// The object, unless its lease is over.
+    fn ready(&self) -> Option<Ready> {
+        match self {
+            Self::Kept(object) => Some(Ready {
+                object: Arc::clone(object),
+                busy: None,
+            }),
+            Self::Leased(tenant) => {
+                let (object, busy) = tenant.enter().ok()?;
+                Some(Ready {
+                    object,
+                    busy: Some(busy),
+                })
+            }
+        }
+    }
+}
+
+impl Ready {
+    fn dispatch(self, call: RawCall<'_>) -> Dispatched {
+        let running = self.object.dispatch(call);
+        match self.busy {
+            None => running,
+            Some(busy) => Box::pin(async move {
+                let result = running.await;
+                drop(busy);
+                result
+            }),
+        }
+    }
 }
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
-    pub(super) fn plain(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        Self::new(plain(make))
-    }
-
-    pub(super) fn fallible<E, F, R>(make: F) -> Self
-    where
-        E: std::fmt::Display + Send + 'static,
-        F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        Self::new(fallible(make))
-    }
-
-    fn new(factory: Factory<T>) -> Self {
-        Self {
+    pub(super) fn publication(factory: Factory<T>) -> Publication<T> {
+        let kind = Kind::new(P::interface());
+        let class = Self {
             factory,
-            profile: Arc::new(Profile::new(P::interface())),
+            kind: Arc::clone(&kind),
             current: Mutex::new(None),
+            keeper: OnceLock::new(),
             making: Lock::new(()),
             queued: Arc::default(),
             recreate: AtomicBool::new(false),
-        }
+            interface: PhantomData,
+        };
+        Publication::new(class, kind)
+    }
+
+    fn current(&self) -> Option<Current> {
+        let current = self.current.lock();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The object, if there is one that can be called.
-    fn ready(&self) -> Option<Arc<Face<P, T>>> {
-        let current = self
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
-        let spent = self.recreate.load(Ordering::Relaxed) && current.is_poisoned();
-        (!spent).then_some(current)
+    fn ready(&self) -> Option<Ready> {
+        let ready = self.current()?.ready()?;
+        let spent = self.recreate.load(Ordering::Relaxed) && ready.object.is_poisoned();
+        (!spent).then_some(ready)
     }
 
     /// Whether a call has to queue behind others, though there may be an object by now.
@@ -77,11 +125,11 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
     /// Runs a call that queues, and makes the object if it is the first.
     async fn run_in_turn(&self, call: RawCall<'static>, place: Place) -> ReplyMessage {
         let (watch, turn) = self.making.exclusive().await?;
-        let face = match self.ready() {
-            Some(face) => face,
+        let ready = match self.ready() {
+            Some(ready) => ready,
             None => self.make().await?,
         };
-        let mut running = face.dispatch(call);
+        let mut running = ready.dispatch(call);
         let at_gate = poll_fn(|cx| {
             let polled = context::approach(|| running.as_mut().poll(cx));
             Poll::Ready(polled)
@@ -95,18 +143,31 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
         }
     }
 
-    async fn make(&self) -> Result<Arc<Face<P, T>>, Fault> {
+    async fn make(&self) -> Result<Ready, Fault> {
         context::door().await;
         let object = (self.factory)().finish().await?;
-        let instance = Arc::new(Instance::new(object, P::interface()));
-        let face = Arc::new(Face::new(instance, Arc::clone(&self.profile)));
+        let current = self.care_for(Arc::new(Face::<P, T>::make(object, &self.kind)))?;
         let before = self
             .current
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .replace(Arc::clone(&face));
+            .replace(current.clone());
         drop(before);
-        Ok(face)
+        current
+            .ready()
+            .ok_or_else(|| Fault::of(ErrorKind::ObjectGone(GoneReason::LeaseExpired)))
+    }
+
+    /// Gives a new object into the care of the host, if it is to have a lease.
+    fn care_for(&self, object: Arc<dyn ServerObject>) -> Result<Current, Fault> {
+        let keeper = self.keeper.get().and_then(Weak::upgrade);
+        let Some(keeper) = keeper.filter(|_| self.kind.policy().is_some()) else {
+            return Ok(Current::Kept(object));
+        };
+        let vacancy = keeper.vacancy()?;
+        let tenant = keeper.take_in(object, vacancy);
+        tenant.stay_called();
+        Ok(Current::Leased(tenant))
     }
 }
 
@@ -139,6 +200,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Singleton<P, T> {
     fn recreate_on_panic(&self) {
         self.recreate.store(true, Ordering::Relaxed);
     }
+
+    fn settle_in(&self, keeper: &Arc<Keeper>) {
+        let _known = self.keeper.set(Arc::downgrade(keeper));
+    }
 }
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> {
@@ -148,8 +213,8 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
         if !self.has_queue() {
-            if let Some(face) = self.ready() {
-                return face.dispatch(call);
+            if let Some(ready) = self.ready() {
+                return ready.dispatch(call);
             }
         }
         let place = Place::take(&self.queued);
@@ -157,8 +222,23 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
         Box::pin(async move { self.run_in_turn(call, place).await })
     }
 
-    fn profile(&self) -> &Arc<Profile> {
-        &self.profile
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        if interface == P::interface().id {
+            return Arc::clone(&self.kind.profile);
+        }
+        let facet = self.kind.facet(interface);
+        facet.map_or_else(Profile::unknown, |facet| facet.profile)
+    }
+
+    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        self.kind.facet(interface).map(|facet| facet.interface)
+    }
+
+    fn leased(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        match self.current()? {
+            Current::Leased(tenant) => Some(tenant),
+            Current::Kept(_) => None,
+        }
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-use super::{Approach, Profile, Running, supervise, wait_at_door};
+use super::{Approach, Busy, Profile, Running, supervise, wait_at_door};
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::limits::{Counters, Limits};
@@ -56,7 +56,10 @@ impl Workers {
     /// Makes room for one call.
     pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Fault> {
         let before = self.running.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit(Arc::clone(self));
+        let permit = Permit {
+            workers: Arc::clone(self),
+            busy: None,
+        };
         if before < self.limits.calls_per_host {
             return Ok(permit);
         }
@@ -164,12 +167,23 @@ where
     });
 }
 
-/// Room for one running call, given back on drop.
-#[derive(Debug)]
-pub(crate) struct Permit(Arc<Workers>);
+/// Room for one running call, and what keeps its object; given back on drop.
+pub(crate) struct Permit {
+    workers: Arc<Workers>,
+    busy: Option<Busy>,
+}
+
+impl Permit {
+    /// Keeps the object of the call, too.
+    pub(crate) fn keeping(mut self, busy: Option<Busy>) -> Self {
+        self.busy = busy;
+        self
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.workers.running.fetch_sub(1, Ordering::Relaxed);
+        drop(self.busy.take());
     }
 }

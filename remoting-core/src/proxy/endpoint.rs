@@ -47,6 +47,12 @@ pub(crate) trait Endpoint: Send + Sync {
         None
     }
 
+    /// Finds the way to the same object through another of its interfaces.
+    fn cast(
+        self: Arc<Self>,
+        interface: &'static InterfaceDescriptor,
+    ) -> Pinned<'static, Result<Reference, Fault>>;
+
     /// What two endpoints that lead to the same object share.
     fn identity(&self) -> Identity;
 }
@@ -94,6 +100,8 @@ pub(crate) enum RequestKind {
     Constructor,
     /// Somebody else's call of a method that need not be known here.
     Forwarded(MethodId),
+    /// The same object, seen through another interface.
+    Cast,
 }
 
 /// A call between two polls.
@@ -158,7 +166,7 @@ impl CallState {
         match self.kind {
             RequestKind::Method => self.interface.methods.get(self.index),
             RequestKind::Constructor => self.interface.constructors.get(self.index),
-            RequestKind::Forwarded(_) => None,
+            RequestKind::Forwarded(_) | RequestKind::Cast => None,
         }
     }
 
@@ -166,7 +174,9 @@ impl CallState {
     pub(crate) fn method_id(&self) -> Option<MethodId> {
         match self.kind {
             RequestKind::Forwarded(method) => Some(method),
-            RequestKind::Method | RequestKind::Constructor => self.method().map(|known| known.id),
+            RequestKind::Method | RequestKind::Constructor | RequestKind::Cast => {
+                self.method().map(|known| known.id)
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! headers; proxies in them go along, one hop at a time.
 
 use std::future::poll_fn;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::endpoint::{CallState, Identity, RequestKind};
 use super::{CallOptions, Passenger, Reference};
@@ -59,10 +59,8 @@ impl ServerObject for Forwarder {
         })
     }
 
-    fn profile(&self) -> &Arc<Profile> {
-        static UNKNOWN: LazyLock<Arc<Profile>> =
-            LazyLock::new(|| Arc::new(Profile::new(&INTERFACE)));
-        &UNKNOWN
+    fn profile(&self, _: InterfaceId) -> Arc<Profile> {
+        Profile::unknown()
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {

@@ -12,14 +12,18 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
-use super::runtime;
+use super::{Reference, runtime};
 use crate::budget::ScanLimits;
 use crate::clock;
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::object::context::Active;
-use crate::object::{Bytes, Pinned, RawCall, Running, ServerObject, Workers, check_depth};
+use crate::object::{
+    Bytes, Pinned, RawCall, Reached, Running, ServerObject, Workers, check_depth, reach,
+    seen_through,
+};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::ReplyMessage;
 use crate::wire::locks::LockTokens;
@@ -42,36 +46,22 @@ impl LocalEndpoint {
 
     /// Starts a call: it ends at once, or goes on as a task.
     fn start(&self, call: &mut CallState) -> Result<Started, Fault> {
-        let object = Arc::clone(&self.object).target()?;
-        let (index, method) = call
+        let id = call
             .method_id()
-            .and_then(|id| object.method(id))
             .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-        check_depth(call.depth, &Limits::default(), self.workers.counters())?;
-        let permit = self.workers.admit()?;
-        let mut now = clock::now();
-        let headers = call
-            .options
-            .as_ref()
-            .filter(|options| !options.headers.is_empty());
-        let context = Active {
+        let Reached {
+            object,
+            interface,
+            index,
             method,
-            peer: Arc::from("local"),
-            deadline: call.deadline.unwrap_or(now),
-            headers: headers.map(|options| Arc::new(options.headers.clone())),
-            // Nobody waits for a oneway call, so it may wait for the locks of its own callers.
-            locks: if method.oneway {
-                LockTokens::EMPTY
-            } else {
-                std::mem::take(&mut call.locks)
-            },
-            depth: call.depth,
-            queue: Limits::default().queued_per_object,
-            cancellation: None,
-            started: false,
-            refusal: None,
-        };
+            busy,
+        } = reach(&self.object, id)?;
+        check_depth(call.depth, &Limits::default(), self.workers.counters())?;
+        let permit = self.workers.admit()?.keeping(busy);
+        let mut now = clock::now();
+        let context = context(call, method, now);
         let raw = RawCall {
+            interface,
             method,
             index,
             payload: Bytes::Owned(std::mem::take(&mut call.payload)),
@@ -83,7 +73,7 @@ impl LocalEndpoint {
         let _runtime = runtime().enter();
         let done = self.workers.launch(
             running,
-            (object.profile(), index),
+            (&object.profile(interface), index),
             &mut now,
             permit,
             |cancellation| {
@@ -97,6 +87,31 @@ impl LocalEndpoint {
             (None, Some((receiver, cancellation))) => Ok(Started::Task(receiver, cancellation)),
             (None, None) => Err(Fault::of(ErrorKind::Internal)),
         }
+    }
+}
+
+/// The context that a call of an object here runs in.
+fn context(call: &mut CallState, method: &'static MethodDescriptor, now: Instant) -> Active {
+    let headers = call
+        .options
+        .as_ref()
+        .filter(|options| !options.headers.is_empty());
+    Active {
+        method,
+        peer: Arc::from("local"),
+        deadline: call.deadline.unwrap_or(now),
+        headers: headers.map(|options| Arc::new(options.headers.clone())),
+        // Nobody waits for a oneway call, so it may wait for the locks of its own callers.
+        locks: if method.oneway {
+            LockTokens::EMPTY
+        } else {
+            std::mem::take(&mut call.locks)
+        },
+        depth: call.depth,
+        queue: Limits::default().queued_per_object,
+        cancellation: None,
+        started: false,
+        refusal: None,
     }
 }
 
@@ -137,6 +152,24 @@ impl Endpoint for LocalEndpoint {
 
     fn object(&self) -> Option<Arc<dyn ServerObject>> {
         Some(Arc::clone(&self.object))
+    }
+
+    fn cast(
+        self: Arc<Self>,
+        interface: &'static InterfaceDescriptor,
+    ) -> Pinned<'static, Result<Reference, Fault>> {
+        let target = Arc::clone(&self.object).target();
+        Box::pin(std::future::ready(target.and_then(|target| {
+            let found = seen_through(&target, interface.id);
+            found.map(Reference::local).ok_or_else(|| {
+                let text = format!(
+                    "the object has the interface `{}`, and not `{}`",
+                    target.interface().name,
+                    interface.name
+                );
+                Fault::refused(ErrorKind::WrongInterface, text)
+            })
+        })))
     }
 
     fn identity(&self) -> Identity {

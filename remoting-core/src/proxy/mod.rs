@@ -13,12 +13,14 @@ mod passage;
 mod reference;
 mod wait;
 
+use std::future::Future;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::Error;
-use crate::object::{Dispatch, Dispatcher};
+use crate::object::{Dispatch, Dispatcher, Lease};
 
 pub use call::Call;
 pub(crate) use endpoint::{
@@ -62,6 +64,24 @@ pub trait Proxy: Stub {
     #[must_use]
     fn with(&self, options: CallOptions) -> Self {
         Self::from_reference(self.reference().with_options(options))
+    }
+
+    /// The lease of the object: how long it lives, and how to let it live longer. (.NET:
+    /// `GetLifetimeService`.)
+    fn lease(&self) -> Lease {
+        Lease::of(self.reference())
+    }
+
+    /// The same object, seen through another of its interfaces.
+    ///
+    /// Asks the object's host, unless the object is here. Dropping the future gives the question up.
+    ///
+    /// # Errors
+    ///
+    /// `WrongInterface` if the object does not offer that interface; those of any call.
+    fn cast<Q: Stub>(&self) -> impl Future<Output = Result<Q, Error>> + Send + 'static {
+        let reference = self.reference().clone();
+        async move { reference.cast(Q::interface()).await.map(Q::from_reference) }
     }
 
     /// Makes a proxy of an object in this process.

@@ -13,9 +13,9 @@ use super::local::LocalEndpoint;
 use super::passage;
 use super::{Call, CallError, CallOptions, Endpoint, Stub};
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{ErrorKind, Fault};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::{Arguments, FormatterRef};
-use crate::object::ServerObject;
+use crate::object::{Pinned, ServerObject};
 
 /// The way to an object. Equal references lead to the same object.
 #[derive(Clone)]
@@ -137,6 +137,17 @@ impl Reference {
     }
 }
 
+impl Reference {
+    /// The same object, seen through another of its interfaces.
+    pub(crate) async fn cast(self, interface: &'static InterfaceDescriptor) -> Result<Self, Error> {
+        let found = self.endpoint.cast(interface).await;
+        found.map_err(|fault| match fault {
+            Fault::Error(error) => error,
+            Fault::App(_) => Error::new(ErrorKind::BadResult, "the answer holds no object"),
+        })
+    }
+}
+
 impl PartialEq for Reference {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.endpoint, &other.endpoint)
@@ -208,6 +219,13 @@ impl Endpoint for DeadEnd {
 
     fn poll(&self, _call: &mut CallState, _cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
         Poll::Ready(Err(self.0.clone()))
+    }
+
+    fn cast(
+        self: Arc<Self>,
+        _: &'static InterfaceDescriptor,
+    ) -> Pinned<'static, Result<Reference, Fault>> {
+        Box::pin(std::future::ready(Err(self.0.clone())))
     }
 
     fn identity(&self) -> Identity {

@@ -53,6 +53,16 @@ pub(super) enum LastWords {
 }
 
 impl End {
+    /// Whether the connection was lost, so that nobody can know what its peer wanted: neither
+    /// side has said goodbye.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Bye | Self::HostGone | Self::Idle => false,
+            Self::Aborted { code, .. } => *code != BYE,
+            _ => true,
+        }
+    }
+
     /// Whether both sides part in peace: what is in the output is still to be written.
     pub fn is_graceful(&self) -> bool {
         matches!(self.last_words(), LastWords::All(_))

@@ -129,6 +129,11 @@ impl<T> Exports<T> {
         Ok(Some(export.object))
     }
 
+    /// All objects that are held.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.held.iter().map(|(_, export)| &export.object)
+    }
+
     /// Takes everything back.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.lent.clear();

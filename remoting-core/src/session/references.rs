@@ -66,6 +66,16 @@ impl<T: Exported> Session<T> {
         payload
     }
 
+    /// What a slot stands for that the peer holds.
+    pub fn exported(&self, slot: Slot) -> Option<T> {
+        self.exports.get(slot).ok().cloned()
+    }
+
+    /// All that the peer holds.
+    pub fn all_exported(&self) -> Vec<T> {
+        self.exports.iter().cloned().collect()
+    }
+
     /// Takes out what came along with a payload that was [kept](Session::keep).
     pub fn unpack(payload: &mut Payload) -> Vec<Received<T>> {
         payload.detach().unwrap_or_default()

@@ -51,6 +51,11 @@ pub enum ResolveWhat {
 }
 
 impl ResolveWhat {
+    /// The slot that the key of a cast names.
+    pub fn slot(key: &[u8]) -> Option<Slot> {
+        whole(key, Reader::slot).ok()
+    }
+
     /// The number that stands for it in a frame.
     pub const fn number(self) -> u8 {
         match self {

@@ -189,7 +189,7 @@ pub async fn objects_per_session() -> Host {
         (ErrorKind::ResourceExhausted, Executed::No)
     );
     drop(second);
-    until(|| server.host.activated_objects() == 1).await;
+    until(|| server.host.kept_objects() == 1).await;
     makers.make().await.unwrap();
     server.goes_on().await;
     server.host

@@ -1,0 +1,70 @@
+//! Making sure, before the first call, that a name is there and has the interface.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::named::{NamedEndpoint, into_error};
+use super::peers::{Route, host_is_gone};
+use crate::clock;
+use crate::connection::{Connection, Deferred};
+use crate::error::{Error, ErrorKind, Fault};
+use crate::proxy::{CallState, Flight};
+
+impl NamedEndpoint {
+    /// Connects and makes sure that the name is there and has the interface.
+    pub(super) async fn connect(&self) -> Result<(), Error> {
+        match self.connect_once().await {
+            // The connection, or the dialling, ended with somebody else's runtime.
+            Err(error) if error.kind() == ErrorKind::Disconnected => self.connect_once().await,
+            other => other,
+        }
+    }
+
+    async fn connect_once(&self) -> Result<(), Error> {
+        let mut call = CallState::probe(self.interface);
+        call.deadline = clock::now().checked_add(self.default_deadline);
+        let route = match self.route().map_err(into_error)? {
+            Some(route) => route,
+            None => {
+                let Flight::Dialing(dialling) = self.dial(&call).map_err(into_error)? else {
+                    return Ok(());
+                };
+                let route = dialling.await?;
+                route
+                    .downcast_ref::<Route>()
+                    .cloned()
+                    .ok_or_else(host_is_gone)?
+            }
+        };
+        let Route::Session(connection) = route else {
+            return Ok(());
+        };
+        std::future::poll_fn(|cx| {
+            let mut deferred = Deferred::new();
+            let polled = self.poll_found(&connection, &mut call, cx, &mut deferred);
+            deferred.settle(&connection);
+            polled
+        })
+        .await
+        .map_err(|fault| self.explain(fault))
+        .map_err(into_error)
+    }
+
+    fn poll_found(
+        &self,
+        connection: &Arc<Connection>,
+        call: &mut CallState,
+        cx: &mut Context<'_>,
+        deferred: &mut Deferred,
+    ) -> Poll<Result<(), Fault>> {
+        let mut held = self.binding.hold();
+        let name = (self.url.name(), self.interface);
+        if !held.is_bound_to(connection) {
+            let target = held.target_on(connection, name, call, cx.waker(), cx, deferred)?;
+            if target.is_none() {
+                return Poll::Pending;
+            }
+        }
+        held.poll_found(connection, cx.waker(), deferred)
+    }
+}

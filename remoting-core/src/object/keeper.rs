@@ -1,0 +1,284 @@
+//! The one of a host who looks after its tenants: takes them in, looks at them when their
+//! time is over, and knows which object is which tenant.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
+
+use dashmap::DashMap;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::tenant::Leaving;
+use super::tracking::{Tracked, TrackingEvent};
+use super::{Hold, ServerObject, Tenant, Tracking};
+use crate::clock;
+use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::lifetime::{LeasePolicy, Moment, Schedule};
+use crate::limits::{Counters, Limits};
+use crate::proxy::{own_runtime, runtime};
+
+/// How many tenants are looked at before others may run.
+const AT_ONCE: usize = 512;
+
+/// Looks after the tenants of a host.
+pub(crate) struct Keeper {
+    epoch: Instant,
+    policy: Arc<LeasePolicy>,
+    schedule: Mutex<Schedule<Arc<Tenant>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+    sooner: Arc<Notify>,
+    /// The tenants that objects are, by the objects' numbers.
+    known: DashMap<usize, Weak<Tenant>>,
+    count: AtomicUsize,
+    pub(super) limits: Arc<Limits>,
+    pub(super) counters: Arc<Counters>,
+    /// How many sponsors may be asked at the same time.
+    pub(super) asking: Arc<Semaphore>,
+    names: OnceLock<Weak<dyn Names>>,
+    tracking: Tracking,
+    on_own_runtime: bool,
+}
+
+/// Who has to know that a named object is gone.
+pub(crate) trait Names: Send + Sync {
+    /// The object of that number, which had this name, is gone.
+    fn forget(&self, name: &str, identity: usize, reason: GoneReason);
+}
+
+/// Room for one tenant more; given back on drop.
+pub(crate) struct Vacancy(Arc<Keeper>);
+
+impl Keeper {
+    pub(crate) fn new(
+        policy: LeasePolicy,
+        limits: Arc<Limits>,
+        counters: Arc<Counters>,
+        on_own_runtime: bool,
+    ) -> Arc<Self> {
+        let asking = limits.sponsor_calls.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            epoch: clock::now(),
+            policy: Arc::new(policy),
+            schedule: Mutex::default(),
+            task: Mutex::default(),
+            sooner: Arc::default(),
+            known: DashMap::new(),
+            count: AtomicUsize::new(0),
+            limits,
+            counters,
+            asking: Arc::new(Semaphore::new(asking)),
+            names: OnceLock::new(),
+            tracking: Tracking::new(),
+            on_own_runtime,
+        })
+    }
+
+    /// Says who has to know of named objects that are gone.
+    pub(crate) fn set_names(&self, names: Weak<dyn Names>) {
+        let _known = self.names.set(names);
+    }
+
+    pub(crate) fn tracking(&self) -> &Tracking {
+        &self.tracking
+    }
+
+    /// How many objects are kept.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment(0).after(clock::now().saturating_duration_since(self.epoch))
+    }
+
+    /// Makes room for one tenant more.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if there are as many as there may be.
+    pub(crate) fn vacancy(self: &Arc<Self>) -> Result<Vacancy, Fault> {
+        let before = self.count.fetch_add(1, Ordering::Relaxed);
+        let vacancy = Vacancy(Arc::clone(self));
+        if before < self.limits.objects_per_host {
+            return Ok(vacancy);
+        }
+        self.counters.objects_per_host.add();
+        Err(Fault::refused(
+            ErrorKind::ResourceExhausted,
+            "the host keeps too many objects for its clients",
+        ))
+    }
+
+    /// Takes an object in for a holder, unless it is a tenant already.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`vacancy`](Self::vacancy).
+    pub(crate) fn lodge(self: &Arc<Self>, object: Arc<dyn ServerObject>) -> Result<Hold, Fault> {
+        if let Some(known) = self.tenant_of(&object) {
+            let hold = known.hold();
+            if !known.is_gone() {
+                return Ok(hold);
+            }
+        }
+        Ok(self.take_in(object, self.vacancy()?).hold())
+    }
+
+    /// The tenant that an object is, if it is one.
+    pub(crate) fn tenant_of(
+        self: &Arc<Self>,
+        object: &Arc<dyn ServerObject>,
+    ) -> Option<Arc<Tenant>> {
+        if let Some(tenant) = Arc::clone(object).tenant() {
+            return tenant.is_of(self).then_some(tenant);
+        }
+        let known = self.known.get(&object.identity())?;
+        known.upgrade().filter(|tenant| !tenant.is_gone())
+    }
+
+    /// Takes a new object in.
+    pub(crate) fn take_in(
+        self: &Arc<Self>,
+        object: Arc<dyn ServerObject>,
+        vacancy: Vacancy,
+    ) -> Arc<Tenant> {
+        let policy = object.policy().unwrap_or_else(|| Arc::clone(&self.policy));
+        let (identity, interface) = (object.identity(), object.interface());
+        let sponsors = object.sponsors();
+        let tenant = Arc::new(Tenant::new(
+            Arc::downgrade(self),
+            object,
+            policy,
+            self.now(),
+        ));
+        vacancy.fill();
+        self.known.insert(identity, Arc::downgrade(&tenant));
+        for sponsor in sponsors {
+            // A policy may leave no time for sponsors; then there are none.
+            let _registered = tenant.register(sponsor, None);
+        }
+        self.tracking
+            .tell(|| TrackingEvent::of(Tracked::Marshalled, interface, None));
+        tenant
+    }
+
+    /// Forgets an object that is gone.
+    pub(super) fn forget(&self, tenant: &Tenant, leaving: &Leaving) {
+        let identity = tenant.identity();
+        self.known
+            .remove_if(&identity, |_, known| std::ptr::eq(known.as_ptr(), tenant));
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(name) = &leaving.name {
+            let names = self.names.get().and_then(Weak::upgrade);
+            if let Some(names) = names {
+                names.forget(name, identity, leaving.reason);
+            }
+        }
+        let (interface, reason) = (tenant.interface(), leaving.reason);
+        self.tracking.tell(|| {
+            TrackingEvent::of(
+                Tracked::Released(reason),
+                interface,
+                leaving.name.as_deref(),
+            )
+        });
+    }
+
+    /// Has a tenant looked at when its bucket is due.
+    pub(super) fn enter(self: &Arc<Self>, bucket: u64, tenant: Arc<Tenant>) {
+        let first = self.lock().insert(bucket, tenant);
+        if first {
+            self.sooner.notify_one();
+        }
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        // It ends with its runtime, and this host may outlive that.
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            let watch = watch(Arc::downgrade(self), Arc::clone(&self.sooner));
+            *task = Some(self.runtime().spawn(watch));
+        }
+    }
+
+    /// Where what the host does by itself runs.
+    pub(super) fn runtime(&self) -> Handle {
+        if self.on_own_runtime {
+            own_runtime()
+        } else {
+            runtime()
+        }
+    }
+
+    /// The tenants that are waited for: those that nobody holds.
+    pub(crate) fn scheduled(&self) -> Vec<Arc<Tenant>> {
+        self.lock().iter().cloned().collect()
+    }
+
+    /// Lets all tenants go that nobody holds.
+    pub(crate) fn close(&self) {
+        let scheduled = self.lock().take_all();
+        for tenant in scheduled {
+            if tenant.keepers().0 == 0 {
+                tenant.end(GoneReason::Drained);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Schedule<Arc<Tenant>>> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at tenants when their time is over, until the host is gone.
+async fn watch(keeper: Weak<Keeper>, sooner: Arc<Notify>) {
+    loop {
+        let (next, epoch) = {
+            let Some(keeper) = keeper.upgrade() else {
+                return;
+            };
+            let next = keeper.lock().next();
+            (next, keeper.epoch)
+        };
+        match next.and_then(|next| epoch.checked_add(next.since(Moment(0))?)) {
+            None => sooner.notified().await,
+            Some(due) => {
+                let sooner = sooner.notified();
+                if tokio::time::timeout_at(due.into(), sooner).await.is_ok() {
+                    continue;
+                }
+            }
+        }
+        loop {
+            let due = {
+                let Some(keeper) = keeper.upgrade() else {
+                    return;
+                };
+                let now = keeper.now();
+                let due = keeper.lock().take_due(now);
+                due.map(|due| (now, due))
+            };
+            let Some((now, (bucket, tenants))) = due else {
+                break;
+            };
+            for (number, tenant) in tenants.into_iter().enumerate() {
+                tenant.on_due(bucket, now);
+                if number % AT_ONCE == AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+}
+
+impl Vacancy {
+    /// The room is taken for good: the tenant gives it back when it goes.
+    fn fill(self) {
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Vacancy {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,159 @@
+//! What all objects of one origin share: how long their methods take, through which other
+//! interfaces they are seen, and how long they live.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::lease::{SponsorProxy, sponsor_fn};
+use super::{Dispatch, Dispatched, Dispatcher, IncomingCall, Instance, Profile, RawCall};
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::GoneReason;
+use crate::id::InterfaceId;
+use crate::lifetime::{LeaseInfo, LeasePolicy};
+use crate::proxy::Proxy;
+
+/// What all objects of one origin share.
+pub(crate) struct Kind<T> {
+    pub(crate) profile: Arc<Profile>,
+    settings: Mutex<Settings<T>>,
+}
+
+struct Settings<T> {
+    policy: Option<Arc<LeasePolicy>>,
+    on_released: Option<Released<T>>,
+    sponsors: Vec<SponsorProxy>,
+    facets: Arc<[Facet<T>]>,
+}
+
+/// What is called when an object is let go.
+type Released<T> = Arc<dyn Fn(&T, GoneReason) + Send + Sync>;
+
+/// One more interface of objects.
+pub(super) struct Facet<T> {
+    pub(super) interface: &'static InterfaceDescriptor,
+    pub(super) profile: Arc<Profile>,
+    pub(super) dispatch: fn(IncomingCall<'_, T>) -> Dispatched,
+}
+
+impl<T> Clone for Facet<T> {
+    fn clone(&self) -> Self {
+        Self {
+            interface: self.interface,
+            profile: Arc::clone(&self.profile),
+            dispatch: self.dispatch,
+        }
+    }
+}
+
+/// A dispatcher, as what names one more interface of an object: `also::<AuditDispatcher<_>>()`.
+pub trait AlsoOffers {
+    /// The object.
+    type Object;
+    /// The proxy of the interface.
+    type Proxy: Dispatch<Self::Object>;
+}
+
+impl<P: Dispatch<T>, T> AlsoOffers for Dispatcher<P, T> {
+    type Object = T;
+    type Proxy = P;
+}
+
+impl<T> Kind<T> {
+    pub(crate) fn new(interface: &InterfaceDescriptor) -> Arc<Self> {
+        Arc::new(Self {
+            profile: Arc::new(Profile::new(interface)),
+            settings: Mutex::new(Settings {
+                policy: None,
+                on_released: None,
+                sponsors: Vec::new(),
+                facets: Arc::new([]),
+            }),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Settings<T>> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_policy(&self, policy: LeasePolicy) {
+        self.lock().policy = Some(Arc::new(policy));
+    }
+
+    pub(super) fn policy(&self) -> Option<Arc<LeasePolicy>> {
+        self.lock().policy.clone()
+    }
+
+    pub(super) fn set_on_released(
+        &self,
+        released: impl Fn(&T, GoneReason) + Send + Sync + 'static,
+    ) {
+        let before = self.lock().on_released.replace(Arc::new(released));
+        drop(before);
+    }
+
+    pub(super) fn on_released(&self) -> Option<Released<T>> {
+        self.lock().on_released.clone()
+    }
+
+    pub(super) fn add_sponsor(
+        &self,
+        renewal: impl Fn(LeaseInfo) -> Duration + Send + Sync + 'static,
+    ) {
+        let sponsor = SponsorProxy::local(sponsor_fn(renewal));
+        self.lock().sponsors.push(sponsor);
+    }
+
+    pub(super) fn sponsors(&self) -> Vec<SponsorProxy> {
+        self.lock().sponsors.clone()
+    }
+
+    pub(super) fn facets(&self) -> Arc<[Facet<T>]> {
+        Arc::clone(&self.lock().facets)
+    }
+
+    pub(super) fn facet(&self, interface: InterfaceId) -> Option<Facet<T>> {
+        let facets = self.facets();
+        facets
+            .iter()
+            .find(|facet| facet.interface.id == interface)
+            .cloned()
+    }
+
+    /// Whether any of the interfaces has a method that takes `&mut self`.
+    pub(super) fn is_exclusive(&self, first: &InterfaceDescriptor) -> bool {
+        first.exclusive || self.facets().iter().any(|facet| facet.interface.exclusive)
+    }
+}
+
+impl<T: Send + Sync + 'static> Kind<T> {
+    pub(super) fn add_facet<Q: Dispatch<T>>(&self) {
+        let facet = Facet {
+            interface: Q::interface(),
+            profile: Arc::new(Profile::new(Q::interface())),
+            dispatch: Q::dispatch,
+        };
+        let mut settings = self.lock();
+        let known = settings.facets.iter().cloned();
+        settings.facets = known.chain([facet]).collect();
+    }
+
+    /// Runs a call on an object, through whichever of its interfaces it came.
+    pub(super) fn dispatch<P: Dispatch<T>>(
+        &self,
+        instance: &Arc<Instance<T>>,
+        call: RawCall<'_>,
+    ) -> Dispatched {
+        let interface = call.interface;
+        let call = IncomingCall {
+            raw: call,
+            object: Arc::clone(instance),
+        };
+        if interface == P::interface().id {
+            return P::dispatch(call);
+        }
+        match self.facet(interface) {
+            Some(facet) => (facet.dispatch)(call),
+            None => call.unknown(),
+        }
+    }
+}

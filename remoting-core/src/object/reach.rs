@@ -1,0 +1,123 @@
+//! From what a slot or a name stands for to the object that runs the call.
+
+use std::sync::Arc;
+
+use super::{Busy, Dispatched, Profile, RawCall, ServerObject, Tenant, lease};
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::error::{ErrorKind, Fault};
+use crate::id::{InterfaceId, MethodId};
+use crate::lifetime::LeaseState;
+
+/// An object, and the method of it that is called.
+pub(crate) struct Reached {
+    pub(crate) object: Arc<dyn ServerObject>,
+    /// The interface that the call came through.
+    pub(crate) interface: InterfaceId,
+    pub(crate) index: usize,
+    pub(crate) method: &'static MethodDescriptor,
+    /// Keeps the object until the call has ended.
+    pub(crate) busy: Option<Busy>,
+}
+
+/// Finds what runs a call of `method`.
+///
+/// # Errors
+///
+/// - `NoSuchMethod`.
+/// - `ObjectGone`, `Poisoned` and others: why the object cannot be called.
+pub(crate) fn reach(object: &Arc<dyn ServerObject>, method: MethodId) -> Result<Reached, Fault> {
+    let target = Arc::clone(object).target()?;
+    let interface = target.interface_id();
+    if let Some((index, method)) = target.method(method) {
+        let (object, busy) = match Arc::clone(&target).tenant() {
+            Some(tenant) => {
+                let (object, busy) = tenant.enter()?;
+                (object, Some(busy))
+            }
+            None => (target, None),
+        };
+        return Ok(Reached {
+            object,
+            interface,
+            index,
+            method,
+            busy,
+        });
+    }
+    let Some((index, method)) = lease::interface().method(method) else {
+        return Err(Fault::of(ErrorKind::NoSuchMethod));
+    };
+    let state = target.lease_state();
+    Ok(Reached {
+        object: lease::control(target.leased(), state),
+        interface: lease::interface().id,
+        index,
+        method,
+        busy: None,
+    })
+}
+
+/// An object seen through another of its interfaces.
+pub(crate) struct View {
+    of: Arc<dyn ServerObject>,
+    interface: &'static InterfaceDescriptor,
+}
+
+impl View {
+    fn of(
+        of: Arc<dyn ServerObject>,
+        interface: &'static InterfaceDescriptor,
+    ) -> Arc<dyn ServerObject> {
+        Arc::new(Self { of, interface })
+    }
+}
+
+impl ServerObject for View {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        self.interface
+    }
+
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        Arc::clone(&self.of).dispatch(call)
+    }
+
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        self.of.profile(interface)
+    }
+
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> usize {
+        self.of.identity()
+    }
+
+    fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        Arc::clone(&self.of).tenant()
+    }
+
+    fn leased(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        Arc::clone(&self.of).leased()
+    }
+
+    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        self.of.facet(interface)
+    }
+
+    fn lease_state(&self) -> LeaseState {
+        self.of.lease_state()
+    }
+}
+
+/// The same object, seen through the interface `wanted`, if it has that.
+pub(crate) fn seen_through(
+    object: &Arc<dyn ServerObject>,
+    wanted: InterfaceId,
+) -> Option<Arc<dyn ServerObject>> {
+    if object.interface_id() == wanted {
+        return Some(Arc::clone(object));
+    }
+    let interface = object.facet(wanted)?;
+    Some(View::of(Arc::clone(object), interface))
+}

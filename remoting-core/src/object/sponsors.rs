@@ -1,0 +1,261 @@
+//! Sponsors: who is asked whether an object whose lease is over is to live on.
+//!
+//! All sponsors of an object are asked at the same time, and the first who gives time
+//! renews the lease; the others may give more. One that cannot be reached is asked again
+//! until the policy's time for sponsors has passed: being unreachable is no refusal. Each
+//! object is asked for in a task of its own, so a sponsor that is silent delays no other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Tenant;
+use super::lease::SponsorProxy;
+use crate::lifetime::{LeaseInfo, Moment};
+use crate::proxy::{CallOptions, Proxy};
+
+/// How long one attempt to ask a sponsor may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// Into how many parts the time for sponsors is divided by the attempts.
+const ATTEMPTS: u32 = 4;
+
+/// The sponsors of one object.
+#[derive(Debug, Default)]
+pub(super) struct Sponsors(Vec<Sponsored>);
+
+#[derive(Debug, Clone)]
+struct Sponsored {
+    sponsor: SponsorProxy,
+    /// What it gave last.
+    last: Duration,
+}
+
+impl Sponsors {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What came of asking a sponsor.
+enum Answer {
+    Time(Duration),
+    Refused,
+    Unreachable,
+}
+
+impl Tenant {
+    /// Registers a sponsor, or changes what it gave last. Tells whether it is registered now.
+    ///
+    /// - `time`: for how long the lease is renewed at once.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        sponsor: SponsorProxy,
+        time: Option<Duration>,
+    ) -> bool {
+        if self.policy.sponsorship_timeout.is_zero() {
+            return false;
+        }
+        let most = self
+            .keeper
+            .upgrade()
+            .map_or(0, |keeper| keeper.limits.sponsors_per_object);
+        let replaced = {
+            let mut room = self.lock();
+            if room.stay.gone.is_some() {
+                return false;
+            }
+            let sponsors = &mut room.sponsors.get_or_insert_default().0;
+            let known = sponsors.iter().position(|known| known.sponsor == sponsor);
+            let last = time.unwrap_or_default();
+            let count = sponsors.len();
+            match known.and_then(|place| sponsors.get_mut(place)) {
+                Some(known) => {
+                    known.last = last;
+                    Some(sponsor)
+                }
+                None if count >= most => {
+                    if let Some(keeper) = self.keeper.upgrade() {
+                        keeper.counters.sponsors_per_object.add();
+                    }
+                    return false;
+                }
+                None => {
+                    sponsors.push(Sponsored { sponsor, last });
+                    None
+                }
+            }
+        };
+        drop(replaced);
+        self.lock().stay.sponsored = true;
+        if let Some(time) = time {
+            self.lease.renew(self.now(), time);
+        }
+        true
+    }
+
+    /// Forgets a sponsor. Tells whether it was one.
+    pub(crate) fn unregister(self: &Arc<Self>, sponsor: &SponsorProxy) -> bool {
+        let gone: Vec<_> = {
+            let mut room = self.lock();
+            let Some(sponsors) = &mut room.sponsors else {
+                return false;
+            };
+            let all = std::mem::take(&mut sponsors.0).into_iter();
+            let (gone, left) = all.partition(|known: &Sponsored| known.sponsor == *sponsor);
+            sponsors.0 = left;
+            room.stay.sponsored = room.sponsors.as_ref().is_some_and(|left| left.len() > 0);
+            gone
+        };
+        let known = !gone.is_empty();
+        drop(gone);
+        self.settle(self.now());
+        known
+    }
+
+    fn all(&self) -> Vec<Sponsored> {
+        let room = self.lock();
+        room.sponsors
+            .as_ref()
+            .map(|sponsors| sponsors.0.clone())
+            .unwrap_or_default()
+    }
+
+    /// Takes in that a sponsor gives time.
+    fn sponsor_gives(self: &Arc<Self>, sponsor: &SponsorProxy, time: Duration) {
+        let now = self.now();
+        self.lease.renew(now, time);
+        {
+            let mut room = self.lock();
+            room.stay.renewing = false;
+            if let Some(sponsors) = &mut room.sponsors {
+                let known = sponsors
+                    .0
+                    .iter_mut()
+                    .find(|known| known.sponsor == *sponsor);
+                if let Some(known) = known {
+                    known.last = time;
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Nobody has given time, nobody is left to be asked.
+    fn sponsors_are_silent(self: &Arc<Self>) {
+        let silent = {
+            let mut room = self.lock();
+            room.stay.renewing = false;
+            room.stay.sponsored = false;
+            room.sponsors.take()
+        };
+        drop(silent);
+        self.settle(self.now());
+    }
+}
+
+/// Asks the sponsors of an object whose lease is over.
+pub(super) fn ask(tenant: Arc<Tenant>) {
+    let Some(keeper) = tenant.keeper.upgrade() else {
+        return;
+    };
+    let runtime = keeper.runtime();
+    drop(keeper);
+    runtime.spawn(async move {
+        let renewed = if tenant.policy.is_classic() {
+            ask_one_by_one(&tenant).await
+        } else {
+            ask_all(&tenant).await
+        };
+        if !renewed {
+            tenant.sponsors_are_silent();
+        }
+    });
+}
+
+/// Asks all at once. Tells whether any gave time.
+async fn ask_all(tenant: &Arc<Tenant>) -> bool {
+    let timeout = tenant.policy.sponsorship_timeout;
+    let until = tenant.now().after(timeout);
+    let mut asked = JoinSet::new();
+    for Sponsored { sponsor, .. } in tenant.all() {
+        let tenant = Arc::clone(tenant);
+        asked.spawn(async move {
+            let answer = ask_until(&tenant, &sponsor, until, timeout / ATTEMPTS).await;
+            match answer {
+                Answer::Time(time) => tenant.sponsor_gives(&sponsor, time),
+                Answer::Refused => drop(tenant.unregister(&sponsor)),
+                Answer::Unreachable => {
+                    tracing::warn!(target: "remoting::lease", interface = tenant.interface_name(), "a sponsor could not be reached");
+                }
+            }
+            matches!(answer, Answer::Time(_))
+        });
+    }
+    let mut renewed = false;
+    while let Some(answered) = asked.join_next().await {
+        renewed |= answered.unwrap_or(false);
+    }
+    renewed
+}
+
+/// Asks the one with the largest last renewal first, and stops at the first that gives time.
+async fn ask_one_by_one(tenant: &Arc<Tenant>) -> bool {
+    let mut sponsors = tenant.all();
+    sponsors.sort_by_key(|sponsored| std::cmp::Reverse(sponsored.last));
+    for Sponsored { sponsor, .. } in sponsors {
+        let within = tenant.policy.sponsorship_timeout.min(ATTEMPT);
+        match ask_once(tenant, &sponsor, within).await {
+            Answer::Time(time) => {
+                tenant.sponsor_gives(&sponsor, time);
+                return true;
+            }
+            Answer::Refused | Answer::Unreachable => drop(tenant.unregister(&sponsor)),
+        }
+    }
+    false
+}
+
+/// Asks one again and again while it cannot be reached.
+async fn ask_until(
+    tenant: &Arc<Tenant>,
+    sponsor: &SponsorProxy,
+    until: Moment,
+    pause: Duration,
+) -> Answer {
+    loop {
+        let now = tenant.now();
+        let left = until.since(now).unwrap_or_default();
+        if left.is_zero() || tenant.is_gone() {
+            return Answer::Unreachable;
+        }
+        match ask_once(tenant, sponsor, left.min(ATTEMPT)).await {
+            Answer::Unreachable => {}
+            answer => return answer,
+        }
+        let next = now.after(pause).min(until);
+        let wait = next.since(tenant.now()).unwrap_or_default();
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn ask_once(tenant: &Arc<Tenant>, sponsor: &SponsorProxy, within: Duration) -> Answer {
+    let Some(asking) = tenant.keeper.upgrade().map(|keeper| {
+        if keeper.asking.available_permits() == 0 {
+            keeper.counters.sponsor_calls.add();
+        }
+        Arc::clone(&keeper.asking)
+    }) else {
+        return Answer::Refused;
+    };
+    let Ok(_turn) = asking.acquire_owned().await else {
+        return Answer::Refused;
+    };
+    let info: LeaseInfo = tenant.info();
+    let sponsor = sponsor.with(CallOptions::new().deadline(within));
+    match sponsor.renewal(info).await {
+        Ok(time) if time.is_zero() => Answer::Refused,
+        Ok(time) => Answer::Time(time),
+        Err(_) => Answer::Unreachable,
+    }
+}

@@ -1,0 +1,377 @@
+//! An object in the care of a host: with a lease, and a count of who keeps it.
+//!
+//! Whoever reaches a tenant by a slot or a name holds it, calls it, or learns why it is
+//! gone. When nothing keeps it any more it is taken out, once, and let go of.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::sponsors::Sponsors;
+use super::{Busy, Dispatched, Hold, Keeper, Profile, RawCall, ServerObject, refused};
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::id::InterfaceId;
+use crate::lifetime::{
+    Lease, LeaseInfo, LeasePolicy, LeaseState, Left, Moment, Schedule, Stay, Verdict,
+};
+
+/// An object that a host keeps for others.
+pub(crate) struct Tenant {
+    pub(super) keeper: Weak<Keeper>,
+    pub(super) policy: Arc<LeasePolicy>,
+    pub(super) lease: Lease,
+    interface: &'static InterfaceDescriptor,
+    identity: usize,
+    room: Mutex<Room>,
+}
+
+/// What changes; one short lock, under which nothing of the user's runs.
+pub(super) struct Room {
+    pub(super) stay: Stay,
+    object: Option<Arc<dyn ServerObject>>,
+    pub(super) sponsors: Option<Box<Sponsors>>,
+    /// The bucket of the schedule that it stands in.
+    scheduled: Option<u64>,
+    name: Option<Arc<str>>,
+}
+
+/// What an object leaves behind, to be let go of when nothing is locked.
+pub(super) struct Leaving {
+    pub(super) object: Option<Arc<dyn ServerObject>>,
+    pub(super) sponsors: Option<Box<Sponsors>>,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) reason: GoneReason,
+}
+
+impl Tenant {
+    pub(super) fn new(
+        keeper: Weak<Keeper>,
+        object: Arc<dyn ServerObject>,
+        policy: Arc<LeasePolicy>,
+        now: Moment,
+    ) -> Self {
+        Self {
+            keeper,
+            lease: Lease::begin(now, &policy),
+            policy,
+            interface: object.interface(),
+            identity: object.identity(),
+            room: Mutex::new(Room {
+                stay: Stay::default(),
+                object: Some(object),
+                sponsors: None,
+                scheduled: None,
+                name: None,
+            }),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of the host; the end of all time if there is no host any more.
+    pub(super) fn now(&self) -> Moment {
+        self.keeper
+            .upgrade()
+            .map_or(Moment::NEVER, |keeper| keeper.now())
+    }
+
+    pub(crate) fn is_of(&self, keeper: &Arc<Keeper>) -> bool {
+        std::ptr::eq(self.keeper.as_ptr(), Arc::as_ptr(keeper))
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().stay.gone.is_some()
+    }
+
+    /// Begins a call: gives the object, and what keeps it until the call has ended.
+    ///
+    /// # Errors
+    ///
+    /// `ObjectGone` with the reason.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<(Arc<dyn ServerObject>, Busy), Fault> {
+        let now = self.now();
+        // The lease may be over and nobody have looked yet.
+        self.settle(now);
+        let mut room = self.lock();
+        let Some(object) = room.object.clone() else {
+            let reason = room.stay.gone.unwrap_or(GoneReason::Released);
+            return Err(Fault::of(ErrorKind::ObjectGone(reason)));
+        };
+        room.stay.running = room.stay.running.saturating_add(1);
+        drop(room);
+        self.lease.renew(now, self.policy.renew_on_call);
+        Ok((object, Busy::new(Arc::clone(self))))
+    }
+
+    /// Ends a call.
+    pub(super) fn leave(self: &Arc<Self>) {
+        let now = self.now();
+        if !self.policy.is_classic() {
+            self.lease.renew(now, self.policy.renew_on_call);
+        }
+        let idle = {
+            let mut room = self.lock();
+            room.stay.running = room.stay.running.saturating_sub(1);
+            room.stay.running == 0 && (room.stay.holds == 0 || self.lease.limit() <= now)
+        };
+        if idle || self.policy.is_classic() {
+            self.settle(now);
+        }
+    }
+
+    /// Gives the object a holder more.
+    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+        let mut room = self.lock();
+        room.stay.holds = room.stay.holds.saturating_add(1);
+        room.stay.left = None;
+        drop(room);
+        Hold::new(Arc::clone(self))
+    }
+
+    pub(super) fn unhold(self: &Arc<Self>, lost: bool) {
+        let now = self.now();
+        let last = {
+            let mut room = self.lock();
+            room.stay.holds = room.stay.holds.saturating_sub(1);
+            let last = room.stay.holds == 0;
+            if last {
+                room.stay.left = Some(if lost {
+                    Left::Lost(now.after(self.policy.orphan_grace))
+                } else {
+                    Left::Released
+                });
+            }
+            last
+        };
+        if last {
+            self.settle(now);
+        }
+    }
+
+    /// It is reached by its publication, which calls can come by though nobody holds it.
+    pub(super) fn stay_called(self: &Arc<Self>) {
+        self.lock().stay.named = true;
+        self.settle(self.now());
+    }
+
+    /// Gives it a name, under which it can be called though nobody holds it.
+    pub(crate) fn give_name(self: &Arc<Self>, name: &str) {
+        let mut room = self.lock();
+        room.stay.named = true;
+        room.name = Some(Arc::from(name));
+        drop(room);
+        self.settle(self.now());
+    }
+
+    /// Takes its name away. It goes, unless somebody holds it.
+    pub(crate) fn take_name(self: &Arc<Self>) {
+        let leaving = {
+            let mut room = self.lock();
+            room.stay.named = false;
+            room.name = None;
+            let kept = room.stay.holds > 0 || room.stay.running > 0;
+            if kept {
+                room.stay.left.get_or_insert(Left::Released);
+            }
+            (!kept).then(|| room.go(GoneReason::Disconnected)).flatten()
+        };
+        self.let_go(leaving);
+    }
+
+    /// Looks whether anything keeps the object, and does what is to be done if not.
+    pub(super) fn settle(self: &Arc<Self>, now: Moment) {
+        let mut enter = None;
+        let mut leaving = None;
+        let mut ask = false;
+        {
+            let mut room = self.lock();
+            match room.stay.verdict(now, &self.lease, &self.policy) {
+                Verdict::Stays => {}
+                Verdict::Until(moment) => {
+                    let bucket = Schedule::<Arc<Self>>::bucket(moment);
+                    if room.scheduled.is_none_or(|known| bucket < known) {
+                        room.scheduled = Some(bucket);
+                        enter = Some(bucket);
+                    }
+                }
+                Verdict::Ask => {
+                    room.stay.renewing = true;
+                    ask = true;
+                }
+                Verdict::Goes(reason) => leaving = room.go(reason),
+            }
+        }
+        if let (Some(bucket), Some(keeper)) = (enter, self.keeper.upgrade()) {
+            keeper.enter(bucket, Arc::clone(self));
+        }
+        if ask {
+            super::sponsors::ask(Arc::clone(self));
+        }
+        self.let_go(leaving);
+    }
+
+    /// The schedule has come to its bucket.
+    pub(super) fn on_due(self: &Arc<Self>, bucket: u64, now: Moment) {
+        {
+            let mut room = self.lock();
+            if room.scheduled != Some(bucket) {
+                return;
+            }
+            room.scheduled = None;
+        }
+        self.settle(now);
+    }
+
+    /// Lets the object go now, whatever keeps it.
+    pub(crate) fn end(self: &Arc<Self>, reason: GoneReason) {
+        let leaving = self.lock().go(reason);
+        self.let_go(leaving);
+    }
+
+    fn let_go(self: &Arc<Self>, leaving: Option<Leaving>) {
+        let Some(leaving) = leaving else { return };
+        if let Some(keeper) = self.keeper.upgrade() {
+            keeper.forget(self, &leaving);
+        }
+        self.drop_quietly(leaving);
+    }
+
+    /// Lets the user's code know and drops what is left. It may panic.
+    fn drop_quietly(&self, leaving: Leaving) {
+        let Leaving {
+            object,
+            sponsors,
+            reason,
+            ..
+        } = leaving;
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            if let Some(object) = &object {
+                object.on_released(reason);
+            }
+            drop((object, sponsors));
+        }));
+        if dropped.is_err() {
+            tracing::error!(target: "remoting::object", interface = self.interface.name, "releasing an object panicked");
+        }
+    }
+
+    pub(crate) fn interface_name(&self) -> &'static str {
+        self.interface.name
+    }
+
+    /// What is known of the lease.
+    pub(crate) fn info(&self) -> LeaseInfo {
+        let stay = {
+            let room = self.lock();
+            (room.stay.gone, room.stay.renewing)
+        };
+        let state = match stay {
+            (Some(_), _) => LeaseState::Expired,
+            (None, true) => LeaseState::Renewing,
+            (None, false) => LeaseState::Active,
+        };
+        LeaseInfo {
+            state,
+            remaining: self.lease.expires().since(self.now()),
+            initial: self.policy.initial,
+            renew_on_call: self.policy.renew_on_call,
+            sponsorship_timeout: self.policy.sponsorship_timeout,
+        }
+    }
+
+    /// How many sessions hold it, how many calls run on it, how many sponsors it has, and its name.
+    pub(crate) fn keepers(&self) -> (u32, u32, usize, Option<Arc<str>>) {
+        let room = self.lock();
+        let sponsors = room.sponsors.as_ref().map_or(0, |sponsors| sponsors.len());
+        (
+            room.stay.holds,
+            room.stay.running,
+            sponsors,
+            room.name.clone(),
+        )
+    }
+}
+
+impl Room {
+    /// Takes everything out, the first time.
+    fn go(&mut self, reason: GoneReason) -> Option<Leaving> {
+        if self.stay.gone.is_some() {
+            return None;
+        }
+        self.stay.gone = Some(reason);
+        self.stay.sponsored = false;
+        Some(Leaving {
+            object: self.object.take(),
+            sponsors: self.sponsors.take(),
+            name: self.name.take(),
+            reason,
+        })
+    }
+}
+
+impl ServerObject for Tenant {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        self.interface
+    }
+
+    /// Only what has not asked [`reach`](super::reach) comes here.
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        match self.enter() {
+            Err(fault) => refused(fault),
+            Ok((object, busy)) => {
+                let running = object.dispatch(call);
+                Box::pin(async move {
+                    let result = running.await;
+                    drop(busy);
+                    result
+                })
+            }
+        }
+    }
+
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        let object = self.lock().object.clone();
+        object.map_or_else(Profile::unknown, |object| object.profile(interface))
+    }
+
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> usize {
+        self.identity
+    }
+
+    fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        Some(self)
+    }
+
+    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        let object = self.lock().object.clone()?;
+        object.facet(interface)
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        // Nothing holds it, names it or has it scheduled: then it has gone, or its host has.
+        let Some(leaving) = self.lock().go(GoneReason::Drained) else {
+            return;
+        };
+        if let Some(keeper) = self.keeper.upgrade() {
+            keeper.forget(self, &leaving);
+        }
+        self.drop_quietly(leaving);
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenant")
+            .field("interface", &self.interface.name)
+            .field("lease", &self.info())
+            .finish_non_exhaustive()
+    }
+}

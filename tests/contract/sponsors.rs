@@ -1,0 +1,290 @@
+//! Who is asked when a lease is over: sponsors, at clients and at the server.
+//!
+//! Each statement is about an object that nobody holds, by the default policy, and about one that
+//! is held, by the rules of the original.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use remoting::prelude::*;
+use remoting::{ErrorKind, GoneReason, LeaseInfo, LeasePolicy, LeaseState, Sponsor, SponsorProxy};
+use tokio::time::Instant;
+
+use crate::pair::{Pair, statements};
+use crate::tower::*;
+
+statements! { in virtual time:
+    s46_a_sponsor_is_asked_once_for_each_end_of_the_lease,
+    s47_a_sponsor_that_fails_or_is_silent_leaves_the_choice_to_others,
+    s47_a_sponsor_that_cannot_be_reached_is_asked_again,
+    s48_sponsors_are_asked_together_and_the_longest_answer_wins,
+    s48_by_the_rules_of_the_original_the_largest_last_renewal_is_asked_first,
+    s49_registering_renews_at_once_and_means_nothing_without_time_for_sponsors,
+    an_object_that_is_released_lives_on_if_it_has_a_sponsor,
+    a_silent_sponsor_delays_no_other_object,
+    a_sponsor_in_the_same_process_is_a_function,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const A_LITTLE: Duration = Duration::from_millis(60);
+
+/// Gives the same answer whenever it is asked.
+#[derive(Clone)]
+struct Patron {
+    gives: Option<Duration>,
+    takes: Duration,
+    asked: Arc<AtomicUsize>,
+    log: Arc<Mutex<Vec<&'static str>>>,
+    name: &'static str,
+}
+
+impl Patron {
+    fn gives(time: Duration) -> Self {
+        Self {
+            gives: Some(time),
+            takes: Duration::ZERO,
+            asked: Arc::default(),
+            log: Arc::default(),
+            name: "",
+        }
+    }
+
+    fn fails() -> Self {
+        Self {
+            gives: None,
+            ..Self::gives(SECOND)
+        }
+    }
+
+    fn takes(time: Duration) -> Self {
+        Self {
+            takes: time,
+            ..Self::gives(SECOND)
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn proxy(&self) -> SponsorProxy {
+        SponsorProxy::local(self.clone())
+    }
+}
+
+impl Sponsor for Patron {
+    async fn renewal(&self, lease: LeaseInfo) -> remoting::Result<Duration> {
+        assert_eq!(lease.state, LeaseState::Renewing);
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.log.lock().unwrap().push(self.name);
+        tokio::time::sleep(self.takes).await;
+        let failure = || remoting::Error::new(ErrorKind::Internal, "the sponsor is out of sorts");
+        self.gives.ok_or_else(failure)
+    }
+}
+
+fn policies() -> [LeasePolicy; 2] {
+    [LeasePolicy::new(), LeasePolicy::classic()].map(|policy| {
+        policy
+            .initial(SECOND)
+            .renew_on_call(Duration::ZERO)
+            .orphan_grace(Duration::ZERO)
+            .sponsorship_timeout(SECOND * 20)
+    })
+}
+
+/// Marshals a bell with a lease of a second; the client's proxy holds nothing but the name.
+fn bell(pair: &Pair, policy: LeasePolicy) -> BellProxy {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("bell-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let dispatcher = BellDispatcher::new(Brass::default()).lease(policy);
+    pair.server.marshal(&name, dispatcher).unwrap();
+    pair.get(&name)
+}
+
+async fn register(bell: &BellProxy, patron: &Patron) {
+    assert!(bell.lease().register(patron.proxy(), None).await.unwrap());
+}
+
+fn gone(result: remoting::Result<u32>) {
+    let kind = result.unwrap_err().kind();
+    assert_eq!(kind, ErrorKind::ObjectGone(GoneReason::LeaseExpired));
+}
+
+async fn s46_a_sponsor_is_asked_once_for_each_end_of_the_lease(pair: &Pair) {
+    for policy in policies() {
+        let bell = bell(pair, policy);
+        let patron = Patron::gives(SECOND);
+        register(&bell, &patron).await;
+        tokio::time::sleep(SECOND * 5 + SECOND / 2).await;
+        bell.ring(1).await.unwrap();
+        assert_eq!(patron.asked(), 5);
+
+        // One that refuses is asked no more, and the object goes.
+        let other = self::bell(
+            pair,
+            LeasePolicy::new()
+                .initial(SECOND)
+                .renew_on_call(Duration::ZERO),
+        );
+        let patron = Patron::gives(Duration::ZERO);
+        register(&other, &patron).await;
+        tokio::time::sleep(SECOND + A_LITTLE).await;
+        assert_eq!(patron.asked(), 1);
+        gone(other.ring(1).await);
+    }
+}
+
+async fn s47_a_sponsor_that_fails_or_is_silent_leaves_the_choice_to_others(pair: &Pair) {
+    for policy in policies() {
+        let bell = bell(pair, policy.clone());
+        let (failing, silent) = (Patron::fails(), Patron::takes(SECOND * 1000));
+        let good = Patron::gives(SECOND * 100);
+        for patron in [&failing, &silent, &good] {
+            register(&bell, patron).await;
+        }
+        tokio::time::sleep(SECOND * 90).await;
+        bell.ring(1).await.unwrap();
+        assert!(failing.asked() > 0 && good.asked() == 1);
+
+        // With nobody else the object goes, when the time for sponsors has passed.
+        let lonely = self::bell(pair, policy);
+        register(&lonely, &Patron::takes(SECOND * 1000)).await;
+        tokio::time::sleep(SECOND * 22).await;
+        gone(lonely.ring(1).await);
+    }
+}
+
+async fn s47_a_sponsor_that_cannot_be_reached_is_asked_again(pair: &Pair) {
+    let [policy, classic] = policies();
+    for (policy, expected) in [(policy, 4), (classic, 1)] {
+        let bell = bell(pair, policy);
+        let failing = Patron::fails();
+        register(&bell, &failing).await;
+        tokio::time::sleep(SECOND * 30).await;
+        assert_eq!(failing.asked(), expected);
+        gone(bell.ring(1).await);
+    }
+    // One whose client is gone counts as refusing once the time for sponsors has passed.
+    let [policy, _] = policies();
+    let bell = bell(pair, policy);
+    let client = pair.another_client().await;
+    let theirs: BellProxy = client.get(&bell.url().unwrap()).unwrap();
+    register(&theirs, &Patron::gives(SECOND)).await;
+    remoting::testing::cut(&client);
+    tokio::time::sleep(SECOND * 10).await;
+    let state = bell.lease().info().await.unwrap().state;
+    assert_eq!(state, LeaseState::Renewing, "it is not forgotten at once");
+    tokio::time::sleep(SECOND * 20).await;
+    gone(bell.ring(1).await);
+}
+
+async fn s48_sponsors_are_asked_together_and_the_longest_answer_wins(pair: &Pair) {
+    let [policy, _] = policies();
+    let bell = bell(pair, policy);
+    let (short, long) = (Patron::gives(SECOND), Patron::gives(SECOND * 10));
+    register(&bell, &short).await;
+    register(&bell, &long).await;
+    tokio::time::sleep(SECOND + A_LITTLE).await;
+    assert_eq!((short.asked(), long.asked()), (1, 1));
+    let left = bell.lease().info().await.unwrap().remaining.unwrap();
+    assert!(left > SECOND * 9, "{left:?}");
+}
+
+async fn s48_by_the_rules_of_the_original_the_largest_last_renewal_is_asked_first(pair: &Pair) {
+    let [_, policy] = policies();
+    let bell = bell(pair, policy);
+    let log = Arc::default();
+    for (name, time) in [("small", 1), ("large", 3), ("middle", 2)] {
+        let patron = Patron {
+            name,
+            log: Arc::clone(&log),
+            ..Patron::gives(SECOND)
+        };
+        let lease = bell.lease();
+        let time = Some(SECOND * time);
+        assert!(lease.register(patron.proxy(), time).await.unwrap());
+    }
+    tokio::time::sleep(SECOND * 3 + A_LITTLE).await;
+    assert_eq!(
+        *log.lock().unwrap(),
+        ["large"],
+        "it stops at the first answer"
+    );
+}
+
+async fn s49_registering_renews_at_once_and_means_nothing_without_time_for_sponsors(pair: &Pair) {
+    for policy in policies() {
+        let with_time = bell(pair, policy.clone());
+        let lease = with_time.lease();
+        let patron = Patron::gives(SECOND);
+        let time = Some(SECOND * 10);
+        assert!(lease.register(patron.proxy(), time).await.unwrap());
+        let left = lease.info().await.unwrap().remaining.unwrap();
+        assert_eq!(left, SECOND * 10);
+
+        let without = bell(pair, policy.sponsorship_timeout(Duration::ZERO));
+        let lease = without.lease();
+        assert!(!lease.register(patron.proxy(), time).await.unwrap());
+        tokio::time::sleep(SECOND + A_LITTLE).await;
+        assert_eq!(patron.asked(), 0);
+        gone(without.ring(1).await);
+    }
+}
+
+async fn an_object_that_is_released_lives_on_if_it_has_a_sponsor(pair: &Pair) {
+    let [policy, _] = policies();
+    let publication = BellDispatcher::activated_with(Foundry).lease(policy);
+    pair.server.publish("bells", publication).unwrap();
+    let bells = pair.client.activate::<BellProxy>(&pair.url("bells"));
+    let bell = bells.make().await.unwrap();
+    let patron = Patron::gives(SECOND);
+    register(&bell, &patron).await;
+    drop(bell);
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(pair.server.kept_objects(), 1);
+    let report = &pair.server.leases()[0];
+    assert_eq!((report.sponsors, report.holders.len()), (1, 0));
+    remoting::testing::cut(&pair.client);
+    tokio::time::sleep(SECOND * 30).await;
+    assert_eq!(pair.server.kept_objects(), 0);
+}
+
+async fn a_silent_sponsor_delays_no_other_object(pair: &Pair) {
+    let [policy, _] = policies();
+    for _ in 0..20 {
+        let bell = bell(pair, policy.clone());
+        register(&bell, &Patron::takes(SECOND * 1000)).await;
+    }
+    let good = bell(pair, policy.clone());
+    register(&good, &Patron::gives(SECOND)).await;
+    let lonely = bell(pair, policy);
+    let began = Instant::now();
+    tokio::time::sleep(SECOND + A_LITTLE).await;
+    gone(lonely.ring(1).await);
+    good.ring(1).await.unwrap();
+    assert!(began.elapsed() < SECOND * 2);
+    let left = good.lease().info().await.unwrap().remaining.unwrap();
+    assert!(left > SECOND / 2, "{left:?}");
+}
+
+async fn a_sponsor_in_the_same_process_is_a_function(pair: &Pair) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let [policy, _] = policies();
+    let publication = BellDispatcher::singleton(Brass::default)
+        .lease(policy)
+        .sponsor(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0..3 => SECOND,
+            _ => Duration::ZERO,
+        });
+    pair.server.publish("bell", publication).unwrap();
+    let bell: BellProxy = pair.get("bell");
+    assert_eq!(bell.ring(1).await.unwrap(), 1);
+    tokio::time::sleep(SECOND * 3 + SECOND / 2).await;
+    assert_eq!(bell.ring(1).await.unwrap(), 2);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    assert_eq!(bell.ring(1).await.unwrap(), 1, "a new one");
+}
