@@ -25,8 +25,9 @@ pub use remoting_core::{
     ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
 };
 pub use remoting_core::{
-    AlsoOffers, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState, Sponsor, SponsorDispatcher,
-    SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
+    AlsoOffers, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState, Removed, Sponsor,
+    SponsorDispatcher, SponsorProxy, SubscriberId, Subscribers, Tracked, TrackingEvent,
+    TrackingEvents, WhenFull, sponsor_fn,
 };
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote_facade as remote;

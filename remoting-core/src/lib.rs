@@ -61,7 +61,9 @@ pub use crate::object::{
     AlsoOffers, CallContext, Dispatcher, Lease, Publication, Sponsor, SponsorDispatcher,
     SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
 };
-pub use crate::proxy::{Activatable, Adopts, Call, CallOptions, Proxy};
+pub use crate::proxy::{
+    Activatable, Adopts, Call, CallOptions, Proxy, Removed, SubscriberId, Subscribers, WhenFull,
+};
 pub use crate::sink::{CallMessage, ReplyMessage};
 pub use crate::url::ObjectUrl;
 #[cfg(feature = "macros")]

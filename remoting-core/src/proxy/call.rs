@@ -68,6 +68,18 @@ impl<T, E> Call<T, E> {
         self
     }
 
+    /// The same call, of which only matters whether it arrived: a user's error is an answer.
+    pub(super) fn outcome(self) -> Call<(), Error> {
+        Call {
+            endpoint: self.endpoint,
+            state: self.state,
+            decode: |_, fetched| match fetched {
+                Ok(_) | Err(Fault::App(_)) => Ok(()),
+                Err(Fault::Error(error)) => Err(error),
+            },
+        }
+    }
+
     /// Waits for the result on a thread that runs no async code.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ mod local;
 mod options;
 mod passage;
 mod reference;
+mod subscribers;
 mod wait;
 
 use std::future::Future;
@@ -31,6 +32,7 @@ pub use options::CallOptions;
 pub(crate) use passage::{Passenger, Passengers, decode_arguments, encode, passengers};
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
+pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
 pub(crate) use wait::{OnRuntime, own_runtime, runtime};
 
 /// Implemented by generated code: what makes a type a proxy.
