@@ -108,6 +108,7 @@ fn the_driver_holds_no_table_of_its_own() {
         "counters",
         "formatter",
         "peer",
+        "origin",
         "closed",
     ];
     assert_eq!(names("Connection"), fixed);

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use remoting::ErrorKind;
 use remoting::prelude::*;
+use remoting::{ErrorKind, Executed, GoneReason};
 
 use crate::pair::{Pair, statements, until};
 use crate::tower::*;
@@ -23,6 +23,8 @@ statements! { channels with references:
     a_wrong_interface_is_refused_before_the_call,
     a_callback_may_call_back_until_it_is_too_deep,
     a_call_that_is_never_polled_exports_nothing,
+    a_reference_into_a_server_that_was_started_anew_says_so,
+    s58_a_reference_is_refused_unless_it_is_declared_and_is_never_an_address,
 }
 
 async fn s15_a_factory_makes_objects_that_are_independent(pair: &Pair) {
@@ -215,7 +217,7 @@ async fn a_wrong_interface_is_refused_before_the_call(pair: &Pair) {
     let confused: ConfusedProxy = pair.get("tower");
     let error = confused.keep(tower).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadArguments);
-    assert_eq!(error.executed(), remoting::Executed::No);
+    assert_eq!(error.executed(), Executed::No);
     assert!(stone.kept.lock().unwrap().is_none());
 }
 
@@ -242,6 +244,64 @@ async fn a_call_that_is_never_polled_exports_nothing(pair: &Pair) {
     });
     drop(tower.keep(bell));
     assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+async fn a_reference_into_a_server_that_was_started_anew_says_so(pair: &Pair) {
+    let server = pair.cell.listen_on(Host::builder(), "main");
+    let server = server.start().await.unwrap();
+    let stone = Stone::default();
+    server
+        .marshal("tower", TowerDispatcher::new(stone.clone()))
+        .unwrap();
+    let channel = server.channel("main").unwrap();
+    let (address, url) = (channel.address().unwrap(), channel.url("tower").unwrap());
+    let tower: TowerProxy = pair.client.get(&url).unwrap();
+    let bell = tower.cast().await.unwrap();
+    // The same server, after an outage: the object is kept, and the hold on it is not.
+    remoting::testing::cut(&pair.client);
+    let error = bell.ring(1).await.unwrap_err();
+    let kind = ErrorKind::ObjectGone(GoneReason::SessionExpired);
+    assert_eq!((error.kind(), error.executed()), (kind, Executed::No));
+
+    let bell = tower.cast().await.unwrap();
+    server.shutdown();
+    drop(server);
+    let server = pair.cell.server_at(&address).await;
+    server
+        .marshal("tower", TowerDispatcher::new(stone))
+        .unwrap();
+    let error = bell.ring(1).await.unwrap_err();
+    let kind = ErrorKind::ObjectGone(GoneReason::ServerRestarted);
+    assert_eq!((error.kind(), error.executed()), (kind, Executed::No));
+    let again = tower.cast().await.unwrap();
+    assert_eq!(again.ring(1).await.unwrap(), 1, "names are found anew");
+    assert_ne!(again, bell);
+}
+
+async fn s58_a_reference_is_refused_unless_it_is_declared_and_is_never_an_address(pair: &Pair) {
+    #[remote(name = "Tower")]
+    trait Stern {
+        async fn keep(&self, bell: String) -> remoting::Result<bool>;
+    }
+    struct Never;
+    impl Stern for Never {
+        async fn keep(&self, _: String) -> remoting::Result<bool> {
+            panic!("nothing is constructed")
+        }
+    }
+    pair.server
+        .marshal("tower", SternDispatcher::new(Never))
+        .unwrap();
+    let tower: TowerProxy = pair.get("tower");
+    let alive = Arc::new(());
+    let bell = BellProxy::local(Brass {
+        _alive: Some(Arc::clone(&alive)),
+        ..Brass::default()
+    });
+    let error = tower.keep(bell).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadArguments);
+    assert_eq!(error.executed(), Executed::No);
+    until(|| Arc::strong_count(&alive) == 1).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,13 @@ impl Export {
 }
 
 impl Connection {
+    /// The incarnation of the peer's host, if it has told.
+    pub(super) fn known_incarnation(&self) -> Option<u64> {
+        let state = self.lock();
+        let peer = state.session.peer()?;
+        Some(peer.incarnation).filter(|number| *number != 0)
+    }
+
     /// What the peer holds of this host's objects.
     pub(crate) fn holds(&self) -> Vec<Arc<Hold>> {
         let exported = self.lock().session.all_exported();

@@ -17,6 +17,7 @@ mod slot;
 mod submit;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ use crate::error::Fault;
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Keeper, Workers};
+use crate::object::{Class, Keeper, Pinned, Workers};
 use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
 
 pub(crate) use self::calls::Destination;
@@ -58,6 +59,12 @@ pub(crate) trait Service: Send + Sync {
     fn workers(&self) -> &Arc<Workers>;
 }
 
+/// Where a connection was dialled to.
+pub(crate) trait Origin: Send + Sync {
+    /// The incarnation of the host that is there now; nothing if nobody is.
+    fn incarnation(&self) -> Pinned<'static, Option<u64>>;
+}
+
 /// Room for something, given back on drop.
 pub(crate) type Room = Arc<dyn Send + Sync>;
 
@@ -70,6 +77,8 @@ pub(crate) struct Connection {
     /// How calls that leave are written.
     formatter: FormatterRef,
     peer: Arc<str>,
+    /// The way to whoever is there now, if this side has dialled.
+    origin: Option<Arc<dyn Origin>>,
     /// Told when the connection is closed.
     closed: Notify,
 }
@@ -122,6 +131,10 @@ pub(crate) struct ConnectionConfig {
     pub(crate) formatter: FormatterRef,
     /// The codecs that this side reads.
     pub(crate) codecs: Vec<u8>,
+    /// The number that this host has drawn when it began.
+    pub(crate) incarnation: u64,
+    /// The way to whoever is there now, if this side dials.
+    pub(crate) origin: Option<Arc<dyn Origin>>,
 }
 
 impl Connection {
@@ -140,6 +153,7 @@ impl Connection {
             counters: Arc::clone(&config.counters),
             codecs: config.codecs,
             agent: concat!("remoting/", env!("CARGO_PKG_VERSION")).to_owned(),
+            incarnation: config.incarnation,
         };
         let state = State {
             session: Session::new(session, clock::now()),
@@ -157,6 +171,7 @@ impl Connection {
             counters: config.counters,
             formatter: config.formatter,
             peer: Arc::from(crate::log::clean(&link.peer)),
+            origin: config.origin,
             closed: Notify::new(),
         });
         let driven = Driven::new(&connection, guard);
@@ -205,6 +220,11 @@ impl Connection {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// The incarnation of the peer's host, once it has told; nothing if it never will.
+    pub(crate) async fn incarnation(&self) -> Option<u64> {
+        poll_fn(|cx| self.lock().session.poll_incarnation(cx.waker())).await
     }
 
     /// Waits until the connection is closed.

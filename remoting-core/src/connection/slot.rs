@@ -2,16 +2,19 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout_at;
 
 use super::{Connection, Destination};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::error::{ErrorKind, Executed, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::object::{Pinned, context};
+use crate::payload::Payload;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, RequestKind};
 use crate::wire::message::Target;
 use crate::wire::varint::Varint;
@@ -34,6 +37,33 @@ impl SlotEndpoint {
     }
 }
 
+impl SlotEndpoint {
+    /// Finds out why the object cannot be called any more, now that its connection has ended.
+    fn obituary(&self, deadline: Instant) -> Pinned<'static, Result<Payload, Fault>> {
+        let before = self.connection.known_incarnation();
+        let now = self.connection.origin.as_ref();
+        let now = now.map(|origin| origin.incarnation());
+        Box::pin(async move {
+            let now = match now {
+                Some(asked) => timeout_at(deadline.into(), asked).await.ok().flatten(),
+                None => None,
+            };
+            Err(match (before, now) {
+                (Some(before), Some(now)) if before != now => {
+                    let kind = ErrorKind::ObjectGone(GoneReason::ServerRestarted);
+                    let text = "the server was started anew, and its objects from before are gone; get or activate new ones";
+                    Fault::refused(kind, text)
+                }
+                _ => {
+                    let kind = ErrorKind::ObjectGone(GoneReason::SessionExpired);
+                    let text = "the connection that held the object has ended, and with it the hold on the object; get or activate a new one";
+                    Fault::refused(kind, text)
+                }
+            })
+        })
+    }
+}
+
 impl Endpoint for SlotEndpoint {
     fn formatter(&self) -> FormatterRef {
         self.formatter.clone()
@@ -44,14 +74,24 @@ impl Endpoint for SlotEndpoint {
     }
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
-        if matches!(call.flight, Flight::Grounded) && !self.connection.can_call() {
-            let kind = ErrorKind::ObjectGone(GoneReason::SessionExpired);
-            let text = "the connection that held the object has ended, and the object with it; activate a new one";
-            return Poll::Ready(Err(Fault::refused(kind, text)));
+        let mut lost = matches!(call.flight, Flight::Grounded) && !self.connection.can_call();
+        if !lost && !matches!(call.flight, Flight::Running(_)) {
+            let destination = Destination::Target(Target::Slot(self.slot));
+            let fetched = ready!(self.connection.poll_call(call, destination, cx));
+            lost = matches!(&fetched, Err(Fault::Error(error))
+                if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
+            if !lost {
+                return Poll::Ready(fetched);
+            }
         }
-        let target = Target::Slot(self.slot);
-        self.connection
-            .poll_call(call, Destination::Target(target), cx)
+        if lost {
+            let deadline = call.deadline.unwrap_or_else(clock::now);
+            call.flight = Flight::Running(self.obituary(deadline));
+        }
+        match &mut call.flight {
+            Flight::Running(running) => running.as_mut().poll(cx).map_ok(Fetched::value),
+            _ => Poll::Ready(Err(Fault::of(ErrorKind::Internal))),
+        }
     }
 
     fn slot_in(&self, session: usize) -> Option<Slot> {

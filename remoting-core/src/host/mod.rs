@@ -34,7 +34,7 @@ use self::peers::Peers;
 use self::registry::Registry;
 use crate::connection::{ConnectionConfig, Service};
 use crate::formatter::FormatterRef;
-use crate::id::InterfaceId;
+use crate::id::{InterfaceId, random_bytes};
 use crate::lifetime::LeasePolicy;
 use crate::limits::{Counters, Limits};
 use crate::proxy::{own_runtime, runtime};
@@ -59,6 +59,8 @@ pub(crate) struct HostInner {
     door: Arc<Door>,
     well_known: Mutex<HashMap<InterfaceId, String>>,
     allow_plaintext: bool,
+    /// Drawn at random, so that peers can tell this host from one that is started in its place.
+    incarnation: u64,
     /// Whether connections are driven by a runtime of our own, and not by that of the first caller.
     on_own_runtime: bool,
 }
@@ -78,6 +80,7 @@ impl HostInner {
             door: Arc::default(),
             well_known: Mutex::default(),
             allow_plaintext,
+            incarnation: u64::from_le_bytes(random_bytes()).max(1),
             on_own_runtime,
         }
     }
@@ -103,6 +106,8 @@ impl HostInner {
             counters: Arc::clone(&self.registry.counters),
             formatter: channel.channel().settings().formatter.clone(),
             codecs: self.registry.codecs(),
+            incarnation: self.incarnation,
+            origin: None,
         }
     }
 }

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use super::HostInner;
 use super::channels::Registered;
 use crate::channel::{BoxFuture, Dialed, Exchange};
-use crate::connection::{Connection, ConnectionConfig};
+use crate::connection::{Connection, ConnectionConfig, Origin};
 use crate::error::{Error, ErrorKind};
+use crate::proxy::OnRuntime;
 use crate::session::End;
 use crate::url::ObjectUrl;
 
@@ -67,7 +68,7 @@ impl Peers {
         &self,
         channel: &Arc<Registered>,
         url: &ObjectUrl,
-        config: ConnectionConfig,
+        mut config: ConnectionConfig,
         host: Weak<HostInner>,
         runtime: &Handle,
     ) -> BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>> {
@@ -84,6 +85,7 @@ impl Peers {
             under_way.unwrap_or_else(|| {
                 let (sender, receiver) = watch::channel(None);
                 known.dialling = Some(receiver.clone());
+                config.origin = Some(Dialled::origin(&host, channel, url));
                 let (peer, channel, url) = (Arc::clone(&peer), Arc::clone(channel), url.clone());
                 runtime.spawn(async move {
                     let result = peer.dial(&channel, &url, config, &host).await;
@@ -173,6 +175,51 @@ impl Known {
             None => true,
         };
         closed && self.dialling.is_none()
+    }
+}
+
+/// Where a connection was dialled to.
+struct Dialled {
+    host: Weak<HostInner>,
+    channel: Weak<Registered>,
+    url: ObjectUrl,
+}
+
+impl Dialled {
+    fn origin(
+        host: &Weak<HostInner>,
+        channel: &Arc<Registered>,
+        url: &ObjectUrl,
+    ) -> Arc<dyn Origin> {
+        Arc::new(Self {
+            host: Weak::clone(host),
+            channel: Arc::downgrade(channel),
+            url: url.clone(),
+        })
+    }
+}
+
+impl Origin for Dialled {
+    fn incarnation(&self) -> BoxFuture<'static, Option<u64>> {
+        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
+            return Box::pin(std::future::ready(None));
+        };
+        let config = host.connection_config(&channel);
+        let own = Weak::clone(&self.host);
+        let dialling = host
+            .peers
+            .dial(&channel, &self.url, config, own, &host.runtime());
+        let patience = host.registry.limits.handshake_time;
+        Box::pin(OnRuntime::new(async move {
+            let told = async {
+                let route = dialling.await.ok()?;
+                match route.downcast_ref::<Route>()? {
+                    Route::Session(connection) => connection.incarnation().await,
+                    Route::Exchange(_) => None,
+                }
+            };
+            tokio::time::timeout(patience, told).await.ok().flatten()
+        }))
     }
 }
 

@@ -79,6 +79,7 @@ impl<T: Exported> Session<T> {
         }
         effects.dropped.extend(self.exports.drain());
         self.imports.clear();
+        effects.wakers.append(&mut self.curious);
     }
 
     pub(super) fn on_go_away(

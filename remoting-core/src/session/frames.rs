@@ -129,7 +129,9 @@ impl<T: Exported> Session<T> {
             codecs: hello.codecs,
             max_frame: usize::try_from(hello.max_frame).unwrap_or(EARLY_BYTES),
             max_calls: usize::try_from(hello.max_calls).unwrap_or(usize::MAX),
+            incarnation: hello.incarnation,
         });
+        effects.wakers.append(&mut self.curious);
         self.admit(effects);
         Ok(())
     }

@@ -43,6 +43,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 pub use cancellation::{CancelReason, Cancellation, Watch};
@@ -87,6 +88,8 @@ pub struct SessionConfig {
     pub codecs: Vec<u8>,
     /// Program and version, for the peer's logs.
     pub agent: String,
+    /// A number by which peers tell this host from one that is started in its place.
+    pub incarnation: u64,
 }
 
 /// What an exported slot stands for. Cloning one must be cheap and run no code of the user's.
@@ -99,6 +102,8 @@ pub struct Session<T> {
     config: SessionConfig,
     /// What the peer has said of itself, once it has.
     peer: Option<PeerHello>,
+    /// Woken when it has, or never will.
+    curious: Vec<Waker>,
     output: Output,
     outgoing: OutgoingTable,
     admission: Admission,
@@ -144,6 +149,7 @@ impl<T: Exported> Session<T> {
         write_hello(output.buffer(), &hello(&config));
         Self {
             peer: None,
+            curious: Vec::new(),
             output,
             outgoing: OutgoingTable::default(),
             admission: Admission::default(),
@@ -235,6 +241,21 @@ impl<T: Exported> Session<T> {
     /// What the peer has said of itself, once it has.
     pub fn peer(&self) -> Option<&PeerHello> {
         self.peer.as_ref()
+    }
+
+    /// Is ready when the peer has said of itself what it has to say: its incarnation, or nothing if
+    /// the session has ended before.
+    pub fn poll_incarnation(&mut self, waker: &Waker) -> Poll<Option<u64>> {
+        match &self.peer {
+            Some(peer) => Poll::Ready(Some(peer.incarnation)),
+            None if self.closed => Poll::Ready(None),
+            None => {
+                if !self.curious.iter().any(|known| known.will_wake(waker)) {
+                    self.curious.push(waker.clone());
+                }
+                Poll::Pending
+            }
+        }
     }
 
     /// Whether the session has not ended.
@@ -332,5 +353,6 @@ fn hello(config: &SessionConfig) -> Hello {
         max_calls: u32::try_from(limits.calls_per_session).unwrap_or(u32::MAX),
         rx_count: 0,
         heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
+        incarnation: config.incarnation,
     }
 }

@@ -253,6 +253,8 @@ pub struct PeerHello {
     pub max_frame: usize,
     /// How many calls it lets run at once.
     pub max_calls: usize,
+    /// The number that its host has drawn when it began; 0 if it does not tell.
+    pub incarnation: u64,
 }
 
 /// How full the tables of a session are.

@@ -9,7 +9,7 @@ use super::varint::{Reader, cut_text, put_prefixed, put_varint, varint_length};
 use super::violation::Violation;
 
 /// The numbers of HELLO's keys. Not used yet and skipped: 14 session id, 16 resume
-/// secret, 20 resume window, 24 epoch, 26 initial credit.
+/// secret, 20 resume window, 26 initial credit.
 mod key {
     pub(super) const AGENT: u64 = 2;
     pub(super) const FEATURES: u64 = 4;
@@ -19,6 +19,7 @@ mod key {
     pub(super) const MAX_CALLS: u64 = 12;
     pub(super) const RX_COUNT: u64 = 18;
     pub(super) const HEARTBEAT_MS: u64 = 22;
+    pub(super) const INCARNATION: u64 = 24;
     /// The keys up to here have meanings and may not occur twice.
     pub(super) const LAST: u64 = 26;
 }
@@ -52,6 +53,8 @@ pub struct Hello {
     pub rx_count: u64,
     /// After how many milliseconds of silence the sender pings.
     pub heartbeat_ms: u64,
+    /// A number that the sender's host has drawn when it began; 0 if it does not tell.
+    pub incarnation: u64,
 }
 
 impl Default for Hello {
@@ -66,6 +69,7 @@ impl Default for Hello {
             max_calls: 1024,
             rx_count: 0,
             heartbeat_ms: 15_000,
+            incarnation: 0,
         }
     }
 }
@@ -109,6 +113,9 @@ impl Hello {
         put_number(&mut block, key::MAX_CALLS, u64::from(self.max_calls));
         put_number(&mut block, key::RX_COUNT, self.rx_count);
         put_number(&mut block, key::HEARTBEAT_MS, self.heartbeat_ms);
+        if self.incarnation != 0 {
+            put_number(&mut block, key::INCARNATION, self.incarnation);
+        }
         put_prefixed(out, &block);
     }
 
@@ -125,6 +132,7 @@ impl Hello {
             key::MAX_CALLS => self.max_calls = whole(value, Reader::varint32)?,
             key::RX_COUNT => self.rx_count = whole(value, Reader::varint64)?,
             key::HEARTBEAT_MS => self.heartbeat_ms = whole(value, Reader::varint64)?,
+            key::INCARNATION => self.incarnation = whole(value, Reader::varint64)?,
             _ if key % 2 == 1 => return Err(Violation::UnknownHelloKey),
             _ => {}
         }

@@ -51,6 +51,7 @@ impl Side {
             counters: Arc::clone(&counters),
             codecs: vec![1, 0],
             agent: "test".to_owned(),
+            incarnation: 7,
         };
         Self {
             session: Session::new(config, now),

@@ -270,6 +270,7 @@ proptest! {
     ) {
         let [features, rx_count, heartbeat_ms] = numbers;
         let hello = Hello {
+            incarnation: heartbeat_ms,
             agent, features, codecs, max_frame, max_message, max_calls, rx_count, heartbeat_ms,
         };
         let mut out = Vec::new();
