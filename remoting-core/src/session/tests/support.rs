@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Executed, Fault};
+use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::limits::{Counters, Limits};
 use crate::session::{
@@ -195,9 +195,12 @@ impl Side {
             header: &header,
             payload,
         };
-        self.session
-            .post(post, &self.lending, now, effects)
-            .unwrap()
+        match self.session.post(post, &self.lending, now, effects) {
+            Ok(sent) => sent,
+            // The peer holds as much as it may; then it is not told.
+            Err(error) if error.kind() == ErrorKind::ResourceExhausted => false,
+            Err(error) => panic!("not sent: {error:?}"),
+        }
     }
 
     pub(super) fn poll(&mut self, call: CallId) -> Poll<Result<Reply, Fault>> {
