@@ -80,7 +80,9 @@ limits! {
     /// How long a peer may take to answer that.
     pong_within: Duration = Duration::from_secs(10);
     /// How many bytes may wait to be written to one connection until nothing more is read from
-    /// it. Answers of calls that run already still come on top: at most one frame for each.
+    /// it. Answers of calls that run already still come on top: at most one frame of
+    /// [`max_frame`](Self::max_frame) for each, so that a peer which takes nothing is kept at most
+    /// `calls_per_session` times `max_frame` more, for at most [`write_stall`](Self::write_stall).
     unsent: usize = 8 * 1024 * 1024;
     /// How long writing may make no progress until the connection is given up.
     write_stall: Duration = Duration::from_secs(10);

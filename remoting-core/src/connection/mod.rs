@@ -328,7 +328,10 @@ impl Connection {
             state.outbound = Some(outbound);
             match status {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) if state.end.is_some() => {
+                // Where nothing is read, because so much waits to be written, reading tells nothing.
+                Poll::Ready(Err(error))
+                    if state.end.is_some() || state.session.unsent() > self.limits.unsent =>
+                {
                     return Poll::Ready(Err(End::Lost(error.to_string())));
                 }
                 // A peer that closed may have answered before: reading meets the end after those
@@ -336,13 +339,8 @@ impl Connection {
                 Poll::Ready(Err(_)) | Poll::Pending => {
                     state.flush = Flush::Blocked;
                     // The driver waits for the socket, whoever ran into it.
-                    if state
-                        .driver
-                        .as_ref()
-                        .is_some_and(|driver| !driver.will_wake(cx.waker()))
-                    {
-                        effects.wakers.extend(state.driver.take());
-                    }
+                    let other = |driver: &mut Waker| !driver.will_wake(cx.waker());
+                    effects.wakers.extend(state.driver.take_if(other));
                     return Poll::Pending;
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Connection, Export, SlotEndpoint};
 use crate::error::{ErrorKind, Fault};
-use crate::object::{Bytes, ServerObject};
+use crate::object::{Bytes, ServerObject, seen_through};
 use crate::payload::Payload;
 use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
 use crate::session::{ExportKey, Lent, Received, Session};
@@ -92,12 +92,28 @@ impl Connection {
             }
             Received::Own(Export { object, .. }) => Passenger {
                 interface: Some(object.interface_id()),
-                reference: object.home().unwrap_or_else(|| Reference::local(object)),
+                reference: home(object),
             },
             Received::Nothing => Passenger {
                 interface: None,
                 reference: Reference::dead_end(Fault::of(ErrorKind::NotFound)),
             },
         }
+    }
+}
+
+/// What an object of this host is here: a tenant is the very object that was taken in.
+fn home(object: Arc<dyn ServerObject>) -> Reference {
+    if let Some(reference) = object.home() {
+        return reference;
+    }
+    let Some(tenant) = Arc::clone(&object).tenant() else {
+        return Reference::local(object);
+    };
+    match tenant.object() {
+        Ok(inner) => {
+            Reference::local(seen_through(&inner, object.interface_id()).unwrap_or(object))
+        }
+        Err(fault) => Reference::dead_end(fault),
     }
 }

@@ -205,12 +205,17 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
         context::begin();
         match (self.factory)() {
-            Making::Made(object) => self.face(object).dispatch(call),
+            Making::Made(object) => {
+                context::made();
+                self.face(object).dispatch(call)
+            }
             Making::Later(making) => {
                 let call = call.into_owned();
                 Box::pin(async move {
                     context::door().await;
-                    self.face(making.await?).dispatch(call).await
+                    let object = making.await?;
+                    context::made();
+                    self.face(object).dispatch(call).await
                 })
             }
         }
@@ -304,10 +309,10 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
 
 fn only_activated(interface: &InterfaceDescriptor) -> Fault {
     let text = format!(
-        "`{}` makes an object for each client here; activate one instead of calling it by name",
+        "there is no object of `{}` under this name, only constructors: activate an object with `host.activate(..)`",
         interface.name
     );
-    Fault::refused(ErrorKind::Unsupported, text)
+    Fault::refused(ErrorKind::NotActivatable, text)
 }
 
 fn face_of<P: Dispatch<T>, T: Send + Sync + 'static>(

@@ -206,6 +206,15 @@ pub(crate) fn begin() {
     });
 }
 
+/// Notes that an object was made for the call, and that its method has not begun.
+pub(crate) fn made() {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(visit) = current {
+            visit.active.started = false;
+        }
+    });
+}
+
 /// Waits at the door until it is open, and notes that the user's code begins.
 ///
 /// Nobody is woken when the door opens: who shut it polls again.

@@ -214,14 +214,18 @@ impl Keeper {
         self.lock().iter().cloned().collect()
     }
 
-    /// Lets all tenants go that nobody holds.
+    /// Lets all tenants go, with the host.
     pub(crate) fn close(&self) {
         let scheduled = self.lock().take_all();
-        for tenant in scheduled {
-            if tenant.keepers().0 == 0 {
-                tenant.end(GoneReason::Drained);
-            }
+        let all: Vec<_> = self
+            .known
+            .iter()
+            .filter_map(|known| known.upgrade())
+            .collect();
+        for tenant in all {
+            tenant.end(GoneReason::Drained);
         }
+        drop(scheduled);
     }
 
     fn lock(&self) -> MutexGuard<'_, Schedule<Arc<Tenant>>> {

@@ -56,9 +56,7 @@ impl<R: Send + 'static> Running<R> {
                 let what = format!("making the object of `{}` panicked", method.name);
                 return Box::pin(std::future::ready(Err(internal(method.name, &what, &text))));
             }
-            tracing::error!(target: "remoting::call", method = method.name, "reading the arguments panicked: {}", crate::log::clean(&text));
-            let fault = Fault::refused(ErrorKind::BadArguments, "the arguments could not be read");
-            Box::pin(std::future::ready(Err(fault)))
+            Box::pin(std::future::ready(Err(unreadable(method.name, &text))))
         });
         Self {
             future: Some(future),
@@ -130,7 +128,11 @@ impl<R: Send + 'static> Running<R> {
                 let text = panic_text(&*panic);
                 forget(panic);
                 let name = self.method.name;
+                let started = self.has_started();
                 self.drop_future();
+                if !started {
+                    return Poll::Ready(Err(unreadable(name, &text)));
+                }
                 Poll::Ready(Err(internal(name, &format!("`{name}` panicked"), &text)))
             }
         }
@@ -289,6 +291,12 @@ fn reason_to_cut<R: Send + 'static>(
         Poll::Ready(CancelReason::Cap) => Some(CancelReason::Cap),
         Poll::Ready(_) | Poll::Pending => None,
     }
+}
+
+/// What the caller is told of arguments whose reading has panicked.
+fn unreadable(method: &str, text: &str) -> Fault {
+    tracing::error!(target: "remoting::call", method, "reading the arguments panicked: {}", crate::log::clean(text));
+    Fault::refused(ErrorKind::BadArguments, "the arguments could not be read")
 }
 
 /// The text of a panic, where it has one.

@@ -146,6 +146,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
     async fn make(&self) -> Result<Ready, Fault> {
         context::door().await;
         let object = (self.factory)().finish().await?;
+        context::made();
         let current = self.care_for(Arc::new(Face::<P, T>::make(object, &self.kind)))?;
         let before = self
             .current

@@ -105,6 +105,19 @@ impl Tenant {
         Ok((object, Busy::new(Arc::clone(self))))
     }
 
+    /// The object itself, for its own process, where it lives as long as anybody has it in hand.
+    ///
+    /// # Errors
+    ///
+    /// `ObjectGone` with the reason.
+    pub(crate) fn object(&self) -> Result<Arc<dyn ServerObject>, Fault> {
+        let room = self.lock();
+        room.object.clone().ok_or_else(|| {
+            let reason = room.stay.gone.unwrap_or(GoneReason::Released);
+            Fault::of(ErrorKind::ObjectGone(reason))
+        })
+    }
+
     /// Ends a call.
     pub(super) fn leave(self: &Arc<Self>) {
         let now = self.now();

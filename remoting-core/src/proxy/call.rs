@@ -129,6 +129,11 @@ impl<T, E> Future for Call<T, E> {
                 return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
             }
         }
+        if matches!(this.state.flight, Flight::Landed) {
+            let text = "the call was awaited to its end before; make a new one";
+            let fault = Fault::refused(ErrorKind::Cancelled, text);
+            return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
+        }
         if this.state.deadline.is_none() {
             if let Err(fault) = this.depart() {
                 this.state.flight = Flight::Landed;

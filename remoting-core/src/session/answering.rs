@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::chained::ChainedCall;
 use super::running::Finished;
-use super::{CancelReason, Cancellation, Effects, End, Exported, IncomingKey, Lent, Session};
+use super::{
+    CancelReason, Cancellation, Effects, End, Exported, IncomingKey, Lent, Session, longest_body,
+};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
 use crate::payload::Payload;
@@ -198,7 +200,7 @@ impl<T: Exported> Session<T> {
         payload: &[u8],
     ) -> Result<(), TooLong> {
         // What cannot fit is not copied first.
-        if payload.len() > self.max_body() {
+        if payload.len() > self.longest_answer() {
             return Err(TooLong);
         }
         let begin = self.output.len();
@@ -206,10 +208,16 @@ impl<T: Exported> Session<T> {
         self.fits_since(begin, written)
     }
 
-    /// Takes a frame back that was not written, or is longer than the peer takes.
+    /// The longest body of an answer: what the peer takes, and no more than this side would take
+    /// itself. What a peer says it takes must not decide how much is kept for it here.
+    fn longest_answer(&self) -> usize {
+        self.max_body().min(longest_body(&self.config.limits))
+    }
+
+    /// Takes a frame back that was not written, or is too long.
     fn fits_since(&mut self, begin: usize, written: Result<(), TooLong>) -> Result<(), TooLong> {
         let length = self.output.len().saturating_sub(begin);
-        if written.is_ok() && length <= self.max_body().saturating_add(HEAD_LENGTH) {
+        if written.is_ok() && length <= self.longest_answer().saturating_add(HEAD_LENGTH) {
             return Ok(());
         }
         self.output.buffer().truncate(begin);
