@@ -30,6 +30,8 @@ mod id;
 mod limits;
 mod log;
 mod payload;
+#[cfg(test)]
+mod planted;
 mod url;
 
 pub mod formatter;

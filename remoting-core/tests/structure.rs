@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
         "payload",
         "limits",
         "budget",
+        "planted",
     ],
     // Bytes to messages and back; values to bytes and back.
     &["wire", "formatter"],

@@ -22,6 +22,9 @@ mod registrations;
 mod registry;
 mod run;
 
+#[cfg(all(test, feature = "macros"))]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -194,6 +197,14 @@ impl Host {
     /// Loses all connections, as if the network had: nobody says goodbye.
     pub(crate) fn cut(&self) {
         for connection in self.connections() {
+            connection.shut(End::Lost("cut by a test".to_owned()));
+        }
+    }
+
+    /// Loses the connections that this host has dialled.
+    #[cfg(test)]
+    fn cut_dialled(&self) {
+        for connection in self.0.peers.connections(None) {
             connection.shut(End::Lost("cut by a test".to_owned()));
         }
     }

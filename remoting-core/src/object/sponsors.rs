@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 use super::Tenant;
 use super::lease::SponsorProxy;
 use crate::lifetime::{LeaseInfo, Moment};
+#[cfg(test)]
+use crate::planted::{self, Bug};
 use crate::proxy::{CallOptions, Proxy};
 
 /// How long one attempt to ask a sponsor may take.
@@ -184,6 +186,11 @@ async fn ask_all(tenant: &Arc<Tenant>) -> bool {
             let answer = ask_until(&tenant, &sponsor, until, timeout / ATTEMPTS).await;
             match answer {
                 Answer::Time(time) => tenant.sponsor_gives(&sponsor, time),
+                #[cfg(test)]
+                Answer::Refused if planted::is(Bug::SponsorAskedAfterRefusal) => {
+                    tenant.lease.renew(tenant.now(), ATTEMPT);
+                    return true;
+                }
                 Answer::Refused => drop(tenant.unregister(&sponsor)),
                 Answer::Unreachable => {
                     tracing::warn!(target: "remoting::lease", interface = tenant.interface_name(), "a sponsor could not be reached");

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use slab::Slab;
 
 use crate::id::{InterfaceId, Slot};
+#[cfg(test)]
+use crate::planted::{self, Bug};
 use crate::wire::Violation;
 
 /// What each slot stands for, and how many references to it the peer holds.
@@ -117,6 +119,10 @@ impl<T> Exports<T> {
             .count
             .checked_sub(count)
             .ok_or(Violation::ReleaseOfMoreThanHeld)?;
+        #[cfg(test)]
+        if planted::is(Bug::SlotReusedTooSoon) {
+            export.count = 0;
+        }
         if export.count > 0 {
             return Ok(None);
         }

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 
 use crate::id::Slot;
+#[cfg(test)]
+use crate::planted::{self, Bug};
 
 /// Which slots of the peer are held here. The peer chooses their numbers, so they
 /// are keys and not places.
@@ -49,8 +51,15 @@ impl Imports {
         };
         import.users = import.users.saturating_sub(count);
         if import.users == 0 {
-            self.due.push((slot, import.given));
+            let given = import.given;
             self.held.remove(&slot);
+            #[cfg(test)]
+            if planted::strikes(Bug::LostRelease) {
+                return;
+            } else if planted::strikes(Bug::DoubleRelease) {
+                self.due.push((slot, given));
+            }
+            self.due.push((slot, given));
         }
     }
 

@@ -1,0 +1,3 @@
+//! Tests of whole hosts that need to look inside.
+
+mod lives;
