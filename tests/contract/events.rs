@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::{Removed, Subscribers, WhenFull};
+use remoting::{ErrorKind, Executed, Removed, Subscribers, WhenFull};
 use tokio::sync::Semaphore;
 
 use crate::objects::take;
@@ -14,6 +14,7 @@ use crate::pair::{Pair, statements, until};
 statements! { channels with references:
     s57_a_dead_listener_is_removed_and_reported_and_all_others_are_told,
     a_listener_may_read_what_its_notifier_holds,
+    a_listener_that_is_awaited_may_read_what_is_shared_and_is_told_of_what_is_not,
     a_slow_listener_misses_the_oldest_and_is_told_how_many,
     a_slow_listener_that_wants_the_latest_gets_it,
     a_slow_listener_may_be_disconnected,
@@ -30,6 +31,10 @@ pub trait Gauge {
     async fn watch(&self, listener: ListenerProxy) -> remoting::Result<()>;
     async fn set(&mut self, value: u64) -> remoting::Result<usize>;
     async fn get(&self) -> remoting::Result<u64>;
+    /// Tells a listener, and waits until it has heard it.
+    async fn tell(&self, listener: ListenerProxy) -> remoting::Result<()>;
+    /// The same, while nobody else may use the gauge.
+    async fn set_and_tell(&mut self, value: u64, listener: ListenerProxy) -> remoting::Result<()>;
 }
 
 #[derive(Default)]
@@ -54,6 +59,15 @@ impl Gauge for Dial {
     async fn get(&self) -> remoting::Result<u64> {
         Ok(self.value)
     }
+
+    async fn tell(&self, listener: ListenerProxy) -> remoting::Result<()> {
+        listener.changed(self.value, 0).await
+    }
+
+    async fn set_and_tell(&mut self, value: u64, listener: ListenerProxy) -> remoting::Result<()> {
+        self.value = value;
+        listener.changed(value, 0).await
+    }
 }
 
 /// Writes down what it is told.
@@ -64,6 +78,8 @@ struct Scribe {
     door: Option<Arc<Semaphore>>,
     entered: Option<Arc<Semaphore>>,
     gauge: Option<GaugeProxy>,
+    /// Why it could not read the gauge.
+    refused: Arc<Mutex<Option<(ErrorKind, Executed)>>>,
     panics: bool,
 }
 
@@ -89,7 +105,9 @@ impl Listener for Scribe {
         }
         assert!(!self.panics, "as it was told to");
         let value = match &self.gauge {
-            Some(gauge) => gauge.get().await?,
+            Some(gauge) => gauge.get().await.inspect_err(|error| {
+                *self.refused.lock().unwrap() = Some((error.kind(), error.executed()));
+            })?,
             None => value,
         };
         self.told.lock().unwrap().push_back((value, missed));
@@ -154,6 +172,25 @@ async fn a_listener_may_read_what_its_notifier_holds(pair: &Pair) {
         .unwrap();
     gauge.set(7).await.unwrap();
     until(|| scribe.told() == [(7, 0)]).await;
+}
+
+async fn a_listener_that_is_awaited_may_read_what_is_shared_and_is_told_of_what_is_not(
+    pair: &Pair,
+) {
+    let gauge = gauge(pair, Subscribers::new());
+    let scribe = Scribe {
+        gauge: Some(gauge.clone()),
+        ..Scribe::default()
+    };
+    let listener = ListenerProxy::local(scribe.clone());
+    gauge.tell(listener.clone()).await.unwrap();
+    assert_eq!(scribe.told(), [(0, 0)]);
+    let error = gauge.set_and_tell(7, listener).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UpstreamFailed, "{error:?}");
+    let refused = scribe.refused.lock().unwrap().take();
+    assert_eq!(refused, Some((ErrorKind::Reentrant, Executed::No)));
+    assert_eq!(scribe.told().len(), 1);
+    assert_eq!(gauge.get().await.unwrap(), 7);
 }
 
 /// Publishes 1 to 5 to a listener that takes in the first event only after that.

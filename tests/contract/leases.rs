@@ -288,6 +288,16 @@ async fn s50_an_expired_object_is_dropped_and_that_is_told(pair: &Pair) {
     assert_eq!(event.name.as_deref(), Some("bell"));
     assert_eq!(event.interface, Some("Bell"));
     assert_eq!(pair.server.kept_objects(), 0);
+
+    // By the rules of the original, though the client holds it.
+    let policy = LeasePolicy::classic().initial(SECOND);
+    let held = made(pair, "bells", policy).await;
+    assert_eq!(events.try_next().unwrap().what, Tracked::Marshalled);
+    pass(SECOND + A_LITTLE).await;
+    let event = events.try_next().unwrap();
+    assert_eq!(event.what, Tracked::Released(GoneReason::LeaseExpired));
+    assert_eq!(pair.server.kept_objects(), 0);
+    expired(held.ring(1).await);
 }
 
 async fn a_held_object_outlives_its_lease(pair: &Pair) {
@@ -361,6 +371,13 @@ async fn the_longest_life_ends_whatever_keeps_the_object(pair: &Pair) {
         "it is not disturbed"
     );
     expired(bell.ring(1).await);
+
+    // Also if nobody ever calls it.
+    let policy = LeasePolicy::infinite().max_lifetime(seconds(10));
+    let quiet = made(pair, "quiet", policy).await;
+    pass(seconds(10) + A_LITTLE).await;
+    assert_eq!(pair.server.kept_objects(), 0);
+    expired(quiet.ring(1).await);
 }
 
 async fn a_host_tells_what_it_keeps_and_for_whom(pair: &Pair) {

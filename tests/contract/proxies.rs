@@ -15,7 +15,8 @@ statements! { every channel:
     options_of_a_proxy_hold_for_each_of_its_calls,
     a_thread_without_a_runtime_waits_for_calls,
     a_local_proxy_is_called_like_a_remote_one,
-    proxies_are_equal_if_they_lead_to_the_same_object,
+    s25_proxies_of_one_url_are_the_same,
+    proxies_of_one_object_are_the_same,
 }
 
 /// Publishes a room and gives the client's proxy of it.
@@ -162,17 +163,20 @@ async fn a_local_proxy_is_called_like_a_remote_one(pair: &Pair) {
     }
 }
 
-async fn proxies_are_equal_if_they_lead_to_the_same_object(pair: &Pair) {
-    let dispatcher = RoomDispatcher::new(Hall::new().room());
-    assert_eq!(dispatcher.proxy(), dispatcher.clone().proxy());
-    assert_ne!(
-        dispatcher.proxy(),
-        RoomDispatcher::new(Hall::new().room()).proxy()
-    );
+async fn s25_proxies_of_one_url_are_the_same(pair: &Pair) {
     let (one, same): (RoomProxy, RoomProxy) = (pair.get("room"), pair.get("room"));
     assert_eq!(one, same);
     assert_eq!(one, one.clone());
     assert_ne!(one, pair.get::<RoomProxy>("other"));
     let set = std::collections::HashSet::from([one, same]);
     assert_eq!(set.len(), 1);
+}
+
+async fn proxies_of_one_object_are_the_same(_: &Pair) {
+    let dispatcher = RoomDispatcher::new(Hall::new().room());
+    assert_eq!(dispatcher.proxy(), dispatcher.clone().proxy());
+    assert_ne!(
+        dispatcher.proxy(),
+        RoomDispatcher::new(Hall::new().room()).proxy()
+    );
 }

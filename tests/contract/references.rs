@@ -48,7 +48,7 @@ async fn s21_an_object_outlives_the_publication_of_its_factory(pair: &Pair) {
 }
 
 async fn s24_a_reference_that_comes_home_is_the_original_object(pair: &Pair) {
-    let (_, tower) = tower(pair);
+    let (stone, tower) = tower(pair);
     let bell = tower.cast().await.unwrap();
     assert!(tower.keep(bell.clone()).await.unwrap(), "it is local there");
     assert_eq!(bell.ring(1).await.unwrap(), 1);
@@ -58,6 +58,11 @@ async fn s24_a_reference_that_comes_home_is_the_original_object(pair: &Pair) {
     let back = tower.hand_back(own.clone()).await.unwrap();
     assert!(back.is_local());
     assert_eq!(back, own);
+    // What the server has at home it has for good: no client keeps it alive, and none ends it.
+    let kept = tower.kept().await.unwrap().unwrap();
+    drop((bell, kept));
+    let rung = stone.kept.lock().unwrap().clone().unwrap().ring(1).await;
+    assert_eq!(rung.unwrap(), 3);
 }
 
 async fn s56_an_object_of_the_client_is_called_over_the_clients_own_connection(pair: &Pair) {

@@ -84,23 +84,51 @@ impl Sponsor for Patron {
     }
 }
 
-fn policies() -> [LeasePolicy; 2] {
-    [LeasePolicy::new(), LeasePolicy::classic()].map(|policy| {
+/// By whose rules an object lives.
+#[derive(Clone, Copy)]
+enum Rules {
+    Ours,
+    Original,
+}
+
+const BOTH: [Rules; 2] = [Rules::Ours, Rules::Original];
+
+impl Rules {
+    fn policy(self) -> LeasePolicy {
+        let policy = match self {
+            Self::Ours => LeasePolicy::new(),
+            Self::Original => LeasePolicy::classic(),
+        };
         policy
             .initial(SECOND)
             .renew_on_call(Duration::ZERO)
             .orphan_grace(Duration::ZERO)
             .sponsorship_timeout(SECOND * 20)
-    })
-}
+    }
 
-/// Marshals a bell with a lease of a second; the client's proxy holds nothing but the name.
-fn bell(pair: &Pair, policy: LeasePolicy) -> BellProxy {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("bell-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let dispatcher = BellDispatcher::new(Brass::default()).lease(policy);
-    pair.server.marshal(&name, dispatcher).unwrap();
-    pair.get(&name)
+    /// A bell with a lease of a second: by the rules of the original one that the client has
+    /// activated and holds; else one of which its proxy holds nothing but the name.
+    async fn bell(self, pair: &Pair) -> BellProxy {
+        self.bell_with(pair, self.policy()).await
+    }
+
+    async fn bell_with(self, pair: &Pair, policy: LeasePolicy) -> BellProxy {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("bell-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        match self {
+            Self::Ours => {
+                let dispatcher = BellDispatcher::new(Brass::default()).lease(policy);
+                pair.server.marshal(&name, dispatcher).unwrap();
+                pair.get(&name)
+            }
+            Self::Original => {
+                let publication = BellDispatcher::activated_with(Foundry).lease(policy);
+                pair.server.publish(&name, publication).unwrap();
+                let bells = pair.client.activate::<BellProxy>(&pair.url(&name));
+                bells.make().await.unwrap()
+            }
+        }
+    }
 }
 
 async fn register(bell: &BellProxy, patron: &Patron) {
@@ -113,8 +141,8 @@ fn gone(result: remoting::Result<u32>) {
 }
 
 async fn s46_a_sponsor_is_asked_once_for_each_end_of_the_lease(pair: &Pair) {
-    for policy in policies() {
-        let bell = bell(pair, policy);
+    for rules in BOTH {
+        let bell = rules.bell(pair).await;
         let patron = Patron::gives(SECOND);
         register(&bell, &patron).await;
         tokio::time::sleep(SECOND * 5 + SECOND / 2).await;
@@ -122,12 +150,7 @@ async fn s46_a_sponsor_is_asked_once_for_each_end_of_the_lease(pair: &Pair) {
         assert_eq!(patron.asked(), 5);
 
         // One that refuses is asked no more, and the object goes.
-        let other = self::bell(
-            pair,
-            LeasePolicy::new()
-                .initial(SECOND)
-                .renew_on_call(Duration::ZERO),
-        );
+        let other = rules.bell(pair).await;
         let patron = Patron::gives(Duration::ZERO);
         register(&other, &patron).await;
         tokio::time::sleep(SECOND + A_LITTLE).await;
@@ -137,8 +160,8 @@ async fn s46_a_sponsor_is_asked_once_for_each_end_of_the_lease(pair: &Pair) {
 }
 
 async fn s47_a_sponsor_that_fails_or_is_silent_leaves_the_choice_to_others(pair: &Pair) {
-    for policy in policies() {
-        let bell = bell(pair, policy.clone());
+    for rules in BOTH {
+        let bell = rules.bell(pair).await;
         let (failing, silent) = (Patron::fails(), Patron::takes(SECOND * 1000));
         let good = Patron::gives(SECOND * 100);
         for patron in [&failing, &silent, &good] {
@@ -149,7 +172,7 @@ async fn s47_a_sponsor_that_fails_or_is_silent_leaves_the_choice_to_others(pair:
         assert!(failing.asked() > 0 && good.asked() == 1);
 
         // With nobody else the object goes, when the time for sponsors has passed.
-        let lonely = self::bell(pair, policy);
+        let lonely = rules.bell(pair).await;
         register(&lonely, &Patron::takes(SECOND * 1000)).await;
         tokio::time::sleep(SECOND * 22).await;
         gone(lonely.ring(1).await);
@@ -157,9 +180,8 @@ async fn s47_a_sponsor_that_fails_or_is_silent_leaves_the_choice_to_others(pair:
 }
 
 async fn s47_a_sponsor_that_cannot_be_reached_is_asked_again(pair: &Pair) {
-    let [policy, classic] = policies();
-    for (policy, expected) in [(policy, 4), (classic, 1)] {
-        let bell = bell(pair, policy);
+    for (rules, expected) in [(Rules::Ours, 4), (Rules::Original, 1)] {
+        let bell = rules.bell(pair).await;
         let failing = Patron::fails();
         register(&bell, &failing).await;
         tokio::time::sleep(SECOND * 30).await;
@@ -167,8 +189,7 @@ async fn s47_a_sponsor_that_cannot_be_reached_is_asked_again(pair: &Pair) {
         gone(bell.ring(1).await);
     }
     // One whose client is gone counts as refusing once the time for sponsors has passed.
-    let [policy, _] = policies();
-    let bell = bell(pair, policy);
+    let bell = Rules::Ours.bell(pair).await;
     let client = pair.another_client().await;
     let theirs: BellProxy = client.get(&bell.url().unwrap()).unwrap();
     register(&theirs, &Patron::gives(SECOND)).await;
@@ -181,8 +202,7 @@ async fn s47_a_sponsor_that_cannot_be_reached_is_asked_again(pair: &Pair) {
 }
 
 async fn s48_sponsors_are_asked_together_and_the_longest_answer_wins(pair: &Pair) {
-    let [policy, _] = policies();
-    let bell = bell(pair, policy);
+    let bell = Rules::Ours.bell(pair).await;
     let (short, long) = (Patron::gives(SECOND), Patron::gives(SECOND * 10));
     register(&bell, &short).await;
     register(&bell, &long).await;
@@ -193,8 +213,7 @@ async fn s48_sponsors_are_asked_together_and_the_longest_answer_wins(pair: &Pair
 }
 
 async fn s48_by_the_rules_of_the_original_the_largest_last_renewal_is_asked_first(pair: &Pair) {
-    let [_, policy] = policies();
-    let bell = bell(pair, policy);
+    let bell = Rules::Original.bell(pair).await;
     let log = Arc::default();
     for (name, time) in [("small", 1), ("large", 3), ("middle", 2)] {
         let patron = Patron {
@@ -215,8 +234,8 @@ async fn s48_by_the_rules_of_the_original_the_largest_last_renewal_is_asked_firs
 }
 
 async fn s49_registering_renews_at_once_and_means_nothing_without_time_for_sponsors(pair: &Pair) {
-    for policy in policies() {
-        let with_time = bell(pair, policy.clone());
+    for rules in BOTH {
+        let with_time = rules.bell(pair).await;
         let lease = with_time.lease();
         let patron = Patron::gives(SECOND);
         let time = Some(SECOND * 10);
@@ -224,7 +243,8 @@ async fn s49_registering_renews_at_once_and_means_nothing_without_time_for_spons
         let left = lease.info().await.unwrap().remaining.unwrap();
         assert_eq!(left, SECOND * 10);
 
-        let without = bell(pair, policy.sponsorship_timeout(Duration::ZERO));
+        let policy = rules.policy().sponsorship_timeout(Duration::ZERO);
+        let without = rules.bell_with(pair, policy).await;
         let lease = without.lease();
         assert!(!lease.register(patron.proxy(), time).await.unwrap());
         tokio::time::sleep(SECOND + A_LITTLE).await;
@@ -234,7 +254,7 @@ async fn s49_registering_renews_at_once_and_means_nothing_without_time_for_spons
 }
 
 async fn an_object_that_is_released_lives_on_if_it_has_a_sponsor(pair: &Pair) {
-    let [policy, _] = policies();
+    let policy = Rules::Ours.policy();
     let publication = BellDispatcher::activated_with(Foundry).lease(policy);
     pair.server.publish("bells", publication).unwrap();
     let bells = pair.client.activate::<BellProxy>(&pair.url("bells"));
@@ -252,14 +272,13 @@ async fn an_object_that_is_released_lives_on_if_it_has_a_sponsor(pair: &Pair) {
 }
 
 async fn a_silent_sponsor_delays_no_other_object(pair: &Pair) {
-    let [policy, _] = policies();
     for _ in 0..20 {
-        let bell = bell(pair, policy.clone());
+        let bell = Rules::Ours.bell(pair).await;
         register(&bell, &Patron::takes(SECOND * 1000)).await;
     }
-    let good = bell(pair, policy.clone());
+    let good = Rules::Ours.bell(pair).await;
     register(&good, &Patron::gives(SECOND)).await;
-    let lonely = bell(pair, policy);
+    let lonely = Rules::Ours.bell(pair).await;
     let began = Instant::now();
     tokio::time::sleep(SECOND + A_LITTLE).await;
     gone(lonely.ring(1).await);
@@ -272,7 +291,7 @@ async fn a_silent_sponsor_delays_no_other_object(pair: &Pair) {
 async fn a_sponsor_in_the_same_process_is_a_function(pair: &Pair) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let [policy, _] = policies();
+    let policy = Rules::Ours.policy();
     let publication = BellDispatcher::singleton(Brass::default)
         .lease(policy)
         .sponsor(move |_| match count.fetch_add(1, Ordering::SeqCst) {

@@ -139,7 +139,12 @@ impl Tenant {
         let mut room = self.lock();
         room.stay.holds = room.stay.holds.saturating_add(1);
         room.stay.left = None;
+        let waits = room.scheduled.is_some();
         drop(room);
+        // Some go though they are held, and nobody may ever call them.
+        if !waits && (self.policy.is_classic() || self.lease.limit() != Moment::NEVER) {
+            self.settle(self.now());
+        }
         Hold::new(Arc::clone(self))
     }
 
