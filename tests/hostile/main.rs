@@ -8,6 +8,7 @@
 
 mod calls;
 mod cuts;
+mod forged;
 mod limits;
 mod liveness;
 mod logs;

@@ -254,6 +254,17 @@ pub fn activate(id: u32, constructor: &str) -> Vec<u8> {
 
 /// A RESOLVE of any sort.
 pub fn resolve_as(id: u32, what: ResolveWhat, interface: &str, key: &str) -> Vec<u8> {
+    resolve_with(id, what, interface, key, &[])
+}
+
+/// A RESOLVE with arguments.
+pub fn resolve_with(
+    id: u32,
+    what: ResolveWhat,
+    interface: &str,
+    key: &str,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut out = Vec::new();
     let request = ResolveRequest {
         what,
@@ -261,7 +272,8 @@ pub fn resolve_as(id: u32, what: ResolveWhat, interface: &str, key: &str) -> Vec
         signature: 0,
         key: key.as_bytes(),
     };
-    write_resolve(&mut out, CallId(id), &request, &HeaderBlock::new(), &[]).unwrap();
+    let header = HeaderBlock::new();
+    write_resolve(&mut out, CallId(id), &request, &header, payload).unwrap();
     out
 }
 

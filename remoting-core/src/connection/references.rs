@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Connection, Export, SlotEndpoint};
-use crate::error::{ErrorKind, Fault};
+use crate::error::Fault;
 use crate::object::{Bytes, ServerObject, seen_through};
 use crate::payload::Payload;
 use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
@@ -96,7 +96,7 @@ impl Connection {
             },
             Received::Nothing => Passenger {
                 interface: None,
-                reference: Reference::dead_end(Fault::of(ErrorKind::NotFound)),
+                reference: Reference::dead_end(Fault::not_held()),
             },
         }
     }

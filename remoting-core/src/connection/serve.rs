@@ -241,7 +241,7 @@ impl Connection {
     fn cast(&self, key: &[u8], wanted: InterfaceId) -> Result<Export, Fault> {
         let slot = ResolveWhat::slot(key).ok_or_else(|| Fault::of(ErrorKind::BadArguments))?;
         let export = self.lock().session.exported(slot);
-        let export = export.ok_or_else(|| Fault::of(ErrorKind::NotFound))?;
+        let export = export.ok_or_else(Fault::not_held)?;
         let target = Arc::clone(&export.object).target()?;
         let object = seen_through(&target, wanted).ok_or_else(|| {
             let text = format!(

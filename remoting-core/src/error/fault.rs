@@ -32,6 +32,12 @@ impl Fault {
         Self::refused(kind, kind.sentence())
     }
 
+    /// A reference names no object that its sender holds.
+    pub(crate) fn not_held() -> Self {
+        let text = "the reference leads to no object that this connection holds";
+        Self::refused(ErrorKind::NotFound, text)
+    }
+
     /// Makes a fault of ours from a call whose code ran.
     pub(crate) fn executed(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self::Error(Error::new(kind, text).with_executed(Executed::Yes))

@@ -281,15 +281,12 @@ impl<T: Exported> Session<T> {
     }
 
     fn route_to(&self, slot: Slot) -> Route<T> {
-        let kind = match self.exports.get(slot) {
+        let fault = match self.exports.get(slot) {
             Ok(object) => return Route::Object(object.clone()),
-            Err(NoObject::Released) => ErrorKind::ObjectGone(GoneReason::Released),
-            Err(NoObject::Unknown) => ErrorKind::NotFound,
+            Err(NoObject::Released) => Fault::of(ErrorKind::ObjectGone(GoneReason::Released)),
+            Err(NoObject::Unknown) => Fault::not_held(),
         };
-        Route::Nowhere {
-            fault: Fault::of(kind),
-            bad: true,
-        }
+        Route::Nowhere { fault, bad: true }
     }
 
     /// Keeps a call until its object is found.
