@@ -1,7 +1,7 @@
 //! The channel's settings, and what it does for its host.
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use remoting_core::channel::{
@@ -10,8 +10,10 @@ use remoting_core::channel::{
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{Error, ErrorKind, ObjectUrl};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dial::dial;
 use crate::link::{StreamReader, StreamWriter};
@@ -23,6 +25,13 @@ const SCHEME: &str = "tcp";
 ///
 /// The session asks the peer itself, and sooner; this is for what it cannot see.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// To how many peers at a time it is explained that they are not let in; others are just closed.
+const LEAVING: usize = 64;
+
+/// How long that may take, and how many bytes of the peer's are thrown away.
+const FAREWELL: Duration = Duration::from_secs(1);
+const UNREAD: u64 = 64 * 1024;
 
 /// Objects over TCP, in clear text.
 ///
@@ -113,8 +122,9 @@ impl TcpChannel {
             Error::new(ErrorKind::Config, text).with_source(error)
         })?;
         let bound = *self.bound.get_or_init(|| bound);
+        let leaving = Arc::new(Semaphore::new(LEAVING));
         let guard = accept_all(listener, move |stream, peer| {
-            welcome(stream, peer, &acceptor)
+            welcome(stream, peer, &acceptor, &leaving)
         });
         Ok(Some(Listener {
             address: format!("{SCHEME}://{bound}"),
@@ -146,15 +156,30 @@ impl Channel for TcpChannel {
 }
 
 /// Gives a new connection to the host, if the host has room for it.
-fn welcome(stream: TcpStream, peer: SocketAddr, acceptor: &Acceptor) {
+fn welcome(stream: TcpStream, peer: SocketAddr, acceptor: &Acceptor, leaving: &Arc<Semaphore>) {
     let source = peer.ip().to_canonical();
     match acceptor.admit(Some(source)) {
-        Some(admission) => {
+        Ok(admission) => {
             let peer = SocketAddr::new(source, peer.port());
             acceptor.accept(link(stream, peer.to_string()), admission);
         }
-        None => tracing::debug!(%peer, "a connection was closed: the host has no room for it"),
+        Err(turned_away) => {
+            if let Ok(place) = Arc::clone(leaving).try_acquire_owned() {
+                tokio::spawn(turn_away(stream, turned_away.last_words(), place));
+            }
+        }
     }
+}
+
+/// Tells a peer why it is not let in. A socket that is closed with unread bytes takes back what
+/// was just sent, so those are read first.
+async fn turn_away(mut stream: TcpStream, last_words: Vec<u8>, _place: OwnedSemaphorePermit) {
+    let told = async {
+        stream.write_all(&last_words).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await
+    };
+    let _gone_or_slow = tokio::time::timeout(FAREWELL, told).await;
 }
 
 fn link(stream: TcpStream, peer: String) -> Link {

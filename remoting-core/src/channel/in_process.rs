@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 
 use super::pipe::pipe;
-use super::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Exchange, Link, Listener};
+use super::{
+    Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Exchange, Link, Listener, TurnedAway,
+};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::proxy::OnRuntime;
@@ -155,7 +157,7 @@ struct Door {
 impl Door {
     /// Gives one end of a pipe to the host, and the other to the caller.
     fn connect(&self, name: &str) -> Result<Link, Error> {
-        let admission = self.acceptor.admit(None).ok_or_else(|| full(name))?;
+        let admission = self.acceptor.admit(None).map_err(|why| full(name, why))?;
         let (mut near, mut far) = pipe();
         near.peer = format!("{SCHEME}://{name}");
         far.peer = SCHEME.to_owned();
@@ -208,10 +210,8 @@ fn nobody(name: &str) -> Error {
     Error::new(ErrorKind::ConnectFailed, what)
 }
 
-fn full(name: &str) -> Error {
-    let what = format!(
-        "the host at `{SCHEME}://{name}` has as many connections as its limits allow; close some or raise them"
-    );
+fn full(name: &str, why: TurnedAway) -> Error {
+    let what = format!("the host at `{SCHEME}://{name}` lets nobody in: {why}");
     Error::new(ErrorKind::ConnectFailed, what)
 }
 

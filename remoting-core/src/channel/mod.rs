@@ -17,11 +17,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
+use crate::wire::{Abort, PREFACE, write_abort};
 
 pub use in_process::InProcessChannel;
 
@@ -184,9 +185,11 @@ impl Acceptor {
     ///
     /// - `source`: the peer's address, where it has one.
     ///
-    /// Gives `None` where a limit of the host is reached; the channel then closes the
-    /// connection at once.
-    pub fn admit(&self, source: Option<IpAddr>) -> Option<Admission> {
+    /// # Errors
+    ///
+    /// A limit of the host is reached, or the host is gone; the channel then closes the
+    /// connection, after the [last words](TurnedAway::last_words) where that costs nothing.
+    pub fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
         self.0.admit(source)
     }
 
@@ -214,6 +217,32 @@ impl Acceptor {
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Acceptor")
+    }
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnedAway {
+    pub(crate) reason: &'static str,
+}
+
+impl TurnedAway {
+    /// The bytes that tell a peer on a link why, so that it knows that none of its calls has run:
+    /// a preface, and an ABORT in the place of the HELLO (rules S1 and S18).
+    pub fn last_words(&self) -> Vec<u8> {
+        let mut words = PREFACE.to_vec();
+        let abort = Abort {
+            code: ErrorKind::Overloaded.code(),
+            text: self.reason,
+        };
+        write_abort(&mut words, &abort);
+        words
+    }
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason)
     }
 }
 
@@ -246,7 +275,7 @@ impl fmt::Debug for Admission {
 
 /// The host's side of an [`Acceptor`].
 pub(crate) trait Accept: Send + Sync {
-    fn admit(&self, source: Option<IpAddr>) -> Option<Admission>;
+    fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
     fn accept(&self, link: Link, admission: Admission);
     fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage>;
     fn limits(&self) -> Arc<Limits>;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::channels::Registered;
 use super::{HostInner, exchange};
-use crate::channel::{Accept, Admission, BoxFuture, Link};
+use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
 use crate::connection::{Connection, Room};
 use crate::error::{ErrorKind, Fault};
 use crate::limits::Limits;
+use crate::log::Rate;
 use crate::sink::{CallMessage, ReplyMessage};
 
 /// How many connections a host has accepted, in all and from each address.
@@ -25,7 +26,15 @@ struct Crowd {
 
 impl Door {
     /// Lets one more in, if there is room.
-    fn enter(self: &Arc<Self>, source: Option<IpAddr>, host: &HostInner) -> Option<Visitor> {
+    ///
+    /// # Errors
+    ///
+    /// A limit is reached.
+    fn enter(
+        self: &Arc<Self>,
+        source: Option<IpAddr>,
+        host: &HostInner,
+    ) -> Result<Visitor, TurnedAway> {
         let (limits, counters) = (&host.registry.limits, &host.registry.counters);
         let mut crowd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let from_there = source
@@ -35,23 +44,29 @@ impl Door {
             (
                 crowd.connections >= limits.connections,
                 &counters.connections,
+                "it has as many connections as its `connections` limit allows",
             ),
             (
                 from_there >= limits.connections_per_address,
                 &counters.connections_per_address,
+                "your address has as many connections as `connections_per_address` allows",
             ),
-            (crowd.handshakes >= limits.handshakes, &counters.handshakes),
+            (
+                crowd.handshakes >= limits.handshakes,
+                &counters.handshakes,
+                "as many peers as `handshakes` allows have connected and said nothing yet",
+            ),
         ];
-        if let Some((_, counter)) = full.into_iter().find(|(full, _)| *full) {
+        if let Some((_, counter, reason)) = full.into_iter().find(|(full, ..)| *full) {
             counter.add();
-            return None;
+            return Err(TurnedAway { reason });
         }
         crowd.connections += 1;
         crowd.handshakes += 1;
         if let Some(source) = source {
             *crowd.sources.entry(source).or_default() += 1;
         }
-        Some(Visitor {
+        Ok(Visitor {
             door: Arc::clone(self),
             source,
         })
@@ -114,11 +129,20 @@ impl HostAcceptor {
 }
 
 impl Accept for HostAcceptor {
-    fn admit(&self, source: Option<IpAddr>) -> Option<Admission> {
-        let host = self.host.upgrade()?;
-        let visitor = host.door.enter(source, &host)?;
+    fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
+        let host = self.host.upgrade().ok_or(TurnedAway {
+            reason: "the host has been dropped",
+        })?;
+        let visitor = host.door.enter(source, &host);
+        let visitor = visitor.inspect_err(|turned_away| {
+            static LINES: Rate = Rate::new();
+            if LINES.line().is_some() {
+                let peer = source.map(tracing::field::display);
+                tracing::warn!(target: "remoting::host", peer, "a connection was turned away: {turned_away}");
+            }
+        })?;
         let stranger: Room = Arc::new(Stranger(Arc::clone(&host.door)));
-        Some(Admission::new(visitor, stranger))
+        Ok(Admission::new(visitor, stranger))
     }
 
     fn accept(&self, link: Link, admission: Admission) {

@@ -120,6 +120,9 @@ impl End {
                 ErrorKind::VersionMismatch,
                 "the peer speaks another version of the protocol",
             ),
+            (Self::Aborted { code, .. }, Executed::No) if *code == ErrorKind::Overloaded.code() => {
+                (ErrorKind::Overloaded, "the server lets nobody in")
+            }
             (Self::NotOurProtocol(_), _) => {
                 (ErrorKind::Protocol, "the peer does not speak this protocol")
             }

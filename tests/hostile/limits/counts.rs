@@ -1,6 +1,6 @@
 //! How many: calls, connections, objects, and things a second.
 
-use remoting::{ErrorKind, Executed, Host};
+use remoting::{ErrorKind, Executed, Host, Limits};
 use remoting_core::wire::{
     CallId, HeaderBlock, MethodId, Slot, Target as Goal, Violation, kind, write_call,
 };
@@ -99,12 +99,15 @@ pub async fn queued_per_object() -> Host {
     server.host
 }
 
-/// Connects until one is closed at once; gives how many were let in.
+/// Connects until one is turned away; gives how many were let in.
 async fn let_in(server: &Server) -> usize {
     let mut inside = Vec::new();
     loop {
         let mut raw = Raw::greeted(&server.address).await;
-        if raw.frame().await.is_none() {
+        if let Some(Seen::Abort { code, text }) = raw.frame().await {
+            assert_eq!(code, 10);
+            assert!(text.contains("connections"), "{text}");
+            assert_eq!(raw.frame().await, None);
             return inside.len();
         }
         inside.push(raw);
@@ -137,7 +140,15 @@ pub async fn handshakes() -> Host {
     for raw in &mut silent {
         assert!(raw.frame().await.is_some());
     }
-    assert_eq!(Raw::greeted(&server.address).await.frame().await, None);
+    let refused = Raw::greeted(&server.address).await.abort().await;
+    assert!(matches!(&refused, Some((10, text)) if text.contains("handshakes")));
+    // A client learns that its call did not run.
+    let late = client(Limits::default());
+    let probe: ProbeProxy = late.get(&server.url("probe")).unwrap();
+    let error = probe.add(1, 2).await.unwrap_err();
+    let seen = (error.kind(), error.executed());
+    assert_eq!(seen, (ErrorKind::Overloaded, Executed::No), "{error}");
+    assert!(error.message().contains("handshakes"), "{error}");
     server.goes_on().await;
     silent[0].send(&greeting()).await;
     silent[0].send(&resolve(0, "probe")).await;

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::channel::{Accept, Admission};
+use crate::channel::{Accept, Admission, TurnedAway};
 use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::Limits;
@@ -17,13 +17,11 @@ use crate::payload::Payload;
 struct FakeHost(Mutex<Vec<Link>>);
 
 impl Accept for FakeHost {
-    fn admit(&self, source: Option<IpAddr>) -> Option<Admission> {
+    fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
         assert_eq!(source, None, "there are no addresses inside a process");
-        self.0
-            .lock()
-            .unwrap()
-            .is_empty()
-            .then(|| Admission::new((), Arc::new(())))
+        let is_free = self.0.lock().unwrap().is_empty();
+        let admission = is_free.then(|| Admission::new((), Arc::new(())));
+        admission.ok_or(TurnedAway { reason: "full" })
     }
 
     fn accept(&self, link: Link, _admission: Admission) {
