@@ -44,6 +44,19 @@ async fn a_wrong_url_is_shown_beside_a_right_one() {
 }
 
 #[tokio::test]
+async fn a_port_that_there_cannot_be_is_refused_before_anything_is_dialled() {
+    let client = client().await;
+    for (url, what) in [
+        ("tcp://localhost/tally", "names no port"),
+        ("tcp://localhost:99999/tally", "`99999` is no port"),
+    ] {
+        let error = client.get::<CounterProxy>(url).unwrap_err();
+        let example = "tcp://127.0.0.1:8080/bank";
+        check(&error, ErrorKind::InvalidUrl, &[url, what, example]);
+    }
+}
+
+#[tokio::test]
 async fn a_scheme_without_a_channel_names_the_channels_there_are() {
     let error = client()
         .await

@@ -33,6 +33,13 @@ impl ObjectUrl {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The error of a URL that its channel cannot dial.
+    ///
+    /// - `what`: what is wrong with it: "its address has no port".
+    pub fn invalid(&self, what: &str) -> Error {
+        invalid(&self.to_string(), what)
+    }
 }
 
 impl fmt::Display for ObjectUrl {
@@ -45,19 +52,7 @@ impl FromStr for ObjectUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = |what: &str| {
-            let text: String = text
-                .chars()
-                .take(MAX_NAME)
-                .flat_map(char::escape_debug)
-                .collect();
-            Error::new(
-                ErrorKind::InvalidUrl,
-                format!(
-                    "`{text}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`"
-                ),
-            )
-        };
+        let invalid = |what: &str| invalid(text, what);
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| invalid("it has no scheme"))?;
@@ -85,6 +80,14 @@ impl FromStr for ObjectUrl {
             name: name.to_owned(),
         })
     }
+}
+
+fn invalid(text: &str, what: &str) -> Error {
+    let shown = text.chars().take(MAX_NAME);
+    let shown: String = shown.flat_map(char::escape_debug).collect();
+    let text =
+        format!("`{shown}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`");
+    Error::new(ErrorKind::InvalidUrl, text)
 }
 
 /// Checks the name of a publication: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.

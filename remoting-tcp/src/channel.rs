@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::dial::dial;
+use crate::dial::{check_port, dial};
 use crate::link::{StreamReader, StreamWriter};
 use crate::listen::{accept_all, bind};
 
@@ -144,6 +144,10 @@ impl Channel for TcpChannel {
 
     fn listen(&self, acceptor: Acceptor) -> BoxFuture<'_, Result<Option<Listener>, Error>> {
         Box::pin(self.start(acceptor))
+    }
+
+    fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
+        check_port(url.authority()).map_err(|what| url.invalid(&what))
     }
 
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {

@@ -49,14 +49,26 @@ pub(crate) async fn dial(authority: &str) -> Result<TcpStream, Error> {
     Err(Error::new(ErrorKind::ConnectFailed, text).with_source(last))
 }
 
-async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Error> {
-    let host_and_port = authority.rsplit_once(':');
-    if host_and_port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
-        let text = format!(
-            "cannot connect to `tcp://{authority}`: it names no port; write it like `tcp://host:8080`"
-        );
-        return Err(Error::new(ErrorKind::ConnectFailed, text));
+/// Checks that an address names a port that can be dialled.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn check_port(authority: &str) -> Result<(), String> {
+    // The colons of an IPv6 address stand in brackets.
+    let outside = authority.rsplit(']').next().unwrap_or(authority);
+    let Some((_, port)) = outside.rsplit_once(':') else {
+        return Err("it names no port".to_owned());
+    };
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => Err(format!(
+            "`{port}` is no port, which is a number from 1 to 65535"
+        )),
     }
+}
+
+async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Error> {
     match timeout(PATIENCE, lookup_host(authority)).await {
         Ok(Ok(addresses)) => Ok(addresses.take(MOST_ADDRESSES).collect()),
         Ok(Err(error)) => Err(unknown(authority, &error.to_string()).with_source(error)),
@@ -112,18 +124,17 @@ mod tests {
         assert!(std::error::Error::source(&error).is_some());
     }
 
-    #[tokio::test]
-    async fn an_address_without_a_port_is_refused_before_anything_is_asked() {
-        for authority in [
-            "localhost",
-            "[::1]",
-            "localhost:",
-            "localhost:http",
-            "localhost:70000",
-        ] {
-            let error = dial(authority).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ConnectFailed);
-            assert!(error.message().contains("names no port"), "{error}");
+    #[test]
+    fn an_address_without_a_port_that_can_be_dialled_is_refused() {
+        for authority in ["localhost", "[::1]"] {
+            assert!(check_port(authority).unwrap_err().contains("names no port"));
+        }
+        for port in ["", "http", "70000", "0", "-1"] {
+            let what = check_port(&format!("localhost:{port}")).unwrap_err();
+            assert!(what.contains(&format!("`{port}` is no port")), "{what}");
+        }
+        for authority in ["localhost:1", "[::1]:65535"] {
+            assert_eq!(check_port(authority), Ok(()));
         }
     }
 

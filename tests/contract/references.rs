@@ -61,7 +61,8 @@ async fn s24_a_reference_that_comes_home_is_the_original_object(pair: &Pair) {
     // What the server has at home it has for good: no client keeps it alive, and none ends it.
     let kept = tower.kept().await.unwrap().unwrap();
     drop((bell, kept));
-    let rung = stone.kept.lock().unwrap().clone().unwrap().ring(1).await;
+    let kept = stone.kept.lock().unwrap().clone().unwrap();
+    let rung = kept.ring(1).await;
     assert_eq!(rung.unwrap(), 3);
 }
 

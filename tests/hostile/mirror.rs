@@ -148,7 +148,7 @@ fn a_server_that_is_none_has_executed_nothing() {
             ErrorKind::VersionMismatch,
             "version",
         ),
-        (abort, ErrorKind::Disconnected, "busy"),
+        (abort, ErrorKind::Overloaded, "busy"),
     ];
     within_patience(async {
         for (bytes, kind, word) in openings {

@@ -50,6 +50,16 @@ pub trait Channel: Send + Sync + 'static {
     /// `ChannelTaken` if the address is in use, `Config` if it may not be used.
     fn listen(&self, acceptor: Acceptor) -> BoxFuture<'_, Result<Option<Listener>, Error>>;
 
+    /// Checks what only the channel knows of URLs of its scheme, before anything is dialled.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidUrl` if the channel cannot dial such an address.
+    fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
+        let _any = url;
+        Ok(())
+    }
+
     /// Opens a way to the host that `url` names.
     ///
     /// # Errors

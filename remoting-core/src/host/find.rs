@@ -15,7 +15,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// - `InvalidUrl`: the URL is not like `tcp://127.0.0.1:8080/bank`.
+    /// - `InvalidUrl`: the URL is not like `tcp://127.0.0.1:8080/bank`, or its channel cannot dial
+    ///   such an address.
     /// - `NoChannel`: the host has no channel for the URL's scheme.
     ///
     /// (.NET: `Activator.GetObject`.)
@@ -133,6 +134,7 @@ impl Host {
             .iter()
             .find(|channel| channel.scheme() == url.scheme())
         {
+            handle.registered.channel().check(url)?;
             return Ok(Arc::clone(&handle.registered));
         }
         let mut schemes: Vec<_> = channels
