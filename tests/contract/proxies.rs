@@ -13,7 +13,7 @@ statements! { every channel:
     a_call_sees_its_context,
     one_method_is_called_in_three_ways_with_options,
     options_of_a_proxy_hold_for_each_of_its_calls,
-    a_thread_without_a_runtime_waits_for_calls,
+    a_thread_that_may_block_waits_for_calls,
     a_local_proxy_is_called_like_a_remote_one,
     s25_proxies_of_one_url_are_the_same,
     proxies_of_one_object_are_the_same,
@@ -128,15 +128,19 @@ async fn options_of_a_proxy_hold_for_each_of_its_calls(pair: &Pair) {
     assert_eq!(headers.len(), 2, "a call adds to its proxy's: {headers:?}");
 }
 
-async fn a_thread_without_a_runtime_waits_for_calls(pair: &Pair) {
+async fn a_thread_that_may_block_waits_for_calls(pair: &Pair) {
     let (_hall, room) = room(pair);
     let local = RoomProxy::local(Hall::new().room());
-    let sums = tokio::task::spawn_blocking(move || {
-        let thread = std::thread::spawn(move || (room.add(1, 2).wait(), local.add(3, 4).wait()));
-        thread.join().unwrap()
+    let wait = move || (room.add(1, 2).wait(), local.add(3, 4).wait());
+    let again = wait.clone();
+    let both = tokio::task::spawn_blocking(move || {
+        let thread = std::thread::spawn(wait);
+        // This thread knows a runtime, and may block.
+        [again(), thread.join().unwrap()]
     });
-    let (remote, local) = sums.await.unwrap();
-    assert_eq!((remote.unwrap(), local.unwrap()), (3, 7));
+    for (remote, local) in both.await.unwrap() {
+        assert_eq!((remote.unwrap(), local.unwrap()), (3, 7));
+    }
 }
 
 async fn a_local_proxy_is_called_like_a_remote_one(pair: &Pair) {

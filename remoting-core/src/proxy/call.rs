@@ -80,11 +80,12 @@ impl<T, E> Call<T, E> {
         }
     }
 
-    /// Waits for the result on a thread that runs no async code.
+    /// Waits for the result on a thread that runs no async code: one without a runtime, or one of
+    /// `spawn_blocking`.
     ///
     /// # Panics
     ///
-    /// On a thread of an async runtime, where it would stop other tasks.
+    /// Inside an `async fn`, where it would stop other tasks; use `.await` there.
     pub fn wait(self) -> Result<T, E> {
         wait::block_on(self)
     }

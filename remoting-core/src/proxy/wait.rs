@@ -12,12 +12,12 @@ use tokio::runtime::{Builder, Handle, Runtime};
 ///
 /// # Panics
 ///
-/// On a thread of an async runtime.
+/// On a thread that runs async code at the moment: the runtime says so.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
-    assert!(
-        Handle::try_current().is_err(),
-        "`Call::wait` is for threads that run no async code; use `.await` here",
-    );
+    if let Ok(handle) = Handle::try_current() {
+        // A thread for blocking code, such as those of `spawn_blocking`; others are told to await.
+        return handle.block_on(future);
+    }
     let _runtime = runtime().enter();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
