@@ -20,6 +20,8 @@ pub trait Account {
     async fn audit(&self) -> remoting::Result<()>;
     #[rename = "balance"]
     async fn total(&self) -> remoting::Result<u64>;
+    #[rename = "$lease.renew"]
+    async fn renew(&self) -> remoting::Result<()>;
     #[cfg(unix)]
     async fn fork(&self) -> remoting::Result<()>;
 }

@@ -21,6 +21,7 @@ pub(crate) fn check(interface: &mut Interface, errors: &mut Errors) {
     check_trait(interface, errors);
     check_items(interface, errors);
     check_numbers(interface, errors);
+    check_renames(interface, errors);
     let proxy = interface.named("Proxy");
     for method in &mut interface.methods {
         let before = errors.len();
@@ -136,6 +137,24 @@ fn check_numbers(interface: &Interface, errors: &mut Errors) {
                 other.wire_name()
             );
             errors.push(place, text);
+        }
+    }
+}
+
+/// The interface whose methods all objects have beside their own.
+const LEASE: &str = "remoting.Lease";
+
+/// Refuses wire names that all objects answer to already.
+fn check_renames(interface: &Interface, errors: &mut Errors) {
+    for method in &interface.methods {
+        let Some(name) = &method.marks.rename else {
+            continue;
+        };
+        if name.value().starts_with('$') && interface.wire_name != LEASE {
+            errors.push(
+                name,
+                "wire names that begin with `$` belong to the library; choose another",
+            );
         }
     }
 }
