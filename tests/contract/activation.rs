@@ -273,6 +273,7 @@ async fn s12_what_is_not_registered_for_activation_cannot_be_activated(pair: &Pa
     pair.server.publish("activated", publication).unwrap();
     let by_name: CounterProxy = pair.get("activated");
     let error = by_name.next().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotActivatable, "{error}");
     assert_eq!(error.executed(), Executed::No, "{error}");
     assert!(error.message().contains("activate"), "{error}");
 }

@@ -15,6 +15,7 @@ statements! { every channel:
     options_of_a_proxy_hold_for_each_of_its_calls,
     a_thread_that_may_block_waits_for_calls,
     a_local_proxy_is_called_like_a_remote_one,
+    a_call_that_has_ended_is_not_made_again,
     s25_proxies_of_one_url_are_the_same,
     proxies_of_one_object_are_the_same,
 }
@@ -165,6 +166,15 @@ async fn a_local_proxy_is_called_like_a_remote_one(pair: &Pair) {
         take(&hall.dropped, 1).await;
         take(&hall.entered, 1).await;
     }
+}
+
+async fn a_call_that_has_ended_is_not_made_again(pair: &Pair) {
+    let (_hall, room) = room(pair);
+    let mut call = room.add(1, 2);
+    assert_eq!((&mut call).await.unwrap(), 3);
+    let error = (&mut call).await.unwrap_err();
+    let seen = (error.kind(), error.executed());
+    assert_eq!(seen, (ErrorKind::Cancelled, Executed::No), "{error}");
 }
 
 async fn s25_proxies_of_one_url_are_the_same(pair: &Pair) {

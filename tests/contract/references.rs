@@ -13,6 +13,7 @@ statements! { channels with references:
     s15_a_factory_makes_objects_that_are_independent,
     s21_an_object_outlives_the_publication_of_its_factory,
     s24_a_reference_that_comes_home_is_the_original_object,
+    a_host_that_is_dropped_lets_go_what_it_keeps,
     s56_an_object_of_the_client_is_called_over_the_clients_own_connection,
     proxies_travel_in_collections_structs_and_errors,
     an_object_is_let_go_when_its_last_proxy_is_dropped,
@@ -64,6 +65,19 @@ async fn s24_a_reference_that_comes_home_is_the_original_object(pair: &Pair) {
     let kept = stone.kept.lock().unwrap().clone().unwrap();
     let rung = kept.ring(1).await;
     assert_eq!(rung.unwrap(), 3);
+}
+
+async fn a_host_that_is_dropped_lets_go_what_it_keeps(pair: &Pair) {
+    let (told, mut reasons) = tokio::sync::mpsc::unbounded_channel();
+    let client = pair.another_client().await;
+    let lent = BellDispatcher::new(Brass::default());
+    let lent = lent.on_released(move |_, reason| told.send(reason).unwrap());
+    let (_, tower) = tower(pair);
+    let theirs: TowerProxy = client.get(&tower.url().unwrap()).unwrap();
+    theirs.keep(lent.proxy()).await.unwrap();
+    assert_eq!(client.kept_objects(), 1);
+    drop((theirs, client));
+    assert_eq!(reasons.recv().await, Some(GoneReason::Drained));
 }
 
 async fn s56_an_object_of_the_client_is_called_over_the_clients_own_connection(pair: &Pair) {

@@ -121,14 +121,13 @@ impl Drop for HostInner {
         let channels = std::mem::take(&mut *self.channels());
         for channel in &channels {
             channel.stop_at_once();
-            for connection in channel.connections() {
-                connection.shut(End::HostGone);
-            }
         }
-        for connection in self.peers.connections(None) {
+        // Before the peers are told, so that it is not them who seem to have let go.
+        self.registry.keeper().close();
+        let accepted = channels.iter().flat_map(|channel| channel.connections());
+        for connection in accepted.chain(self.peers.connections(None)) {
             connection.shut(End::HostGone);
         }
-        self.registry.keeper().close();
     }
 }
 

@@ -253,6 +253,23 @@ fn what_is_too_large_is_refused_by_its_sender() {
 }
 
 #[test]
+fn what_a_peer_says_it_takes_is_not_kept_for_it_beyond_the_own_limit() {
+    let limits = Limits {
+        max_frame: 20_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(Limits::default(), limits);
+    let slot = pair.connect("object");
+    let call = sent(pair.client.call(Target::Slot(slot), b"", pair.now));
+    pair.pass();
+    let key = pair.server.arrivals.remove(0).key;
+    pair.server.reply(key, Ok(&vec![0; 20_000]), pair.now);
+    pair.pass();
+    assert_eq!(pair.client.error(call).kind(), ErrorKind::TooLarge);
+    assert_eq!(pair.server.counters.max_frame.get(), 1);
+}
+
+#[test]
 fn a_post_runs_without_an_answer_and_too_many_are_dropped() {
     let limits = Limits {
         calls_per_session: 20,
