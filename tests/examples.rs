@@ -147,6 +147,67 @@ fn wordcount_counts_the_folder_that_it_is_given() {
     );
 }
 
+#[test]
+fn callbacks_tell_the_client_how_far_the_server_is() {
+    let folder = build_folder().join(format!("callbacks-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    for number in 0..120 {
+        let file = folder.join(format!("{number}.txt"));
+        std::fs::write(file, "ten bytes.").expect("a file can be written");
+    }
+    let output = run("callbacks", &[&folder.to_string_lossy()]);
+    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+    assert_lines(
+        &output,
+        &[
+            "client: 50 files, 500 bytes",
+            "client: 100 files, 1000 bytes",
+            "client: all in all 120 files, 1200 bytes",
+            "client: 50 files, 500 bytes",
+            "client: stopped after 50 files",
+            "client: the server holds no object of this process any more",
+        ],
+    );
+}
+
+#[test]
+fn callbacks_look_through_this_repository() {
+    assert_lines(&run("callbacks", &[]), &["client: all in all "]);
+}
+
+#[test]
+fn chat_goes_on_when_a_guest_is_killed() {
+    let output = run("chat", &[]);
+    assert_lines(
+        &output,
+        &[
+            "carol hears ann: good evening",
+            "carol is killed",
+            "ann hears room: carol has left",
+            "bob hears room: carol has left",
+            "ann hears ann: then it is two of us",
+            "bob hears ann: then it is two of us",
+        ],
+    );
+    assert!(!output.contains("carol hears room: carol has left"));
+}
+
+#[test]
+fn leases_show_why_objects_stay_and_when_they_go() {
+    let output = run("leases", &[]);
+    assert_lines(
+        &output,
+        &[
+            "client: the call has renewed the lease to ",
+            "client: the lease of `forgotten` has expired",
+            "client: the lease of `sponsored` has expired",
+            "client: the sponsor was asked 4 times, and then no more",
+            "client: what was held, called or renewed is still there",
+            "server: keeps Safe",
+        ],
+    );
+}
+
 /// The bank is a workspace of its own, as a user would have it, with a folder of its own for what is built.
 #[test]
 fn the_bank_builds_on_its_own_and_its_tests_pass() {

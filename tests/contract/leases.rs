@@ -280,7 +280,9 @@ async fn s50_an_expired_object_is_dropped_and_that_is_told(pair: &Pair) {
     };
     let dispatcher = BellDispatcher::new(brass).lease(lease_of(1));
     pair.server.marshal("bell", dispatcher).unwrap();
-    assert_eq!(events.try_next().unwrap().what, Tracked::Marshalled);
+    let event = events.try_next().unwrap();
+    let seen = (event.what, event.name.as_deref());
+    assert_eq!(seen, (Tracked::Marshalled, Some("bell")));
     pass(SECOND + A_LITTLE).await;
     assert_eq!(Arc::strong_count(&alive), 1, "its destructor has run");
     let event = events.try_next().unwrap();

@@ -49,7 +49,7 @@ impl Connection {
             return Ok(Export { object, hold });
         }
         if object.wants_care() {
-            return keeper.lodge(object).map(Export::holding);
+            return keeper.lodge(object, None).map(Export::holding);
         }
         Ok(Export::of(object))
     }

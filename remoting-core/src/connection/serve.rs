@@ -338,7 +338,7 @@ impl Connection {
 
     /// Takes in an object that was made for the peer.
     fn care_for(&self, object: Arc<dyn ServerObject>, vacancy: Vacancy) -> Export {
-        let tenant = self.service.keeper().take_in(object, vacancy);
+        let tenant = self.service.keeper().take_in(object, vacancy, None);
         Export::holding(tenant.hold())
     }
 

@@ -124,7 +124,7 @@ impl Registry {
     pub(super) fn marshal(&self, name: &str, object: Arc<dyn ServerObject>) -> Result<(), Error> {
         let identity = object.identity();
         let known = self.ledger().marshalled.get(&identity).cloned();
-        let hold = self.keeper.lodge(object).map_err(into_error)?;
+        let hold = self.keeper.lodge(object, Some(name)).map_err(into_error)?;
         let tenant = Arc::clone(hold.tenant());
         self.offer(
             name,

@@ -113,17 +113,23 @@ impl Keeper {
 
     /// Takes an object in for a holder, unless it is a tenant already.
     ///
+    /// - `name`: the one it is going to have.
+    ///
     /// # Errors
     ///
     /// Those of [`vacancy`](Self::vacancy).
-    pub(crate) fn lodge(self: &Arc<Self>, object: Arc<dyn ServerObject>) -> Result<Hold, Fault> {
+    pub(crate) fn lodge(
+        self: &Arc<Self>,
+        object: Arc<dyn ServerObject>,
+        name: Option<&str>,
+    ) -> Result<Hold, Fault> {
         if let Some(known) = self.tenant_of(&object) {
             let hold = known.hold();
             if !known.is_gone() {
                 return Ok(hold);
             }
         }
-        Ok(self.take_in(object, self.vacancy()?).hold())
+        Ok(self.take_in(object, self.vacancy()?, name).hold())
     }
 
     /// The tenant that an object is, if it is one.
@@ -143,6 +149,7 @@ impl Keeper {
         self: &Arc<Self>,
         object: Arc<dyn ServerObject>,
         vacancy: Vacancy,
+        name: Option<&str>,
     ) -> Arc<Tenant> {
         let policy = object.policy().unwrap_or_else(|| Arc::clone(&self.policy));
         let (identity, interface) = (object.identity(), object.interface());
@@ -160,7 +167,7 @@ impl Keeper {
             let _registered = tenant.register(sponsor, None);
         }
         self.tracking
-            .tell(|| TrackingEvent::of(Tracked::Marshalled, interface, None));
+            .tell(|| TrackingEvent::of(Tracked::Marshalled, interface, name));
         tenant
     }
 

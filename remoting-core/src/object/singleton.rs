@@ -166,7 +166,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
             return Ok(Current::Kept(object));
         };
         let vacancy = keeper.vacancy()?;
-        let tenant = keeper.take_in(object, vacancy);
+        let tenant = keeper.take_in(object, vacancy, None);
         tenant.stay_called();
         Ok(Current::Leased(tenant))
     }
