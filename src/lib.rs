@@ -6,6 +6,7 @@
 //! [`macro@remote`] and the channels.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
 mod process;
 
 #[cfg(feature = "tcp")]

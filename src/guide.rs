@@ -1,0 +1,7 @@
+//! Pages to read, each about one thing that reaches through the whole library.
+//!
+//! What single items do is said at the items. The programs that go with the pages are in the
+//! repository's `examples`.
+
+#[doc = include_str!("guide/lifetime.md")]
+pub mod lifetime {}
