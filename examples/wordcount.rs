@@ -21,7 +21,7 @@ use remoting::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-/// The most text that goes into one call, in bytes. A frame holds 256 KiB.
+/// The most text that goes into one call, in bytes.
 const PIECE: usize = 64 * 1024;
 
 /// How many calls may be under way.

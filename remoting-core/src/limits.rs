@@ -47,10 +47,11 @@ macro_rules! limits {
 limits! {
     /// The longest body of a frame, in bytes.
     max_frame: usize = 256 * 1024;
-    /// The longest message, in bytes; no frame is longer. A message that needs more than one frame
-    /// is refused for now.
+    /// The longest message, in bytes, in as many frames as it needs; no frame is longer.
     max_message: usize = 4 * 1024 * 1024;
-    /// How many bytes of calls may wait for an object that is still being made, in one session.
+    /// How many bytes are kept in one session of messages that are not whole yet, of calls that wait
+    /// for an object which is still being made, and of answers longer than a frame that the peer has
+    /// not taken.
     assembly: usize = 16 * 1024 * 1024;
     /// How deep values may nest.
     depth: usize = 64;
@@ -81,8 +82,9 @@ limits! {
     pong_within: Duration = Duration::from_secs(10);
     /// How many bytes may wait to be written to one connection until nothing more is read from
     /// it. Answers of calls that run already still come on top: at most one frame of
-    /// [`max_frame`](Self::max_frame) for each, so that a peer which takes nothing is kept at most
-    /// `calls_per_session` times `max_frame` more, for at most [`write_stall`](Self::write_stall).
+    /// [`max_frame`](Self::max_frame) for each, and [`assembly`](Self::assembly) for those that are
+    /// longer. So a peer which takes nothing is kept at most `calls_per_session` times `max_frame`
+    /// and that more, for at most [`write_stall`](Self::write_stall).
     unsent: usize = 8 * 1024 * 1024;
     /// How long writing may make no progress until the connection is given up.
     write_stall: Duration = Duration::from_secs(10);

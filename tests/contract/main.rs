@@ -11,6 +11,7 @@ mod endings;
 mod events;
 mod failures;
 mod interfaces;
+mod large;
 mod leases;
 mod objects;
 mod ordering;

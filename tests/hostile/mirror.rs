@@ -326,7 +326,7 @@ fn a_call_that_is_larger_than_a_server_takes_is_not_sent() {
         let trap = Trap::with(|_| {}).await;
         let probe = trap.probe();
         let first = tokio::spawn(probe.add(1, 2));
-        let greeting = greeting_with(|hello| hello.max_frame = 16_384);
+        let greeting = greeting_with(|hello| hello.max_message = 16_384);
         let mut raw = trap.called_and_greeted(&greeting).await;
         raw.send(&[resolved(0, 9), returned(1, &packed(&3))].concat())
             .await;

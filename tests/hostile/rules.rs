@@ -298,7 +298,7 @@ fn what_is_not_in_use_is_refused_or_ignored_and_the_session_goes_on() {
         let mut server = Server::new().await;
         let mut raw = server.attacker().await;
         let (keep, more) = (0x20, 0x40);
-        for flag in [keep, more] {
+        for flag in [keep, keep | more] {
             let mut bytes = call(1, 0, "add", &packed(&(1, 2)));
             bytes[3] |= flag;
             raw.send(&bytes).await;

@@ -299,6 +299,12 @@ impl Reader {
             if self.handshake.is_some() {
                 self.handshake = None;
             }
+            let mut assembled = self.effects.assembled.take();
+            let request = match (request, &mut assembled) {
+                (Some(request), _) => Some(request),
+                (None, Some(whole)) => whole.request().map_err(|what| connection.broken(what))?,
+                (None, None) => None,
+            };
             let Some(request) = request else { continue };
             apply_all(&mut self.effects);
             match request {

@@ -56,6 +56,15 @@ async fn run_call(registry: &Registry, call: CallMessage, peer: Arc<str>) -> Rep
     }
 }
 
+/// Refuses what is too large, or stands below too many other calls.
+fn check(registry: &Registry, call: &CallMessage) -> Result<(), Fault> {
+    if call.payload.len() > registry.limits.max_message {
+        registry.counters.max_message.add();
+        return Err(Fault::of(ErrorKind::TooLarge));
+    }
+    check_depth(call.depth, &registry.limits, &registry.counters)
+}
+
 fn start(
     registry: &Registry,
     call: CallMessage,
@@ -64,8 +73,8 @@ fn start(
     guard: &mut Guard,
     sender: oneshot::Sender<ReplyMessage>,
 ) -> Result<Option<ReplyMessage>, Fault> {
+    check(registry, &call)?;
     let object = registry.entry(&call.object)?.object(call.interface)?;
-    check_depth(call.depth, &registry.limits, &registry.counters)?;
     let Reached {
         object,
         interface,

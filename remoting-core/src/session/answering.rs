@@ -7,12 +7,13 @@ use super::chained::ChainedCall;
 use super::running::Finished;
 use super::{
     CancelReason, Cancellation, Effects, End, Exported, IncomingKey, Lent, Session, longest_body,
+    longest_message,
 };
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
 use crate::payload::Payload;
 use crate::wire::{
-    HEAD_LENGTH, HeaderBlock, ResolveAnswer, TooLong, Violation, WireFault, write_error,
+    ContOf, HEAD_LENGTH, HeaderBlock, ResolveAnswer, TooLong, Violation, WireFault, write_error,
     write_return,
 };
 
@@ -106,6 +107,7 @@ impl<T: Exported> Session<T> {
                 CancelReason::Caller | CancelReason::SessionEnded => {}
             }
         }
+        self.expire_partials(now, effects);
         for waiting in late {
             self.end_waiting(
                 waiting,
@@ -143,8 +145,13 @@ impl<T: Exported> Session<T> {
         let refusal = match (written, result) {
             (Ok(Ok(())), _) => return,
             (Err(error), _) => Fault::Error(error.with_executed(Executed::Yes)),
+            (Ok(Err(TooLong)), Ok(payload)) if payload.len() < self.longest_answer() => {
+                self.config.counters.assembly.add();
+                let text = "too many large results wait for this caller to read them";
+                Fault::executed(ErrorKind::ResourceExhausted, text)
+            }
             (Ok(Err(TooLong)), Ok(_)) => {
-                self.config.counters.max_frame.add();
+                self.config.counters.max_message.add();
                 let text = "the result is larger than the caller takes";
                 Fault::executed(ErrorKind::TooLarge, text)
             }
@@ -199,25 +206,38 @@ impl<T: Exported> Session<T> {
         header: &HeaderBlock,
         payload: &[u8],
     ) -> Result<(), TooLong> {
+        let begin = self.output.len();
         // What cannot fit is not copied first.
-        if payload.len() > self.longest_answer() {
+        if payload.len() <= self.longest_frame() {
+            let written = write_return(self.output.buffer(), call, header, payload);
+            if self.fits_since(begin, written).is_ok() {
+                return Ok(());
+            }
+        }
+        let most = self.longest_answer();
+        let kept = self.parts.bytes().saturating_add(payload.len());
+        if payload.len() > most || kept > self.config.limits.assembly.max(most) {
             return Err(TooLong);
         }
-        let begin = self.output.len();
-        let written = write_return(self.output.buffer(), call, header, payload);
-        self.fits_since(begin, written)
+        write_return(self.output.buffer(), call, header, &[])?;
+        self.write_long(begin, ContOf::Return(call), payload, most)
     }
 
-    /// The longest body of an answer: what the peer takes, and no more than this side would take
-    /// itself. What a peer says it takes must not decide how much is kept for it here.
+    /// The longest answer. What a peer says it takes must not decide how much is kept for it here.
     fn longest_answer(&self) -> usize {
+        let theirs = self.peer.as_ref().map_or(0, |peer| peer.max_message);
+        theirs.min(longest_message(&self.config.limits))
+    }
+
+    /// The longest body of a frame with an answer.
+    fn longest_frame(&self) -> usize {
         self.max_body().min(longest_body(&self.config.limits))
     }
 
     /// Takes a frame back that was not written, or is too long.
     fn fits_since(&mut self, begin: usize, written: Result<(), TooLong>) -> Result<(), TooLong> {
         let length = self.output.len().saturating_sub(begin);
-        if written.is_ok() && length <= self.longest_answer().saturating_add(HEAD_LENGTH) {
+        if written.is_ok() && length <= self.longest_frame().saturating_add(HEAD_LENGTH) {
             return Ok(());
         }
         self.output.buffer().truncate(begin);
@@ -245,6 +265,7 @@ impl<T: Exported> Session<T> {
                 .extend(self.exports.release(slot, 1).unwrap_or(None));
             return effects.dropped.push(object);
         };
+        self.assembly.found(call, &object);
         let mut answer = Payload::new();
         ResolveAnswer { slot, signature }.write(&mut answer);
         self.write_answer(call, Ok(answer.as_slice()), &[], effects);
@@ -261,6 +282,7 @@ impl<T: Exported> Session<T> {
             return;
         };
         self.write_fault(call, fault, None);
+        self.refuse_partials_on(call, fault, effects);
         for waiting in chained {
             if let Some(Finished::Call(call)) = self.incoming.finish(waiting.key) {
                 self.write_fault(call, fault, Some(Executed::No));

@@ -47,7 +47,7 @@ impl<T: Exported> Session<T> {
     /// # Errors
     ///
     /// - [`ErrorKind::Disconnected`]: the peer takes no more calls.
-    /// - [`ErrorKind::TooLarge`]: it does not fit into one frame.
+    /// - [`ErrorKind::TooLarge`]: it is larger than the peer takes.
     /// - [`ErrorKind::Unsupported`]: the peer does not read its codec.
     /// - [`ErrorKind::ResourceExhausted`]: the peer would hold too many objects.
     pub fn post(
@@ -117,7 +117,7 @@ impl<T: Exported> Session<T> {
     /// Gives a call up: the peer is told, and its answer thrown away when it comes.
     pub fn abandon(&mut self, call: CallId, now: Instant, effects: &mut Effects<T>) {
         match self.outgoing.abandon(call) {
-            Abandoned::Cancel => self.send_cancel(call, now),
+            Abandoned::Cancel => self.give_up(call, now, effects),
             Abandoned::Unwanted { answer, resolve } => {
                 self.discard_answer(answer, effects);
                 self.on_free(call, resolve, effects);
@@ -145,9 +145,17 @@ impl<T: Exported> Session<T> {
         let resolve = self.outgoing.expects(message.call)?;
         let header = &message.header;
         let unknown = header.unknown_critical.is_some();
+        let text = "the result was sent in a way that is not supported here";
+        if message.more && !resolve {
+            self.begin_answer(message, effects)?;
+            if unknown {
+                let fault = Fault::executed(ErrorKind::Unsupported, text);
+                self.keep_no_answer(message.call, fault, effects);
+            }
+            return Ok(());
+        }
         let answer = if message.more || unknown {
             self.decline(header.references);
-            let text = "the result was sent in a way that is not supported here";
             Err(Fault::executed(ErrorKind::Unsupported, text))
         } else if resolve {
             let answer = ResolveAnswer::parse(message.payload)?;
@@ -191,23 +199,35 @@ impl<T: Exported> Session<T> {
             Fault::App(payload) if !table.is_empty() => payload.attach(self.receive(table)),
             Fault::App(_) | Fault::Error(_) => self.decline(table),
         }
+        if let Some(Ok(mut begun)) = self.assembly.take_answer(message.call) {
+            self.discard(&mut begun, effects);
+        }
         self.on_answer(message.call, Err(fault), resolve, effects)
     }
 
     pub(super) fn expire_outgoing(&mut self, now: Instant, effects: &mut Effects<T>) {
         for call in self.outgoing.expire(now, &mut effects.wakers) {
             self.config.counters.default_deadline.add();
-            self.send_cancel(call, now);
+            self.give_up(call, now, effects);
         }
     }
 
-    fn on_answer(
+    /// Sends no more of a call, keeps no answer to it, and tells the peer.
+    fn give_up(&mut self, call: CallId, now: Instant, effects: &mut Effects<T>) {
+        self.stop_sending(call);
+        self.keep_no_answer(call, Fault::of(ErrorKind::Cancelled), effects);
+        self.send_cancel(call, now);
+    }
+
+    pub(super) fn on_answer(
         &mut self,
         call: CallId,
         answer: Answer,
         resolve: bool,
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
+        // A call may be refused before all of it was sent.
+        self.stop_sending(call);
         match self.outgoing.answer(call, answer)? {
             Arrival::Awaited(waker) => effects.wakers.push(waker),
             Arrival::Unwanted { answer, free } => {
@@ -273,18 +293,18 @@ impl<T: Exported> Session<T> {
     ) -> Start {
         let call = self.outgoing.vacant();
         let written = self.write_lending(outgoing.header(), lent, effects, |session, header| {
-            session.write(now, outgoing.payload(), |out| {
-                write_request(out, call, outgoing, header)
+            session.write(now, Some(call), outgoing.payload(), |out, payload| {
+                write_request(out, call, outgoing, header, payload)
             })
         });
-        match written {
-            Ok(Ok(())) => {}
+        let end = match written {
+            Ok(Ok(end)) => end,
             Ok(Err(Unwritten::Full)) => return Start::Full,
             Ok(Err(Unwritten::TooLarge)) => return Start::Refused(self.too_large()),
             Err(error) => return Start::Refused(error),
-        }
+        };
         self.outgoing
-            .insert(outgoing.is_resolve(), waker, deadline, self.output.end());
+            .insert(outgoing.is_resolve(), waker, deadline, end);
         Start::Sent(call)
     }
 
@@ -301,17 +321,41 @@ impl<T: Exported> Session<T> {
             return Ok(false);
         }
         let written = self.write_lending(post.header, lent, effects, |session, header| {
-            session.write(now, post.payload, |out| {
-                write_post(out, post.target, post.method, header, post.payload)
+            session.write(now, None, post.payload, |out, payload| {
+                write_post(out, post.target, post.method, header, payload)
             })
         });
         match written? {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Unwritten::Full) => return Ok(false),
-            Err(Unwritten::TooLarge) => return Err(self.too_large()),
+            Err(Unwritten::TooLarge) => return self.post_long(post, lent, now, effects),
         }
         self.outgoing.count_post();
         Ok(true)
+    }
+
+    /// Sends a post that is longer than a frame: as a call whose answer nobody wants.
+    fn post_long(
+        &mut self,
+        post: Posting<'_>,
+        lent: &[Lent<T>],
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<bool, Error> {
+        let call = self.outgoing.vacant();
+        let written = self.write_lending(post.header, lent, effects, |session, header| {
+            session.write(now, Some(call), post.payload, |out, payload| {
+                write_call(out, call, post.target, post.method, header, payload)
+            })
+        });
+        match written? {
+            Ok(end) => {
+                self.outgoing.insert_unwanted(now, end);
+                Ok(true)
+            }
+            Err(Unwritten::Full) => Ok(false),
+            Err(Unwritten::TooLarge) => Err(self.too_large()),
+        }
     }
 }
 
@@ -320,20 +364,17 @@ fn write_request(
     call: CallId,
     outgoing: Outgoing<'_>,
     header: &HeaderBlock,
+    payload: &[u8],
 ) -> Result<(), TooLong> {
     match outgoing {
-        Outgoing::Call {
-            target,
-            method,
-            payload,
-            ..
-        } => write_call(out, call, target, method, header, payload),
+        Outgoing::Call { target, method, .. } => {
+            write_call(out, call, target, method, header, payload)
+        }
         Outgoing::Resolve {
             what,
             interface,
             signature,
             key,
-            payload,
             ..
         } => {
             let request = ResolveRequest {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::end::{End, LastWords, PeerText};
+use super::parts::Parts;
 use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind, Executed};
-use crate::wire::{Abort, GoAway, Violation, write_abort, write_go_away};
+use crate::wire::{Abort, ContOf, GoAway, Violation, write_abort, write_go_away};
 
 impl<T: Exported> Session<T> {
     /// Tells the peer that no further requests are taken. Those that it has sent
@@ -74,6 +75,8 @@ impl<T: Exported> Session<T> {
         };
         self.outgoing.lose(error, &mut effects.wakers);
         self.admission.clear(&mut effects.wakers);
+        self.parts = Parts::default();
+        self.clear_assembly(effects);
         for mut waiting in self.incoming.clear(&mut effects.cancelled) {
             self.discard(&mut waiting, effects);
         }
@@ -97,6 +100,11 @@ impl<T: Exported> Session<T> {
         let error = Error::new(ErrorKind::Disconnected, text);
         self.outgoing
             .refuse_after(go_away.accepted, &error, &mut effects.wakers);
+        let outgoing = &self.outgoing;
+        self.parts.retain(|of| match of {
+            ContOf::Call(call) => outgoing.expects(call).is_ok(),
+            ContOf::Return(_) | ContOf::Item(_) => true,
+        });
         self.admission.clear(&mut effects.wakers);
         self.refusal.get_or_insert(error);
         Ok(())

@@ -3,25 +3,26 @@
 use std::time::{Duration, Instant};
 
 use super::answering::refused;
+use super::assembly::{Begun, Goal};
 use super::chained::ChainedCall;
 use super::exports::NoObject;
 use super::incoming::AnswerState;
 use super::running::Times;
 use super::time::after;
 use super::{
-    EARLY_BYTES, EARLY_CALLS, Effects, End, Exported, IncomingRequest, IncomingResolve, PeerHello,
-    Request, Session,
+    EARLY_BYTES, EARLY_CALLS, Effects, End, Exported, IncomingRequest, IncomingResolve, Request,
+    Session,
 };
 use crate::error::{ErrorKind, Executed, Fault, GoneReason};
 use crate::id::{CallId, MethodId, Slot};
-use crate::wire::{
-    HEAD_LENGTH, Header, Hello, Message, Ping, RawFrame, Renew, Resolve, Target, Violation,
-    write_pong,
-};
+use crate::wire::{HEAD_LENGTH, Header, Message, RawFrame, Resolve, Target, Violation};
 
 /// A CALL, or a POST where `call` is `None`.
 struct Arrived<'f> {
+    frame: RawFrame<'f>,
     call: Option<CallId>,
+    /// It goes on in a CONT.
+    more: bool,
     target: Target,
     method: MethodId,
     header: Header<'f>,
@@ -56,34 +57,36 @@ impl<T: Exported> Session<T> {
             return Ok(None);
         }
         self.liveness.on_frame(now);
-        let length = frame.body.len().saturating_add(HEAD_LENGTH);
         let message = Message::parse(frame).map_err(End::Violation)?;
         if self.peer.is_none() && !matches!(message, Message::Hello(_) | Message::Abort(_)) {
             return Err(End::Violation(Violation::FrameBeforeHello));
         }
         match message {
             Message::Call(call) => {
-                let unsupported = call.keep || self.is_too_long(call.more);
                 let arrived = Arrived {
+                    frame,
                     call: Some(call.call),
+                    more: call.more,
                     target: call.target,
                     method: call.method,
                     header: call.header,
                     payload: call.payload,
                 };
-                self.on_call(arrived, unsupported, length, now)
+                self.on_call(arrived, call.keep, now, effects)
             }
             Message::Post(post) => {
                 let arrived = Arrived {
+                    frame,
                     call: None,
+                    more: false,
                     target: post.target,
                     method: post.method,
                     header: post.header,
                     payload: post.payload,
                 };
-                self.on_call(arrived, false, length, now)
+                self.on_call(arrived, false, now, effects)
             }
-            Message::Resolve(resolve) => self.on_resolve(resolve, length, now),
+            Message::Resolve(resolve) => self.on_resolve(frame, resolve, now, effects),
             other => self.on_other(other, now, effects).map(|()| None),
         }
     }
@@ -111,43 +114,27 @@ impl<T: Exported> Session<T> {
                 });
             }
             Message::Pong(_) | Message::Ack(_) | Message::Ignored(_) => Ok(()),
+            Message::Cont(cont) => self.on_cont(&cont, now, effects),
             // Not in use: what they belong to was refused (rule S19).
-            Message::Item(_) | Message::Credit(_) | Message::End(_) | Message::Cont(_) => Ok(()),
+            Message::Item(_) | Message::Credit(_) | Message::End(_) => Ok(()),
             // These have been dealt with.
             Message::Call(_) | Message::Post(_) | Message::Resolve(_) => Ok(()),
         };
         done.map_err(End::Violation)
     }
 
-    fn on_hello(&mut self, hello: Hello, effects: &mut Effects<T>) -> Result<(), Violation> {
-        if self.peer.is_some() {
-            return Err(Violation::SecondHello);
-        }
-        self.liveness.on_hello();
-        self.peer = Some(PeerHello {
-            agent: hello.agent,
-            codecs: hello.codecs,
-            max_frame: usize::try_from(hello.max_frame).unwrap_or(EARLY_BYTES),
-            max_calls: usize::try_from(hello.max_calls).unwrap_or(usize::MAX),
-            incarnation: hello.incarnation,
-        });
-        effects.wakers.append(&mut self.curious);
-        self.admit(effects);
-        Ok(())
-    }
-
     fn on_call<'f>(
         &mut self,
         arrived: Arrived<'f>,
         unsupported: bool,
-        length: usize,
         now: Instant,
+        effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
             self.decline(arrived.header.references);
             return Ok(None);
         }
-        self.on_request(arrived.call, length)
+        self.on_request(arrived.call, arrived.frame)
             .map_err(End::Violation)?;
         if let Some(fault) = self.refusal_of(&arrived, unsupported) {
             self.decline(arrived.header.references);
@@ -155,7 +142,25 @@ impl<T: Exported> Session<T> {
             return self.count_bad(&fault, now).map(|()| None);
         }
         let times = self.times(&arrived.header, now);
-        match self.route(arrived.target) {
+        let routed = self.route(arrived.target);
+        if let (true, Some(call)) = (arrived.more, arrived.call) {
+            let goal = match routed {
+                Route::Object(target) => Goal::Object(target),
+                Route::Behind(on) => Goal::Answer(on),
+                Route::Nowhere { fault, bad } => {
+                    return self.go_nowhere(&arrived, &fault, bad, now);
+                }
+            };
+            let begun = Begun {
+                key: self.incoming.begin(Some(call), times),
+                goal,
+                references: self.receive(arrived.header.references),
+                times,
+            };
+            self.begin_partial(call, arrived.frame, begun, now, effects);
+            return Ok(None);
+        }
+        match routed {
             Route::Object(target) => {
                 let key = self.incoming.begin(arrived.call, times);
                 let references = self.receive(arrived.header.references);
@@ -170,29 +175,38 @@ impl<T: Exported> Session<T> {
                 })))
             }
             Route::Behind(on) => self.chain(&arrived, on, times, now),
-            Route::Nowhere { fault, bad } => {
-                self.decline(arrived.header.references);
-                let bad = bad.then_some(()).map_or(Ok(()), |()| self.bad_request(now));
-                self.refuse(arrived.call, &fault, Some(Executed::No), now)?;
-                bad.map(|()| None)
-            }
+            Route::Nowhere { fault, bad } => self.go_nowhere(&arrived, &fault, bad, now),
         }
+    }
+
+    /// Answers a call whose object is not there.
+    fn go_nowhere<'f>(
+        &mut self,
+        arrived: &Arrived<'_>,
+        fault: &Fault,
+        bad: bool,
+        now: Instant,
+    ) -> Result<Option<Request<'f, T>>, End> {
+        self.decline(arrived.header.references);
+        let bad = bad.then_some(()).map_or(Ok(()), |()| self.bad_request(now));
+        self.refuse(arrived.call, fault, Some(Executed::No), now)?;
+        bad.map(|()| None)
     }
 
     fn on_resolve<'f>(
         &mut self,
+        frame: RawFrame<'f>,
         resolve: Resolve<'f>,
-        length: usize,
         now: Instant,
+        effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
             self.decline(resolve.header.references);
             return Ok(None);
         }
-        self.on_request(Some(resolve.call), length)
+        self.on_request(Some(resolve.call), frame)
             .map_err(End::Violation)?;
-        let unsupported = self.is_too_long(resolve.more);
-        if let Some(fault) = refusal_of_header(&resolve.header, unsupported) {
+        if let Some(fault) = refusal_of_header(&resolve.header, false) {
             self.decline(resolve.header.references);
             self.write_fault(resolve.call, &fault, None);
             self.liveness.on_append(now);
@@ -203,6 +217,16 @@ impl<T: Exported> Session<T> {
         let times = self.times(&resolve.header, now);
         let key = self.incoming.begin_resolve(resolve.call, times);
         let references = self.receive(resolve.header.references);
+        if resolve.more {
+            let begun = Begun {
+                key,
+                goal: Goal::Resolve,
+                references,
+                times,
+            };
+            self.begin_partial(resolve.call, frame, begun, now, effects);
+            return Ok(None);
+        }
         Ok(Some(Request::Resolve(IncomingResolve {
             key,
             resolve,
@@ -212,8 +236,9 @@ impl<T: Exported> Session<T> {
     }
 
     /// Counts a request and checks its number.
-    fn on_request(&mut self, call: Option<CallId>, length: usize) -> Result<(), Violation> {
+    fn on_request(&mut self, call: Option<CallId>, frame: RawFrame<'_>) -> Result<(), Violation> {
         self.incoming.count();
+        let length = frame.body.len().saturating_add(HEAD_LENGTH);
         if !self.output.is_begun() {
             // The peer cannot have seen our HELLO.
             self.early_bytes = self.early_bytes.saturating_add(length);
@@ -227,14 +252,6 @@ impl<T: Exported> Session<T> {
             self.config.counters.calls_per_session.add();
         }
         checked
-    }
-
-    /// Counts a message of more than one frame, which is more than this side takes.
-    fn is_too_long(&self, more: bool) -> bool {
-        if more {
-            self.config.counters.max_message.add();
-        }
-        more
     }
 
     /// Why a call is not let through, whatever its target.
@@ -316,13 +333,14 @@ impl<T: Exported> Session<T> {
             ..
         } = arrived;
         let payload = self.keep(payload, header.references);
-        let make = |key| ChainedCall::new(key, times, *method, header, payload);
-        self.incoming.begin_chained(*call, on, times, make);
+        let key = self.incoming.begin(*call, times);
+        let chained = ChainedCall::new(key, times, *method, header, payload);
+        self.incoming.chain(chained, on);
         Ok(None)
     }
 
     /// Answers a call that is not let through.
-    fn refuse<'f>(
+    pub(super) fn refuse<'f>(
         &mut self,
         call: Option<CallId>,
         fault: &Fault,
@@ -334,47 +352,6 @@ impl<T: Exported> Session<T> {
             self.liveness.on_append(now);
         }
         Ok(None)
-    }
-
-    fn on_cancel(
-        &mut self,
-        call: CallId,
-        now: Instant,
-        effects: &mut Effects<T>,
-    ) -> Result<(), Violation> {
-        if !self.rates.cancels.allow(now) {
-            self.config.counters.cancels_per_second.add();
-            return Err(Violation::TooManyCancels);
-        }
-        if let Some(waiting) = self.incoming.cancel(call, &mut effects.cancelled) {
-            self.end_waiting(waiting, &Fault::of(ErrorKind::Cancelled), now, effects);
-        }
-        Ok(())
-    }
-
-    /// Leases are not renewed over a session yet.
-    fn on_renew(&mut self, renew: Renew, now: Instant) -> Result<(), End> {
-        self.incoming.check(renew.call).map_err(End::Violation)?;
-        let text = "a session holds its objects without renewing them";
-        let fault = refused(ErrorKind::Unsupported, text);
-        self.refuse(Some(renew.call), &fault, None, now)?;
-        self.bad_request(now)
-    }
-
-    fn on_ping(&mut self, ping: Ping, now: Instant) -> Result<(), Violation> {
-        if !self.rates.pings.allow(now) {
-            self.config.counters.pings_per_second.add();
-            return Err(Violation::TooManyPings);
-        }
-        write_pong(
-            self.output.buffer(),
-            Ping {
-                rx_count: 0,
-                opaque: ping.opaque,
-            },
-        );
-        self.liveness.on_append(now);
-        Ok(())
     }
 }
 

@@ -158,28 +158,17 @@ impl IncomingTable {
         self.set(call, Place::Failed(Box::new(fault)));
     }
 
-    /// Enters a call, or a post where `call` is `None`, on the unanswered RESOLVE `on`.
-    pub(super) fn begin_chained(
-        &mut self,
-        call: Option<CallId>,
-        on: CallId,
-        times: Times,
-        make: impl FnOnce(IncomingKey) -> ChainedCall,
-    ) {
-        let key = self.begin(call, times);
-        let chained = make(key);
+    /// Has a call that was entered already wait for the answer to the RESOLVE `on`.
+    pub(super) fn chain(&mut self, chained: ChainedCall, on: CallId) {
+        let key = chained.key;
+        let Some(Place::Resolve(resolving)) = self.calls.get_mut(index(on)) else {
+            return;
+        };
         self.chained_bytes = self.chained_bytes.saturating_add(chained.size());
-        if let Some(Place::Resolve(resolving)) = self.calls.get_mut(index(on)) {
-            resolving.chain.push(chained);
-        }
+        resolving.chain.push(chained);
         if let IncomingPlace::Call(call) = key.place {
-            self.set(
-                call,
-                Place::Chained {
-                    sequence: key.sequence,
-                    on,
-                },
-            );
+            let sequence = key.sequence;
+            self.set(call, Place::Chained { sequence, on });
         }
     }
 

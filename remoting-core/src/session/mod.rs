@@ -19,10 +19,13 @@
 
 mod admission;
 mod answering;
+mod assembly;
 mod calling;
 mod cancellation;
 mod chained;
 mod closing;
+mod continuing;
+mod control;
 mod end;
 mod exports;
 mod frames;
@@ -31,6 +34,7 @@ mod incoming;
 mod liveness;
 mod outgoing;
 mod output;
+mod parts;
 mod places;
 mod rates;
 mod references;
@@ -51,17 +55,20 @@ pub use end::End;
 pub use exports::ExportKey;
 pub use references::{Lent, Received};
 pub use requests::{
-    Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello, Posting,
-    QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
+    Assembled, Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello,
+    Posting, QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
 };
 
 use admission::Admission;
+use assembly::Assembly;
+use continuing::longest_message;
 use exports::Exports;
 use imports::Imports;
 use incoming::IncomingTable;
 use liveness::{Facts, Liveness};
 use outgoing::OutgoingTable;
 use output::Output;
+use parts::Parts;
 use rates::Rate;
 
 use crate::error::Error;
@@ -105,6 +112,10 @@ pub struct Session<T> {
     /// Woken when it has, or never will.
     curious: Vec<Waker>,
     output: Output,
+    /// What goes out behind it, of messages that are longer than a frame.
+    parts: Parts,
+    /// What has come of messages of the peer that are not whole.
+    assembly: Assembly<T>,
     outgoing: OutgoingTable,
     admission: Admission,
     incoming: IncomingTable,
@@ -151,6 +162,8 @@ impl<T: Exported> Session<T> {
             peer: None,
             curious: Vec::new(),
             output,
+            parts: Parts::default(),
+            assembly: Assembly::default(),
             outgoing: OutgoingTable::default(),
             admission: Admission::default(),
             incoming: IncomingTable::new(limits.calls_per_session.max(EARLY_CALLS)),
@@ -212,22 +225,23 @@ impl<T: Exported> Session<T> {
         ])
     }
 
-    /// How many bytes wait to be taken. Not zero if releases wait to be written out.
+    /// How many bytes wait to be taken. Not zero if releases wait to be written out, or more of
+    /// a long message.
     pub fn output_len(&self) -> usize {
-        self.output
-            .len()
-            .max(usize::from(!self.imports.due().is_empty()))
+        let due = !self.imports.due().is_empty() || !self.parts.is_empty();
+        self.output.len().max(usize::from(due))
     }
 
     /// How many bytes the kernel has not taken yet, those that the driver holds
     /// included. While they are more than `limits.unsent`, the driver does not read.
     pub fn unsent(&self) -> usize {
-        self.output.unsent()
+        self.output.unsent().saturating_add(self.parts.bytes())
     }
 
     /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
     pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
         self.flush_releases(&[]);
+        self.write_parts();
         self.output.take(spare)
     }
 
@@ -348,8 +362,7 @@ fn hello(config: &SessionConfig) -> Hello {
         features: 0,
         codecs: config.codecs.clone(),
         max_frame: u32::try_from(max_frame).unwrap_or(LEAST_LIMIT),
-        // A message of several frames is not taken yet.
-        max_message: max_frame as u64,
+        max_message: longest_message(limits) as u64,
         max_calls: u32::try_from(limits.calls_per_session).unwrap_or(u32::MAX),
         rx_count: 0,
         heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),

@@ -21,6 +21,9 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
 use crate::wire::Violation;
 
+/// Where a call ends of which not all frames are in the output.
+pub(super) const UNFINISHED: u64 = u64::MAX;
+
 pub(super) type Answer = Result<Reply, Fault>;
 
 /// All calls of this side that are open, or whose answer was not taken.
@@ -39,7 +42,7 @@ struct OpenCall {
     answered: bool,
     resolve: bool,
     sequence: u64,
-    /// The position in the output behind the frame.
+    /// The position in the output behind its last frame; [`UNFINISHED`] before that is there.
     end: u64,
     deadline: Instant,
 }
@@ -116,6 +119,28 @@ impl OutgoingTable {
             end,
             deadline,
         });
+    }
+
+    /// Enters a call whose answer nobody wants.
+    pub(super) fn insert_unwanted(&mut self, deadline: Instant, end: u64) {
+        let call = self.vacant();
+        self.insert(false, Waker::noop(), deadline, end);
+        if let Some(open) = self.calls.get_mut(place(call)) {
+            open.state = State::GivenUp;
+        }
+    }
+
+    /// The last frame of a call was written: it ends there.
+    pub(super) fn set_end(&mut self, call: CallId, end: u64) {
+        if let Some(open) = self.calls.get_mut(place(call)) {
+            open.end = end;
+        }
+    }
+
+    /// Whether somebody waits for the answer.
+    pub(super) fn is_awaited(&self, call: CallId) -> bool {
+        let open = self.calls.get(place(call));
+        open.is_some_and(|open| matches!(open.state, State::Waiting(_)))
     }
 
     /// Counts a frame that gets no answer.
@@ -211,7 +236,7 @@ impl OutgoingTable {
     /// Ends the calls whose deadline has passed; gives the numbers of those to cancel.
     ///
     /// What is in the output cannot be taken out of it and will be executed, so
-    /// nothing is known of any of them.
+    /// nothing is known of those that are in it to their end.
     pub(super) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> Vec<CallId> {
         let mut expired = Vec::new();
         if !self.next.has_come(now) {
@@ -227,7 +252,11 @@ impl OutgoingTable {
                 continue;
             }
             let error = Error::new(ErrorKind::DeadlineExceeded, DEADLINE);
-            open.end_with(error.with_executed(Executed::Unknown).into(), wakers);
+            let executed = match open.end {
+                UNFINISHED => Executed::No,
+                _ => Executed::Unknown,
+            };
+            open.end_with(error.with_executed(executed).into(), wakers);
             expired.push(CallId(u32::try_from(place).unwrap_or(u32::MAX)));
         }
         expired

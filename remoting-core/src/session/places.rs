@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
+use super::outgoing::UNFINISHED;
 use super::{EARLY_BYTES, EARLY_CALLS, Effects, Exported, Outgoing, Session};
 use crate::error::{Error, ErrorKind};
-use crate::wire::{HEAD_LENGTH, MAX_KEY, Target, TooLong};
+use crate::id::CallId;
+use crate::wire::{ContOf, HEAD_LENGTH, MAX_KEY, Target, TooLong};
 
 /// Why a frame was not written.
 pub(super) enum Unwritten {
@@ -39,7 +41,7 @@ impl<T: Exported> Session<T> {
             return Ok(());
         };
         // What cannot fit is not copied first.
-        if payload.len() > peer.max_frame {
+        if payload.len() > peer.max_message {
             return Err(self.too_large());
         }
         Ok(())
@@ -101,39 +103,55 @@ impl<T: Exported> Session<T> {
         most.min(self.config.limits.calls_per_session)
     }
 
-    /// Appends a frame of at most the peer's length, or nothing.
+    /// Appends a frame of at most the peer's length, or nothing. Gives the position behind the
+    /// message, or [`UNFINISHED`] if more of it follows in CONTs.
+    ///
+    /// - `call`: the call that the message makes; what makes none is one frame.
+    /// - `write`: appends the frame with the payload that it is given.
     pub(super) fn write(
         &mut self,
         now: Instant,
+        call: Option<CallId>,
         payload: &[u8],
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
-    ) -> Result<(), Unwritten> {
-        if self.peer.is_none() && payload.len() > EARLY_BYTES {
+        write: impl Fn(&mut Vec<u8>, &[u8]) -> Result<(), TooLong>,
+    ) -> Result<u64, Unwritten> {
+        let begin = self.output.len();
+        // What cannot fit is not copied first.
+        if payload.len() <= self.max_body() && write(self.output.buffer(), payload).is_ok() {
+            let length = self.output.len().saturating_sub(begin);
+            let early = self.peer.is_none() && self.output.end() > EARLY_BYTES as u64;
+            if length <= self.max_body().saturating_add(HEAD_LENGTH) && !early {
+                self.liveness.on_append(now);
+                return Ok(self.output.end());
+            }
+            self.output.buffer().truncate(begin);
+        }
+        let Some(peer) = &self.peer else {
+            return Err(Unwritten::Full);
+        };
+        let (most, under_way) = (peer.max_message, self.parts.bytes());
+        let Some(call) = call else {
+            return Err(Unwritten::TooLarge);
+        };
+        let together = under_way.saturating_add(payload.len());
+        if under_way > 0 && together > self.config.limits.unsent {
+            self.config.counters.unsent.add();
             return Err(Unwritten::Full);
         }
-        let max_frame = self.max_body().saturating_add(HEAD_LENGTH);
-        let begin = self.output.len();
-        if write(self.output.buffer()).is_err() {
-            return Err(Unwritten::TooLarge);
-        }
-        let length = self.output.len().saturating_sub(begin);
-        let early = self.peer.is_none() && self.output.end() > EARLY_BYTES as u64;
-        if length > max_frame || early {
-            self.output.buffer().truncate(begin);
-            return Err(if self.peer.is_none() {
-                Unwritten::Full
-            } else {
-                Unwritten::TooLarge
-            });
-        }
+        write(self.output.buffer(), &[])
+            .and_then(|()| self.write_long(begin, ContOf::Call(call), payload, most))
+            .map_err(|TooLong| Unwritten::TooLarge)?;
         self.liveness.on_append(now);
-        Ok(())
+        Ok(UNFINISHED)
     }
 
     pub(super) fn too_large(&self) -> Error {
-        self.config.counters.max_frame.add();
-        let most = self.max_body();
-        let text = format!("the call is larger than the {most} bytes that the peer takes at once");
+        self.config.counters.max_message.add();
+        let most = self
+            .peer
+            .as_ref()
+            .map_or(EARLY_BYTES, |peer| peer.max_message);
+        let text = format!("the call is larger than the {most} bytes that the peer takes");
         Error::new(ErrorKind::TooLarge, text)
     }
 }

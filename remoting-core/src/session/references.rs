@@ -95,7 +95,12 @@ impl<T: Exported> Session<T> {
 
     /// Gives back the objects of a payload that nobody wants.
     pub(super) fn discard(&mut self, payload: &mut Payload, effects: &mut Effects<T>) {
-        for received in payload.detach::<Vec<Received<T>>>().unwrap_or_default() {
+        self.give_back(Self::unpack(payload), effects);
+    }
+
+    /// Gives back objects that came with a message which nobody wants.
+    pub(super) fn give_back(&mut self, references: Vec<Received<T>>, effects: &mut Effects<T>) {
+        for received in references {
             match received {
                 Received::Theirs { slot, .. } => self.imports.release(slot, 1),
                 Received::Own(object) => effects.dropped.push(object),

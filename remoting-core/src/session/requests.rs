@@ -14,7 +14,10 @@ use super::references::Received;
 use crate::error::Error;
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::payload::Payload;
-use crate::wire::{Header, HeaderBlock, LockTokens, Resolve, ResolveWhat, Target};
+use crate::wire::{
+    Flags, Header, HeaderBlock, LockTokens, Message, RawFrame, Resolve, ResolveWhat, Target,
+    Violation,
+};
 
 /// What is to be done after the session's lock was let go.
 ///
@@ -28,6 +31,8 @@ pub struct Effects<T> {
     pub dropped: Vec<T>,
     /// Calls whose object has been found, to be run in this order.
     pub ready: Vec<QueuedCall<T>>,
+    /// A request that came in several frames, of which this was the last.
+    pub assembled: Option<Assembled<T>>,
 }
 
 impl<T> Effects<T> {
@@ -38,6 +43,7 @@ impl<T> Effects<T> {
             cancelled: Vec::new(),
             dropped: Vec::new(),
             ready: Vec::new(),
+            assembled: None,
         }
     }
 
@@ -47,6 +53,7 @@ impl<T> Effects<T> {
             && self.cancelled.is_empty()
             && self.dropped.is_empty()
             && self.ready.is_empty()
+            && self.assembled.is_none()
     }
 }
 
@@ -63,6 +70,7 @@ impl<T> fmt::Debug for Effects<T> {
             .field("cancelled", &self.cancelled.len())
             .field("dropped", &self.dropped.len())
             .field("ready", &self.ready.len())
+            .field("assembled", &self.assembled.is_some())
             .finish()
     }
 }
@@ -219,6 +227,59 @@ pub struct IncomingResolve<'f, T> {
     pub deadline: Instant,
 }
 
+/// A request that came in several frames, and is whole.
+#[derive(Debug)]
+pub struct Assembled<T> {
+    pub(super) key: IncomingKey,
+    pub(super) kind: u8,
+    pub(super) flags: Flags,
+    pub(super) body: Vec<u8>,
+    /// The object of a call.
+    pub(super) target: Option<T>,
+    pub(super) references: Vec<Received<T>>,
+    pub(super) deadline: Instant,
+}
+
+impl<T> Assembled<T> {
+    /// The one frame that it would have been, were frames longer.
+    pub(super) fn frame(&self) -> RawFrame<'_> {
+        RawFrame {
+            kind: self.kind,
+            flags: self.flags.without(Flags::MORE),
+            body: &self.body,
+        }
+    }
+
+    /// The request, once. `None` if it was taken before.
+    ///
+    /// # Errors
+    ///
+    /// The rule that it breaks.
+    pub fn request(&mut self) -> Result<Option<Request<'_, T>>, Violation> {
+        let (key, deadline) = (self.key, self.deadline);
+        let target = self.target.take();
+        let references = std::mem::take(&mut self.references);
+        Ok(match (Message::parse(self.frame())?, target) {
+            (Message::Call(call), Some(target)) => Some(Request::Call(IncomingRequest {
+                key,
+                target,
+                method: call.method,
+                header: call.header,
+                payload: call.payload,
+                references,
+                deadline,
+            })),
+            (Message::Resolve(resolve), _) => Some(Request::Resolve(IncomingResolve {
+                key,
+                resolve,
+                references,
+                deadline,
+            })),
+            _ => None,
+        })
+    }
+}
+
 /// A call that came before its object was found.
 #[derive(Debug)]
 pub struct QueuedCall<T> {
@@ -251,6 +312,8 @@ pub struct PeerHello {
     pub codecs: Vec<u8>,
     /// The longest body of a frame that it takes.
     pub max_frame: usize,
+    /// The longest message that it takes, in as many frames as it needs.
+    pub max_message: usize,
     /// How many calls it lets run at once.
     pub max_calls: usize,
     /// The number that its host has drawn when it began; 0 if it does not tell.

@@ -5,6 +5,7 @@ mod answers;
 mod calls;
 mod ends;
 mod frames;
+mod long;
 mod operations;
 mod places;
 mod random;

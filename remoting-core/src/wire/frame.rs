@@ -75,6 +75,11 @@ impl Flags {
         if condition { self } else { Self::NONE }
     }
 
+    /// The flags of `self` but those of `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Tells whether all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -126,6 +131,22 @@ pub fn split_frame(
         body,
     };
     Ok(Some((frame, HEAD_LENGTH + length)))
+}
+
+/// Adds to the body of the last frame of `out`, which has its length already, and says that the
+/// payload goes on in a CONT.
+///
+/// - `begin`: where the frame begins.
+///
+/// # Errors
+///
+/// [`TooLong`] if the body does not fit; `out` then ends where the frame began.
+pub fn extend_frame(out: &mut Vec<u8>, begin: usize, more: &[u8]) -> Result<(), TooLong> {
+    out.extend_from_slice(more);
+    if let Some(last) = out.get_mut(begin.saturating_add(HEAD_LENGTH - 1)) {
+        *last |= Flags::MORE.0;
+    }
+    end_frame(out, FrameStart(begin))
 }
 
 /// A body cannot be that long: [`MAX_BODY`] is the limit. Nothing was written.

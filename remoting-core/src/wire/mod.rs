@@ -26,7 +26,7 @@ mod tests;
 
 pub use frame::{
     DEFAULT_MAX_BODY, Flags, FrameStart, HEAD_LENGTH, MAX_BODY, RawFrame, TooLong, begin_frame,
-    end_frame, kind, split_frame,
+    end_frame, extend_frame, kind, split_frame,
 };
 pub use header::{
     DEFAULT_CODEC, DEFAULT_DEADLINE_MS, Header, MAX_PAIR_BYTES, MAX_PAIRS, UserPairs,
@@ -45,8 +45,8 @@ pub use resolve::{MAX_KEY, Resolve, ResolveAnswer, ResolveRequest, ResolveWhat};
 pub use varint::{ID_LIMIT, Reader, Varint, cut_text, put_prefixed, put_varint, varint_length};
 pub use violation::Violation;
 pub use write::{
-    write_abort, write_call, write_cancel, write_error, write_go_away, write_hello, write_ping,
-    write_pong, write_post, write_release, write_resolve, write_return,
+    write_abort, write_call, write_cancel, write_cont, write_error, write_go_away, write_hello,
+    write_ping, write_pong, write_post, write_release, write_resolve, write_return,
 };
 
 // For the vectors and the fuzz targets, which stand outside of the crate.

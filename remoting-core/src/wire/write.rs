@@ -8,7 +8,7 @@
 use super::frame::{Flags, HEAD_LENGTH, MAX_BODY, TooLong, begin_frame, end_frame, kind};
 use super::header_block::HeaderBlock;
 use super::hello::Hello;
-use super::message::{Abort, GoAway, MAX_TEXT, Ping, Target, WireFault};
+use super::message::{Abort, ContOf, GoAway, MAX_TEXT, Ping, Target, WireFault};
 use super::resolve::{ResolveRequest, ResolveWhat};
 use super::varint::{cut_text, put_prefixed, put_varint};
 use crate::id::{CallId, MethodId, Slot};
@@ -126,6 +126,30 @@ pub fn write_resolve(
         ResolveWhat::Name | ResolveWhat::Ticket | ResolveWhat::Cast => &[],
     };
     write_payload(out, kind::RESOLVE, fields, header, payload)
+}
+
+/// Writes a CONT: more of a payload.
+///
+/// - `more`: yet another one follows.
+///
+/// # Errors
+///
+/// [`TooLong`] if it does not fit into one frame.
+pub fn write_cont(
+    out: &mut Vec<u8>,
+    of: ContOf,
+    more: bool,
+    payload: &[u8],
+) -> Result<(), TooLong> {
+    let start = begin_frame(out, kind::CONT, Flags::MORE.when(more));
+    let tag = match of {
+        ContOf::Call(call) => u64::from(call.0) * 4,
+        ContOf::Return(call) => u64::from(call.0) * 4 + 1,
+        ContOf::Item(stream) => u64::from(stream) * 4 + 2,
+    };
+    put_varint(out, tag);
+    out.extend_from_slice(payload);
+    end_frame(out, start)
 }
 
 /// Writes a CANCEL: nobody waits for the call any more.

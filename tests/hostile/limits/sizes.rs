@@ -1,13 +1,14 @@
 //! How much: bytes, depth, elements.
 
 use remoting::Host;
-use remoting_core::wire::{CallId, Target, Violation};
+use remoting_core::wire::{CallId, Target, Violation, kind};
 
 use crate::objects::*;
 use crate::raw::*;
 use crate::support::*;
 
 const RESOURCE_EXHAUSTED: u8 = 9;
+const TOO_LARGE: u8 = 17;
 
 pub async fn max_frame() -> Host {
     let mut server = Server::with(|limits| limits.max_frame = 16_384).await;
@@ -22,7 +23,7 @@ pub async fn max_frame() -> Host {
     server.host
 }
 
-/// Frames are no longer than messages may be, and messages of several frames are refused.
+/// Frames are no longer than messages may be, nor are messages of several frames.
 pub async fn max_message() -> Host {
     let mut server = Server::with(|limits| limits.max_message = 20_000).await;
     let mut raw = Raw::greeted(&server.address).await;
@@ -30,10 +31,21 @@ pub async fn max_message() -> Host {
         panic!("no HELLO came");
     };
     assert_eq!((hello.max_frame, hello.max_message), (20_000, 20_000));
-    let mut bytes = call(1, 0, "add", &[]);
-    bytes[3] |= 0x40;
+    let more = 0x40;
+    raw.send(&resolve(0, "probe")).await;
+    assert!(raw.answer().await.is_some());
+    let mut bytes = call(1, 0, "bytes", &[0; 10_000]);
+    bytes[3] |= more;
+    let goes_on = [&[4][..], &[0; 10_000]].concat();
+    bytes.extend(frame(kind::CONT | more, &goes_on));
     raw.send(&bytes).await;
-    assert_eq!(raw.failure().await.code, 18);
+    let failure = raw.failure().await;
+    let found = (failure.call, failure.code, failure.executed);
+    assert_eq!(found, (1, TOO_LARGE, 0), "{failure:?}");
+    // What still comes of it is skipped, and its number can be used again.
+    raw.send(&frame(kind::CONT, &goes_on)).await;
+    raw.send(&call(1, 0, "add", &packed(&(1, 2)))).await;
+    assert!(matches!(raw.answer().await, Some(Seen::Return { .. })));
     server.goes_on().await;
     server.host
 }

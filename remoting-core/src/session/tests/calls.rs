@@ -222,7 +222,7 @@ fn a_handler_that_starts_late_learns_that_it_was_cancelled() {
 #[test]
 fn what_is_too_large_is_refused_by_its_sender() {
     let limits = Limits {
-        max_frame: 20_000,
+        max_message: 20_000,
         ..Limits::default()
     };
     let mut pair = Pair::with(limits.clone(), limits);
@@ -248,14 +248,15 @@ fn what_is_too_large_is_refused_by_its_sender() {
             (ErrorKind::TooLarge, Executed::Yes)
         );
     }
-    assert_eq!(pair.client.counters.max_frame.get(), 1);
-    assert_eq!(pair.server.counters.max_frame.get(), 2);
+    assert_eq!(pair.client.counters.max_message.get(), 1);
+    assert_eq!(pair.server.counters.max_message.get(), 1);
+    assert_eq!(pair.server.counters.max_frame.get(), 1);
 }
 
 #[test]
 fn what_a_peer_says_it_takes_is_not_kept_for_it_beyond_the_own_limit() {
     let limits = Limits {
-        max_frame: 20_000,
+        max_message: 20_000,
         ..Limits::default()
     };
     let mut pair = Pair::with(Limits::default(), limits);
@@ -266,7 +267,7 @@ fn what_a_peer_says_it_takes_is_not_kept_for_it_beyond_the_own_limit() {
     pair.server.reply(key, Ok(&vec![0; 20_000]), pair.now);
     pair.pass();
     assert_eq!(pair.client.error(call).kind(), ErrorKind::TooLarge);
-    assert_eq!(pair.server.counters.max_frame.get(), 1);
+    assert_eq!(pair.server.counters.max_message.get(), 1);
 }
 
 #[test]

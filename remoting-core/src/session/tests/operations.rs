@@ -10,7 +10,8 @@ pub(super) enum Op {
     Call {
         nth: usize,
         seconds: u64,
-        large: bool,
+        /// How long its payload is at least.
+        width: usize,
     },
     Post {
         nth: usize,
@@ -45,12 +46,17 @@ pub(super) enum Op {
     GoAway,
 }
 
+/// Most are short, and some need several frames.
+fn width() -> impl Strategy<Value = usize> {
+    prop_oneof![9 => Just(0), 1 => prop::sample::select(vec![300, 20_000, 40_000])]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let nth = 0..8usize;
     prop_oneof![
         4 => Just(Op::Resolve),
-        12 => (nth.clone(), 1..20u64, prop::bool::weighted(0.1))
-            .prop_map(|(nth, seconds, large)| Op::Call { nth, seconds, large }),
+        12 => (nth.clone(), 1..20u64, width())
+            .prop_map(|(nth, seconds, width)| Op::Call { nth, seconds, width }),
         2 => nth.clone().prop_map(|nth| Op::Post { nth }),
         8 => nth.clone().prop_map(|nth| Op::Poll { nth }),
         3 => nth.clone().prop_map(|nth| Op::Abandon { nth }),

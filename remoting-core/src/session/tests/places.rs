@@ -149,7 +149,7 @@ fn a_place_that_a_refused_call_did_not_use_goes_to_the_next() {
         Poll::Ready(Ok(()))
     );
     assert!(matches!(
-        side.call(SLOT, &[0; 300_000], now),
+        side.call(SLOT, &vec![0; 5_000_000], now),
         Start::Refused(_)
     ));
     assert_eq!(side.effects.wakers.len(), 2);

@@ -55,7 +55,9 @@ impl Peer {
         let limits = Limits {
             calls_per_session: 6,
             unsent: 4000,
-            assembly: 600,
+            max_frame: 16_384,
+            max_message: 45_000,
+            assembly: 60_000,
             objects_per_session: 5,
             ..Limits::default()
         };
@@ -182,12 +184,11 @@ impl World {
             Op::Call {
                 nth,
                 seconds,
-                large,
+                width,
             } => {
                 let Some(target) = peer.target(nth) else {
                     return;
                 };
-                let width = if large { 300 } else { 0 };
                 let payload = format!("{number:<width$}");
                 let wait = Duration::from_secs(seconds);
                 let start = peer.side.call_within(target, payload.as_bytes(), wait, now);

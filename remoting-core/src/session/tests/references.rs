@@ -74,7 +74,7 @@ fn an_object_that_comes_home_is_the_one_that_left() {
 #[test]
 fn what_cannot_be_sent_is_not_lent() {
     let small = Limits {
-        max_frame: 20_000,
+        max_message: 20_000,
         objects_per_session: 1,
         ..Limits::default()
     };

@@ -98,7 +98,7 @@ impl Side {
                             let arrived = arrival(request, &mut self.borrowed);
                             self.arrivals.push(arrived);
                         }
-                        Ok(None) => {}
+                        Ok(None) => self.take_assembled(),
                         Err(end) => break Err(end),
                     }
                 }
@@ -109,6 +109,15 @@ impl Side {
             self.close(end.clone());
         }
         result
+    }
+
+    /// Takes the request whose last frame has just come.
+    fn take_assembled(&mut self) {
+        if let Some(mut assembled) = self.effects.assembled.take() {
+            let request = assembled.request().unwrap().expect("it is taken once");
+            let arrived = arrival(request, &mut self.borrowed);
+            self.arrivals.push(arrived);
+        }
     }
 
     pub(super) fn reply(&mut self, key: IncomingKey, result: Result<&[u8], &Fault>, now: Instant) {

@@ -1,0 +1,268 @@
+//! Messages that are longer than a frame, in both directions.
+
+use std::time::Instant;
+
+use super::assembly::{Begun, Goal};
+use super::chained::ChainedCall;
+use super::running::Finished;
+use super::{Effects, Exported, IncomingKey, Reply, Session};
+use crate::error::{ErrorKind, Executed, Fault};
+use crate::id::CallId;
+use crate::payload::Payload;
+use crate::wire::{
+    Cont, ContOf, HEAD_LENGTH, Message, RawFrame, Return, TooLong, Violation, extend_frame,
+};
+
+/// How much of long messages is put into the output at a time, at least.
+const FILL: usize = 64 * 1024;
+/// More than the fields of a CONT take.
+const CONT_FIELDS: usize = 16;
+
+impl<T: Exported> Session<T> {
+    /// Adds a payload to the frame at the end of the output, which has none yet: as much as it
+    /// holds. The rest follows in CONTs.
+    ///
+    /// - `begin`: where the frame begins.
+    /// - `most`: how long the whole body may be.
+    ///
+    /// # Errors
+    ///
+    /// It is longer; the frame is gone.
+    pub(super) fn write_long(
+        &mut self,
+        begin: usize,
+        of: ContOf,
+        payload: &[u8],
+        most: usize,
+    ) -> Result<(), TooLong> {
+        let fields = self.output.len().saturating_sub(begin);
+        let fields = fields.saturating_sub(HEAD_LENGTH);
+        let room = self.max_body().saturating_sub(fields);
+        if fields.saturating_add(payload.len()) > most || room == 0 {
+            self.output.buffer().truncate(begin);
+            return Err(TooLong);
+        }
+        let (first, rest) = payload.split_at_checked(room).unwrap_or((payload, &[]));
+        extend_frame(self.output.buffer(), begin, first)?;
+        self.parts.push(of, rest);
+        Ok(())
+    }
+
+    /// Appends more of the messages that are under way.
+    pub(super) fn write_parts(&mut self) {
+        let room = self.max_body().saturating_sub(CONT_FIELDS);
+        while !self.parts.is_empty() {
+            let whole = self.parts.write_next(self.output.buffer(), room);
+            if let Some(ContOf::Call(call)) = whole {
+                self.outgoing.set_end(call, self.output.end());
+            }
+            if self.output.len() >= FILL {
+                return;
+            }
+        }
+    }
+
+    /// Sends no more of a request that nobody wants answered.
+    pub(super) fn stop_sending(&mut self, call: CallId) {
+        self.parts.retain(|of| of != ContOf::Call(call));
+    }
+
+    /// Keeps the first frame of a request that goes on.
+    pub(super) fn begin_partial(
+        &mut self,
+        call: CallId,
+        frame: RawFrame<'_>,
+        request: Begun<T>,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) {
+        self.assembly.begin(call, frame, request);
+        if let Some(fault) = self.too_much(frame.body.len()) {
+            self.refuse_partial(call, &fault, now, effects);
+        }
+    }
+
+    pub(super) fn on_cont(
+        &mut self,
+        cont: &Cont<'_>,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<(), Violation> {
+        match cont.of {
+            ContOf::Call(call) => self.on_more_of_request(call, cont, now, effects),
+            ContOf::Return(call) => return self.on_more_of_answer(call, cont, effects),
+            // Streams are not in use.
+            ContOf::Item(_) => {}
+        }
+        Ok(())
+    }
+
+    fn on_more_of_request(
+        &mut self,
+        call: CallId,
+        cont: &Cont<'_>,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) {
+        // What was refused or cancelled is skipped.
+        let Some(length) = self.assembly.grow(call, cont.payload) else {
+            return;
+        };
+        match self.too_much(length) {
+            Some(fault) => self.refuse_partial(call, &fault, now, effects),
+            None if cont.more => {}
+            None => self.complete(call, effects),
+        }
+    }
+
+    /// Hands a request out that is whole, or has it wait for its object.
+    fn complete(&mut self, call: CallId, effects: &mut Effects<T>) {
+        let Some(mut partial) = self.assembly.take(call) else {
+            return;
+        };
+        let Goal::Answer(on) = partial.goal else {
+            effects.assembled = Some(partial.into_assembled());
+            return;
+        };
+        let (key, times) = (partial.key, partial.times);
+        let references = std::mem::take(&mut partial.references);
+        let assembled = partial.into_assembled();
+        if let Ok(Message::Call(call)) = Message::parse(assembled.frame()) {
+            let mut payload = Payload::from(call.payload);
+            if !references.is_empty() {
+                payload.attach(references);
+            }
+            let chained = ChainedCall::new(key, times, call.method, &call.header, payload);
+            self.incoming.chain(chained, on);
+        }
+    }
+
+    /// Answers a request that will not be whole.
+    pub(super) fn refuse_partial(
+        &mut self,
+        call: CallId,
+        fault: &Fault,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) {
+        if let Some(key) = self.drop_partial(call, effects) {
+            self.reply(key, Err(fault), &[], now, effects);
+        }
+    }
+
+    /// Answers the calls that were not whole when their object could not be found.
+    pub(super) fn refuse_partials_on(
+        &mut self,
+        answer: CallId,
+        fault: &Fault,
+        effects: &mut Effects<T>,
+    ) {
+        let waiting = |goal: &Goal<T>| matches!(goal, Goal::Answer(on) if *on == answer);
+        for call in self.assembly.numbers(|partial| waiting(&partial.goal)) {
+            let key = self.drop_partial(call, effects);
+            if let Some(Finished::Call(call)) = key.and_then(|key| self.incoming.finish(key)) {
+                self.write_fault(call, fault, Some(Executed::No));
+            }
+        }
+    }
+
+    /// Refuses the requests whose deadline has passed before they were whole.
+    pub(super) fn expire_partials(&mut self, now: Instant, effects: &mut Effects<T>) {
+        for call in self.assembly.numbers(|partial| partial.is_late(now)) {
+            let fault = Fault::of(ErrorKind::DeadlineExceeded);
+            self.refuse_partial(call, &fault, now, effects);
+        }
+    }
+
+    fn drop_partial(&mut self, call: CallId, effects: &mut Effects<T>) -> Option<IncomingKey> {
+        let partial = self.assembly.take(call)?;
+        if let Goal::Object(object) = partial.goal {
+            effects.dropped.push(object);
+        }
+        self.give_back(partial.references, effects);
+        Some(partial.key)
+    }
+
+    /// Why no more is kept, if a message has grown to `length`.
+    fn too_much(&self, length: usize) -> Option<Fault> {
+        let (limits, counters) = (&self.config.limits, &self.config.counters);
+        if length > longest_message(limits) {
+            counters.max_message.add();
+            let text = "the message is larger than this side takes";
+            return Some(Fault::refused(ErrorKind::TooLarge, text));
+        }
+        let waiting = self.incoming.chained_bytes();
+        if self.assembly.bytes().saturating_add(waiting) > limits.assembly {
+            counters.assembly.add();
+            let text = "too many large messages are under way on this connection";
+            return Some(Fault::refused(ErrorKind::ResourceExhausted, text));
+        }
+        None
+    }
+
+    /// Keeps the beginning of an answer.
+    pub(super) fn begin_answer(
+        &mut self,
+        message: &Return<'_>,
+        effects: &mut Effects<T>,
+    ) -> Result<(), Violation> {
+        let call = message.call;
+        if self.assembly.has_answer(call) {
+            return Err(Violation::UnknownCallAnswered);
+        }
+        let payload = self.keep(message.payload, message.header.references);
+        self.assembly.begin_answer(call, payload);
+        if !self.outgoing.is_awaited(call) {
+            self.keep_no_answer(call, Fault::of(ErrorKind::Cancelled), effects);
+        }
+        Ok(())
+    }
+
+    fn on_more_of_answer(
+        &mut self,
+        call: CallId,
+        cont: &Cont<'_>,
+        effects: &mut Effects<T>,
+    ) -> Result<(), Violation> {
+        if let Some(length) = self.assembly.grow_answer(call, cont.payload) {
+            if let Some(fault) = self.too_much(length) {
+                self.keep_no_answer(call, fault.after_execution(), effects);
+            }
+        }
+        if cont.more {
+            return Ok(());
+        }
+        let Some(answer) = self.assembly.take_answer(call) else {
+            return Ok(());
+        };
+        let slot = None;
+        let answer = answer.map(|payload| Reply { payload, slot });
+        self.on_answer(call, answer, false, effects)
+    }
+
+    /// Throws away what has come of an answer, and what is still to come.
+    pub(super) fn keep_no_answer(&mut self, call: CallId, fault: Fault, effects: &mut Effects<T>) {
+        if let Some(mut payload) = self.assembly.refuse_answer(call, fault) {
+            self.discard(&mut payload, effects);
+        }
+    }
+
+    /// Lets everything go that is not whole.
+    pub(super) fn clear_assembly(&mut self, effects: &mut Effects<T>) {
+        let (requests, answers) = self.assembly.clear();
+        for partial in requests {
+            if let Goal::Object(object) = partial.goal {
+                effects.dropped.push(object);
+            }
+            self.give_back(partial.references, effects);
+        }
+        for mut payload in answers {
+            self.discard(&mut payload, effects);
+        }
+    }
+}
+
+/// The longest message that this side takes, in as many frames as it needs.
+pub(super) fn longest_message(limits: &crate::limits::Limits) -> usize {
+    limits.max_message.max(crate::wire::LEAST_LIMIT as usize)
+}
