@@ -3,27 +3,45 @@
 use std::sync::Arc;
 
 use super::Connection;
-use crate::object::{Hold, ServerObject};
+use crate::object::{Hold, ServerObject, Tenant};
 
-/// What a slot stands for.
+/// What a slot stands for. Small, since a session may have very many.
 #[derive(Clone)]
-pub(crate) struct Export {
-    pub(crate) object: Arc<dyn ServerObject>,
-    /// Keeps the object, where it is one that is kept for its holders.
-    pub(crate) hold: Option<Arc<Hold>>,
+pub(crate) enum Export {
+    /// A publication, or an object of somebody else.
+    Plain(Arc<dyn ServerObject>),
+    /// An object that is kept for its holders.
+    Kept(Arc<Hold>),
+    /// The same, seen through another of its interfaces.
+    Seen(Arc<(Arc<dyn ServerObject>, Hold)>),
 }
 
 impl Export {
-    /// What stands for a publication, or for an object of somebody else.
-    pub(crate) fn of(object: Arc<dyn ServerObject>) -> Self {
-        Self { object, hold: None }
+    /// What keeps an object, and shows it as `object`.
+    pub(crate) fn seen(object: Arc<dyn ServerObject>, hold: Hold) -> Self {
+        Self::Seen(Arc::new((object, hold)))
     }
 
     /// What keeps an object.
     pub(crate) fn holding(hold: Hold) -> Self {
-        Self {
-            object: Arc::clone(hold.tenant()) as _,
-            hold: Some(Arc::new(hold)),
+        Self::Kept(Arc::new(hold))
+    }
+
+    /// What calls go to.
+    pub(crate) fn object(&self) -> Arc<dyn ServerObject> {
+        match self {
+            Self::Plain(object) => Arc::clone(object),
+            Self::Kept(hold) => Arc::clone(hold.tenant()) as _,
+            Self::Seen(seen) => Arc::clone(&seen.0),
+        }
+    }
+
+    /// What keeps the object, where it is kept.
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Kept(hold) => Some(hold),
+            Self::Seen(seen) => Some(&seen.1),
         }
     }
 }
@@ -37,11 +55,9 @@ impl Connection {
     }
 
     /// What the peer holds of this host's objects.
-    pub(crate) fn holds(&self) -> Vec<Arc<Hold>> {
+    pub(crate) fn held(&self) -> Vec<Arc<Tenant>> {
         let exported = self.lock().session.all_exported();
-        exported
-            .into_iter()
-            .filter_map(|export| export.hold)
-            .collect()
+        let holds = exported.iter().filter_map(Export::hold);
+        holds.map(|hold| Arc::clone(hold.tenant())).collect()
     }
 }

@@ -33,7 +33,7 @@ use crate::error::Fault;
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Keeper, Pinned, Workers};
+use crate::object::{Class, Hold, Keeper, Pinned, Workers};
 use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
 
 pub(crate) use self::calls::Destination;
@@ -260,13 +260,8 @@ impl Connection {
             state.flush = Flush::Due;
         }
         if lost {
-            for hold in effects
-                .dropped
-                .iter()
-                .filter_map(|export| export.hold.as_ref())
-            {
-                hold.lose();
-            }
+            let holds = effects.dropped.iter().filter_map(Export::hold);
+            holds.for_each(Hold::lose);
         }
         self.closed.notify_waiters();
         apply(effects);

@@ -45,13 +45,12 @@ impl Connection {
             .tenant()
             .filter(|tenant| tenant.is_of(keeper))
         {
-            let hold = Some(Arc::new(tenant.hold()));
-            return Ok(Export { object, hold });
+            return Ok(Export::seen(object, tenant.hold()));
         }
         if object.wants_care() {
             return keeper.lodge(object, None).map(Export::holding);
         }
-        Ok(Export::of(object))
+        Ok(Export::Plain(object))
     }
 
     /// The arguments of a call that was just read.
@@ -90,10 +89,13 @@ impl Connection {
                     interface: Some(interface),
                 }
             }
-            Received::Own(Export { object, .. }) => Passenger {
-                interface: Some(object.interface_id()),
-                reference: home(object),
-            },
+            Received::Own(export) => {
+                let object = export.object();
+                Passenger {
+                    interface: Some(object.interface_id()),
+                    reference: home(object),
+                }
+            }
             Received::Nothing => Passenger {
                 interface: None,
                 reference: Reference::dead_end(Fault::not_held()),

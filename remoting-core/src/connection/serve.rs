@@ -95,7 +95,7 @@ impl Connection {
             index,
             method,
             busy,
-        } = reach(&call.target.object, call.method)?;
+        } = reach(call.target.object(), call.method)?;
         self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?.keeping(busy);
         let context = Active {
@@ -242,7 +242,7 @@ impl Connection {
         let slot = ResolveWhat::slot(key).ok_or_else(|| Fault::of(ErrorKind::BadArguments))?;
         let export = self.lock().session.exported(slot);
         let export = export.ok_or_else(Fault::not_held)?;
-        let target = Arc::clone(&export.object).target()?;
+        let target = export.object().target()?;
         let object = seen_through(&target, wanted).ok_or_else(|| {
             let text = format!(
                 "the object has the interface `{}`, and not the one that is asked for",
@@ -250,9 +250,9 @@ impl Connection {
             );
             Fault::refused(ErrorKind::WrongInterface, text)
         })?;
-        Ok(Export {
-            object,
-            hold: target.tenant().map(|tenant| Arc::new(tenant.hold())),
+        Ok(match target.tenant() {
+            Some(tenant) => Export::seen(object, tenant.hold()),
+            None => Export::Plain(object),
         })
     }
 
@@ -346,7 +346,7 @@ impl Connection {
     fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
         let mut effects = Effects::new();
         let answer = match &export {
-            Ok(export) => Ok((export.clone(), export.object.interface().signature)),
+            Ok(export) => Ok((export.clone(), export.object().interface().signature)),
             Err(fault) => Err(fault),
         };
         let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));

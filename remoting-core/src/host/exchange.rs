@@ -81,7 +81,7 @@ fn start(
         index,
         method,
         busy,
-    } = reach(&object, call.method)?;
+    } = reach(object, call.method)?;
     let permit = registry.workers().admit()?.keeping(busy);
     let formatter = registry
         .formatter(call.codec.0)

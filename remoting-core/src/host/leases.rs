@@ -39,8 +39,8 @@ impl Host {
             holders.extend(holder.map(str::to_owned));
         };
         for connection in self.connections() {
-            for hold in connection.holds() {
-                note(Arc::clone(hold.tenant()), Some(connection.peer()));
+            for tenant in connection.held() {
+                note(tenant, Some(connection.peer()));
             }
         }
         let registry = &self.0.registry;

@@ -302,7 +302,7 @@ impl Service for Registry {
     fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
         let entry = self.entry(name)?;
         let descriptor = entry.object(interface)?.interface();
-        Ok(Export::of(Arc::new(Named::new(entry, descriptor))))
+        Ok(Export::Plain(Arc::new(Named::new(entry, descriptor))))
     }
 
     fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {

@@ -23,7 +23,8 @@ enum Cell<T> {
     Open(T),
     /// The same, and the user keeps the object too.
     Kept(Arc<T>),
-    Locked(Lock<T>),
+    /// Apart: a lock is larger than most objects.
+    Locked(Box<Lock<T>>),
 }
 
 impl<T> Instance<T> {
@@ -32,7 +33,7 @@ impl<T> Instance<T> {
     /// - `exclusive`: whether it needs a lock, because there are `&mut self` methods.
     pub(crate) fn new(object: T, exclusive: bool) -> Self {
         match exclusive {
-            true => Self(Cell::Locked(Lock::new(object))),
+            true => Self(Cell::Locked(Box::new(Lock::new(object)))),
             false => Self(Cell::Open(object)),
         }
     }
@@ -40,7 +41,7 @@ impl<T> Instance<T> {
     /// The same object with a lock, unless the user keeps it too.
     fn into_locked(self) -> Option<Self> {
         match self.0 {
-            Cell::Open(object) => Some(Self(Cell::Locked(Lock::new(object)))),
+            Cell::Open(object) => Some(Self(Cell::Locked(Box::new(Lock::new(object))))),
             locked @ Cell::Locked(_) => Some(Self(locked)),
             Cell::Kept(_) => None,
         }

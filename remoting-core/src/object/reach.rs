@@ -25,8 +25,8 @@ pub(crate) struct Reached {
 ///
 /// - `NoSuchMethod`.
 /// - `ObjectGone`, `Poisoned` and others: why the object cannot be called.
-pub(crate) fn reach(object: &Arc<dyn ServerObject>, method: MethodId) -> Result<Reached, Fault> {
-    let target = Arc::clone(object).target()?;
+pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<Reached, Fault> {
+    let target = object.target()?;
     let interface = target.interface_id();
     if let Some((index, method)) = target.method(method) {
         let (object, busy) = match Arc::clone(&target).tenant() {

@@ -4,6 +4,7 @@
 //! gone. When nothing keeps it any more it is taken out, once, and let go of.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::sponsors::Sponsors;
@@ -31,8 +32,9 @@ pub(super) struct Room {
     object: Option<Arc<dyn ServerObject>>,
     pub(super) sponsors: Option<Box<Sponsors>>,
     /// The bucket of the schedule that it stands in.
-    scheduled: Option<u64>,
-    name: Option<Arc<str>>,
+    scheduled: Option<NonZeroU64>,
+    /// Rare, and behind a thin pointer.
+    name: Option<Box<Arc<str>>>,
 }
 
 /// What an object leaves behind, to be let go of when nothing is locked.
@@ -178,7 +180,7 @@ impl Tenant {
     pub(crate) fn give_name(self: &Arc<Self>, name: &str) {
         let mut room = self.lock();
         room.stay.named = true;
-        room.name = Some(Arc::from(name));
+        room.name = Some(Box::new(Arc::from(name)));
         drop(room);
         self.settle(self.now());
     }
@@ -209,8 +211,8 @@ impl Tenant {
                 Verdict::Stays => {}
                 Verdict::Until(moment) => {
                     let bucket = Schedule::<Arc<Self>>::bucket(moment);
-                    if room.scheduled.is_none_or(|known| bucket < known) {
-                        room.scheduled = Some(bucket);
+                    if room.scheduled.is_none_or(|known| bucket < known.get()) {
+                        room.scheduled = NonZeroU64::new(bucket);
                         enter = Some(bucket);
                     }
                 }
@@ -234,7 +236,7 @@ impl Tenant {
     pub(super) fn on_due(self: &Arc<Self>, bucket: u64, now: Moment) {
         {
             let mut room = self.lock();
-            if room.scheduled != Some(bucket) {
+            if room.scheduled != NonZeroU64::new(bucket) {
                 return;
             }
             room.scheduled = None;
@@ -307,7 +309,7 @@ impl Tenant {
             room.stay.holds,
             room.stay.running,
             sponsors,
-            room.name.clone(),
+            room.name.as_deref().cloned(),
         )
     }
 }
@@ -323,7 +325,7 @@ impl Room {
         Some(Leaving {
             object: self.object.take(),
             sponsors: self.sponsors.take(),
-            name: self.name.take(),
+            name: self.name.take().map(|name| *name),
             reason,
         })
     }

@@ -55,7 +55,7 @@ impl LocalEndpoint {
             index,
             method,
             busy,
-        } = reach(&self.object, id)?;
+        } = reach(Arc::clone(&self.object), id)?;
         check_depth(call.depth, &Limits::default(), self.workers.counters())?;
         let permit = self.workers.admit()?.keeping(busy);
         let mut now = clock::now();

@@ -26,7 +26,8 @@ pub(super) struct Exports<T> {
 struct Export<T> {
     object: T,
     count: u32,
-    key: Option<ExportKey>,
+    /// Rare, and long.
+    key: Option<Box<ExportKey>>,
 }
 
 /// What tells an object that is lent from all others, as long as it is held.
@@ -93,7 +94,7 @@ impl<T> Exports<T> {
         let place = self.held.insert(Export {
             object,
             count: 1,
-            key,
+            key: key.map(Box::new),
         });
         self.first_fresh = self.first_fresh.max(place.saturating_add(1));
         Ok(Slot(slot))
