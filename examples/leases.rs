@@ -27,6 +27,8 @@ use tokio::sync::mpsc;
 /// The lease that each safe begins with, and how much a call adds.
 const INITIAL: Duration = Duration::from_secs(2);
 const BY_CALL: Duration = Duration::from_secs(600);
+/// How long all of it may take: far longer than it does, so that what never happens is a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 // ---- the contract, shared by client and server
 
@@ -250,7 +252,10 @@ async fn both() -> anyhow::Result<()> {
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => both().await,
+        [] => {
+            let played = tokio::time::timeout(PATIENCE, both()).await;
+            played.context("something that was waited for has not happened")?
+        }
         ["server"] => server().await,
         ["client", address] => client(address).await,
         _ => anyhow::bail!("usage: leases [server | client tcp://ADDRESS:PORT]"),
