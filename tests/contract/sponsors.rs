@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::{ErrorKind, GoneReason, LeaseInfo, LeasePolicy, LeaseState, Sponsor, SponsorProxy};
+use remoting::{
+    ErrorKind, GoneReason, LeaseInfo, LeasePolicy, LeaseState, Sponsor, SponsorProxy, Tracked,
+};
 use tokio::time::Instant;
 
 use crate::pair::{Pair, statements};
@@ -24,6 +26,11 @@ statements! { in virtual time:
     an_object_that_is_released_lives_on_if_it_has_a_sponsor,
     a_silent_sponsor_delays_no_other_object,
     a_sponsor_in_the_same_process_is_a_function,
+    a_sponsor_that_comes_while_others_are_asked_is_asked_too,
+    what_a_sponsor_gives_is_bounded,
+    the_longest_life_ends_also_while_sponsors_are_asked,
+    a_silent_sponsor_is_asked_once_in_each_round,
+    a_sponsor_of_an_endless_lease_keeps_nothing,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -306,4 +313,56 @@ async fn a_sponsor_in_the_same_process_is_a_function(pair: &Pair) {
     tokio::time::sleep(SECOND).await;
     assert_eq!(asked.load(Ordering::SeqCst), 4);
     assert_eq!(bell.ring(1).await.unwrap(), 1, "a new one");
+}
+
+async fn a_sponsor_that_comes_while_others_are_asked_is_asked_too(pair: &Pair) {
+    let bell = Rules::Ours.bell(pair).await;
+    register(&bell, &Patron::takes(SECOND * 1000)).await;
+    tokio::time::sleep(SECOND * 2).await;
+    let state = bell.lease().info().await.unwrap().state;
+    assert_eq!(state, LeaseState::Renewing);
+    let late = Patron::gives(SECOND * 100);
+    register(&bell, &late).await;
+    tokio::time::sleep(SECOND * 30).await;
+    assert_eq!(late.asked(), 1);
+    bell.ring(1).await.unwrap();
+}
+
+async fn what_a_sponsor_gives_is_bounded(pair: &Pair) {
+    let bell = Rules::Ours.bell(pair).await;
+    register(&bell, &Patron::gives(Duration::MAX)).await;
+    tokio::time::sleep(SECOND * 2).await;
+    let left = bell.lease().info().await.unwrap().remaining;
+    let most = remoting::Limits::default().lease_renewal;
+    assert!(left.is_some_and(|left| left <= most), "{left:?}");
+}
+
+async fn the_longest_life_ends_also_while_sponsors_are_asked(pair: &Pair) {
+    let policy = Rules::Ours.policy().max_lifetime(SECOND * 3);
+    let bell = Rules::Ours.bell_with(pair, policy).await;
+    register(&bell, &Patron::takes(SECOND * 1000)).await;
+    tokio::time::sleep(SECOND * 3 + A_LITTLE).await;
+    assert_eq!(pair.server.kept_objects(), 0);
+}
+
+async fn a_silent_sponsor_is_asked_once_in_each_round(pair: &Pair) {
+    let bell = Rules::Ours.bell(pair).await;
+    let (good, silent) = (Patron::gives(SECOND), Patron::takes(SECOND * 1000));
+    register(&bell, &good).await;
+    register(&bell, &silent).await;
+    tokio::time::sleep(SECOND * 60).await;
+    let (good, silent) = (good.asked(), silent.asked());
+    assert!(good >= 55 && silent <= good + 1, "{good} {silent}");
+}
+
+async fn a_sponsor_of_an_endless_lease_keeps_nothing(pair: &Pair) {
+    let mut events = pair.server.tracking();
+    let bell = Rules::Original
+        .bell_with(pair, LeasePolicy::infinite())
+        .await;
+    register(&bell, &Patron::gives(SECOND)).await;
+    drop(bell);
+    tokio::time::sleep(A_LITTLE).await;
+    let released = std::iter::from_fn(|| events.try_next()).last().unwrap();
+    assert_eq!(released.what, Tracked::Released(GoneReason::Released));
 }

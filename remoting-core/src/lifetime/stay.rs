@@ -61,9 +61,11 @@ impl Stay {
             return until(lease.limit());
         }
         if self.renewing {
-            return Verdict::Stays;
+            return until(lease.limit());
         }
-        let wanted = self.named || self.sponsored || policy.is_classic();
+        let endless = lease.expires() == Moment::NEVER;
+        // What is only kept until an end that never comes is kept for nobody.
+        let wanted = self.named || (!endless && (self.sponsored || policy.is_classic()));
         if self.left == Some(Left::Released) && !wanted {
             return Verdict::Goes(GoneReason::Released);
         }
@@ -72,7 +74,7 @@ impl Stay {
             _ => Moment(0),
         };
         let mut end = lease.expires().max(grace);
-        if lease.expires() == Moment::NEVER && self.left.is_some() && !wanted {
+        if endless && self.left.is_some() && !wanted {
             // Nobody can reach it any more.
             end = grace;
         }
@@ -83,7 +85,9 @@ impl Stay {
             return Verdict::Ask;
         }
         match self.left {
-            Some(Left::Lost(_)) if policy.holds => Verdict::Goes(GoneReason::SessionExpired),
+            Some(Left::Lost(_)) if policy.holds && !self.named => {
+                Verdict::Goes(GoneReason::SessionExpired)
+            }
             _ => Verdict::Goes(GoneReason::LeaseExpired),
         }
     }

@@ -8,11 +8,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Tenant;
 use super::lease::SponsorProxy;
-use crate::lifetime::{LeaseInfo, Moment};
+use crate::lifetime::{LeaseInfo, Moment, Stay};
 #[cfg(test)]
 use crate::planted::{self, Bug};
 use crate::proxy::{CallOptions, Proxy};
@@ -24,7 +24,11 @@ const ATTEMPTS: u32 = 4;
 
 /// The sponsors of one object.
 #[derive(Debug, Default)]
-pub(super) struct Sponsors(Vec<Sponsored>);
+pub(super) struct Sponsors {
+    all: Vec<Sponsored>,
+    /// The round in which they are being asked, or were asked last.
+    round: Option<AbortHandle>,
+}
 
 #[derive(Debug, Clone)]
 struct Sponsored {
@@ -35,7 +39,7 @@ struct Sponsored {
 
 impl Sponsors {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 }
 
@@ -67,7 +71,7 @@ impl Tenant {
             if room.stay.gone.is_some() {
                 return false;
             }
-            let sponsors = &mut room.sponsors.get_or_insert_default().0;
+            let sponsors = &mut room.sponsors.get_or_insert_default().all;
             let known = sponsors.iter().position(|known| known.sponsor == sponsor);
             let last = time.unwrap_or_default();
             let count = sponsors.len();
@@ -98,41 +102,51 @@ impl Tenant {
 
     /// Forgets a sponsor. Tells whether it was one.
     pub(crate) fn unregister(self: &Arc<Self>, sponsor: &SponsorProxy) -> bool {
-        let gone: Vec<_> = {
-            let mut room = self.lock();
-            let Some(sponsors) = &mut room.sponsors else {
-                return false;
-            };
-            let all = std::mem::take(&mut sponsors.0).into_iter();
-            let (gone, left) = all.partition(|known: &Sponsored| known.sponsor == *sponsor);
-            sponsors.0 = left;
-            room.stay.sponsored = room.sponsors.as_ref().is_some_and(|left| left.len() > 0);
-            gone
-        };
+        let gone = self.forget_sponsors(|known| known == sponsor, |_| {});
         let known = !gone.is_empty();
         drop(gone);
         self.settle(self.now());
         known
     }
 
+    /// Takes sponsors out.
+    fn forget_sponsors(
+        &self,
+        these: impl Fn(&SponsorProxy) -> bool,
+        also: impl FnOnce(&mut Stay),
+    ) -> Vec<Sponsored> {
+        let mut room = self.lock();
+        also(&mut room.stay);
+        let Some(sponsors) = &mut room.sponsors else {
+            return Vec::new();
+        };
+        let all = std::mem::take(&mut sponsors.all).into_iter();
+        let (gone, left) = all.partition(|known: &Sponsored| these(&known.sponsor));
+        sponsors.all = left;
+        room.stay.sponsored = room.sponsors.as_ref().is_some_and(|left| left.len() > 0);
+        gone
+    }
+
     fn all(&self) -> Vec<Sponsored> {
         let room = self.lock();
         room.sponsors
             .as_ref()
-            .map(|sponsors| sponsors.0.clone())
+            .map(|sponsors| sponsors.all.clone())
             .unwrap_or_default()
     }
 
     /// Takes in that a sponsor gives time.
     fn sponsor_gives(self: &Arc<Self>, sponsor: &SponsorProxy, time: Duration) {
         let now = self.now();
-        self.lease.renew(now, time);
+        let most = self.keeper.upgrade();
+        let most = most.map_or(Duration::ZERO, |keeper| keeper.limits.lease_renewal);
+        self.lease.renew(now, time.min(most));
         {
             let mut room = self.lock();
             room.stay.renewing = false;
             if let Some(sponsors) = &mut room.sponsors {
                 let known = sponsors
-                    .0
+                    .all
                     .iter_mut()
                     .find(|known| known.sponsor == *sponsor);
                 if let Some(known) = known {
@@ -143,16 +157,23 @@ impl Tenant {
         self.settle(now);
     }
 
-    /// Nobody has given time, nobody is left to be asked.
-    fn sponsors_are_silent(self: &Arc<Self>) {
-        let silent = {
-            let mut room = self.lock();
-            room.stay.renewing = false;
-            room.stay.sponsored = false;
-            room.sponsors.take()
-        };
-        drop(silent);
+    /// None of those who were asked has given time. Others may have been registered meanwhile.
+    fn sponsors_are_silent(self: &Arc<Self>, asked: &[Sponsored]) {
+        let silent = |sponsor: &SponsorProxy| asked.iter().any(|asked| asked.sponsor == *sponsor);
+        let gone = self.forget_sponsors(silent, |stay| stay.renewing = false);
+        drop(gone);
         self.settle(self.now());
+    }
+
+    /// A new round of asking begins; who has not answered in the one before is not waited for.
+    fn begin_round(&self, round: AbortHandle) {
+        let mut room = self.lock();
+        let Some(sponsors) = &mut room.sponsors else {
+            return;
+        };
+        if let Some(before) = sponsors.round.replace(round) {
+            before.abort();
+        }
     }
 }
 
@@ -163,25 +184,30 @@ pub(super) fn ask(tenant: Arc<Tenant>) {
     };
     let runtime = keeper.runtime();
     drop(keeper);
-    runtime.spawn(async move {
+    let asked = tenant.all();
+    let weak = Arc::downgrade(&tenant);
+    let round = runtime.spawn(async move {
         let renewed = if tenant.policy.is_classic() {
-            ask_one_by_one(&tenant).await
+            ask_one_by_one(&tenant, asked.clone()).await
         } else {
-            ask_all(&tenant).await
+            ask_all(&tenant, &asked).await
         };
         if !renewed {
-            tenant.sponsors_are_silent();
+            tenant.sponsors_are_silent(&asked);
         }
     });
+    if let Some(tenant) = weak.upgrade() {
+        tenant.begin_round(round.abort_handle());
+    }
 }
 
 /// Asks all at once. Tells whether any gave time.
-async fn ask_all(tenant: &Arc<Tenant>) -> bool {
+async fn ask_all(tenant: &Arc<Tenant>, sponsors: &[Sponsored]) -> bool {
     let timeout = tenant.policy.sponsorship_timeout;
     let until = tenant.now().after(timeout);
     let mut asked = JoinSet::new();
-    for Sponsored { sponsor, .. } in tenant.all() {
-        let tenant = Arc::clone(tenant);
+    for Sponsored { sponsor, .. } in sponsors {
+        let (tenant, sponsor) = (Arc::clone(tenant), sponsor.clone());
         asked.spawn(async move {
             let answer = ask_until(&tenant, &sponsor, until, timeout / ATTEMPTS).await;
             match answer {
@@ -207,8 +233,7 @@ async fn ask_all(tenant: &Arc<Tenant>) -> bool {
 }
 
 /// Asks the one with the largest last renewal first, and stops at the first that gives time.
-async fn ask_one_by_one(tenant: &Arc<Tenant>) -> bool {
-    let mut sponsors = tenant.all();
+async fn ask_one_by_one(tenant: &Arc<Tenant>, mut sponsors: Vec<Sponsored>) -> bool {
     sponsors.sort_by_key(|sponsored| std::cmp::Reverse(sponsored.last));
     for Sponsored { sponsor, .. } in sponsors {
         let within = tenant.policy.sponsorship_timeout.min(ATTEMPT);

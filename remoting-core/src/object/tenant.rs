@@ -209,16 +209,12 @@ impl Tenant {
             let mut room = self.lock();
             match room.stay.verdict(now, &self.lease, &self.policy) {
                 Verdict::Stays => {}
-                Verdict::Until(moment) => {
-                    let bucket = Schedule::<Arc<Self>>::bucket(moment);
-                    if room.scheduled.is_none_or(|known| bucket < known.get()) {
-                        room.scheduled = NonZeroU64::new(bucket);
-                        enter = Some(bucket);
-                    }
-                }
+                Verdict::Until(moment) => enter = room.schedule(moment),
                 Verdict::Ask => {
                     room.stay.renewing = true;
                     ask = true;
+                    // It may have to go before they have answered.
+                    enter = room.schedule(self.lease.limit());
                 }
                 Verdict::Goes(reason) => leaving = room.go(reason),
             }
@@ -315,6 +311,17 @@ impl Tenant {
 }
 
 impl Room {
+    /// Notes that it is to be looked at then; gives the bucket that it has to enter for that.
+    fn schedule(&mut self, moment: Moment) -> Option<u64> {
+        let bucket = Schedule::<Arc<Tenant>>::bucket(moment);
+        let known = self.scheduled.map(NonZeroU64::get);
+        if moment == Moment::NEVER || known.is_some_and(|known| known <= bucket) {
+            return None;
+        }
+        self.scheduled = NonZeroU64::new(bucket);
+        Some(bucket)
+    }
+
     /// Takes everything out, the first time.
     fn go(&mut self, reason: GoneReason) -> Option<Leaving> {
         if self.stay.gone.is_some() {

@@ -57,7 +57,7 @@ impl End {
     /// side has said goodbye.
     pub fn is_loss(&self) -> bool {
         match self {
-            Self::Bye | Self::HostGone | Self::Idle => false,
+            Self::Bye | Self::HostGone | Self::Idle | Self::Drained => false,
             Self::Aborted { code, .. } => *code != BYE,
             _ => true,
         }
