@@ -19,6 +19,7 @@ statements! { channels with references:
     a_slow_listener_that_wants_the_latest_gets_it,
     a_slow_listener_may_be_disconnected,
     a_listener_that_panics_fails_nobody,
+    an_event_that_panics_is_missed_by_one_listener_and_no_other_event_is,
 }
 
 #[remote]
@@ -259,4 +260,23 @@ async fn a_listener_that_panics_fails_nobody(pair: &Pair) {
     }
     until(|| good.told() == [(1, 0), (2, 0), (3, 0)]).await;
     assert!(bad.told().is_empty());
+}
+
+async fn an_event_that_panics_is_missed_by_one_listener_and_no_other_event_is(pair: &Pair) {
+    let listeners = Subscribers::new();
+    let gauge = gauge(pair, listeners.clone());
+    let scribe = Scribe::default();
+    let listener = ListenerProxy::local(scribe.clone());
+    gauge.watch(listener).await.unwrap();
+    listeners.publish(|listener: &ListenerProxy, _missed| {
+        if !listener.is_local() {
+            std::panic::resume_unwind(Box::new("as it was told to"));
+        }
+        listener.changed(1, 0)
+    });
+    // What is set later holds for those who listen already.
+    let listeners = listeners.queue(8, WhenFull::DropOldest);
+    assert_eq!(listeners.len(), 1);
+    gauge.set(2).await.unwrap();
+    until(|| scribe.told() == [(2, 0)]).await;
 }

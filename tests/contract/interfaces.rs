@@ -74,6 +74,8 @@ async fn an_object_is_one_whichever_interface_it_is_seen_through(pair: &Pair) {
     }
     let near: AuditProxy = drawer.proxy().cast().await.unwrap();
     assert_eq!(near.total().await.unwrap(), 2);
+    let back: TillProxy = near.cast().await.unwrap();
+    assert_eq!(back.pay(1).await.unwrap(), 3);
 }
 
 async fn an_activated_object_can_be_cast_and_lives_while_either_proxy_does(pair: &Pair) {
@@ -82,7 +84,9 @@ async fn an_activated_object_can_be_cast_and_lives_while_either_proxy_does(pair:
     let tills = pair.client.activate::<TillProxy>(&pair.url("tills"));
     let till = tills.with(3).await.unwrap();
     let audit: AuditProxy = till.cast().await.unwrap();
-    drop(till);
+    let back: TillProxy = audit.cast().await.unwrap();
+    assert_eq!(back.pay(0).await.unwrap(), 3);
+    drop((till, back));
     assert_eq!(audit.total().await.unwrap(), 3);
     assert_eq!(pair.server.kept_objects(), 1);
     assert_eq!(pair.server.leases()[0].holders.len(), 1);

@@ -14,6 +14,8 @@ statements! { channels with references:
     s21_an_object_outlives_the_publication_of_its_factory,
     s24_a_reference_that_comes_home_is_the_original_object,
     a_host_that_is_dropped_lets_go_what_it_keeps,
+    what_comes_home_has_the_lease_that_it_has_abroad,
+    many_who_ask_at_once_hold_one_object,
     s56_an_object_of_the_client_is_called_over_the_clients_own_connection,
     proxies_travel_in_collections_structs_and_errors,
     an_object_is_let_go_when_its_last_proxy_is_dropped,
@@ -65,6 +67,51 @@ async fn s24_a_reference_that_comes_home_is_the_original_object(pair: &Pair) {
     let kept = stone.kept.lock().unwrap().clone().unwrap();
     let rung = kept.ring(1).await;
     assert_eq!(rung.unwrap(), 3);
+}
+
+async fn what_comes_home_has_the_lease_that_it_has_abroad(pair: &Pair) {
+    let (stone, tower) = tower(pair);
+    let bell = tower.cast().await.unwrap();
+    tower.keep(bell.clone()).await.unwrap();
+    let home = stone.kept.lock().unwrap().clone().unwrap();
+    assert!(home.is_local());
+    let long = std::time::Duration::from_secs(2000);
+    home.lease().renew(long).await.unwrap();
+    let (home, abroad) = (home.lease().info().await, bell.lease().info().await);
+    let (home, abroad) = (home.unwrap(), abroad.unwrap());
+    assert_eq!(home.state, abroad.state);
+    assert!(home.remaining.unwrap() > long / 2 && abroad.remaining.unwrap() > long / 2);
+}
+
+async fn many_who_ask_at_once_hold_one_object(pair: &Pair) {
+    let (stone, tower) = tower(pair);
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(pair.another_client().await);
+    }
+    let url = tower.url().unwrap();
+    for _ in 0..50 {
+        let released = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&released);
+        let dispatcher = BellDispatcher::new(Brass::default()).on_released(move |_, _| {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        *stone.kept.lock().unwrap() = Some(dispatcher.proxy());
+        let asked = clients.iter().map(|client| {
+            let theirs: TowerProxy = client.get(&url).unwrap();
+            tokio::spawn(async move { theirs.kept().await.unwrap().unwrap() })
+        });
+        let mut bells = Vec::new();
+        for asked in asked.collect::<Vec<_>>() {
+            bells.push(asked.await.unwrap());
+        }
+        assert_eq!(pair.server.kept_objects(), 2, "the tower and one bell");
+        while let Some(bell) = bells.pop() {
+            assert_eq!(released.load(Ordering::SeqCst), 0, "somebody holds it");
+            bell.ring(1).await.unwrap();
+        }
+        until(|| released.load(Ordering::SeqCst) == 1).await;
+    }
 }
 
 async fn a_host_that_is_dropped_lets_go_what_it_keeps(pair: &Pair) {

@@ -31,6 +31,7 @@ statements! { in virtual time:
     the_longest_life_ends_also_while_sponsors_are_asked,
     a_silent_sponsor_is_asked_once_in_each_round,
     a_sponsor_of_an_endless_lease_keeps_nothing,
+    many_silent_sponsors_of_one_client_leave_turns_for_others,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -365,4 +366,22 @@ async fn a_sponsor_of_an_endless_lease_keeps_nothing(pair: &Pair) {
     tokio::time::sleep(A_LITTLE).await;
     let released = std::iter::from_fn(|| events.try_next()).last().unwrap();
     assert_eq!(released.what, Tracked::Released(GoneReason::Released));
+}
+
+async fn many_silent_sponsors_of_one_client_leave_turns_for_others(pair: &Pair) {
+    let client = pair.another_client().await;
+    let silent = Patron::takes(SECOND * 1000);
+    for _ in 0..100 {
+        let bell = Rules::Ours.bell(pair).await;
+        let theirs: BellProxy = client.get(&bell.url().unwrap()).unwrap();
+        register(&theirs, &silent).await;
+    }
+    tokio::time::sleep(SECOND * 2).await;
+    assert!(silent.asked() > 0);
+    let honest = Patron::gives(SECOND * 100);
+    register(&Rules::Ours.bell(pair).await, &honest).await;
+    tokio::time::sleep(SECOND + A_LITTLE).await;
+    assert_eq!(honest.asked(), 1);
+    // A host also lists what nobody holds while it asks.
+    assert_eq!(pair.server.leases().len(), pair.server.kept_objects());
 }

@@ -44,8 +44,8 @@ impl Host {
             }
         }
         let registry = &self.0.registry;
-        let scheduled = registry.keeper().scheduled();
-        for tenant in scheduled.into_iter().chain(registry.tenants()) {
+        let kept = registry.keeper().tenants();
+        for tenant in kept.into_iter().chain(registry.tenants()) {
             note(tenant, None);
         }
         let alive = known.into_values().filter(|(tenant, _)| !tenant.is_gone());

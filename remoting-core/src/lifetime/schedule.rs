@@ -61,11 +61,6 @@ impl<T> Schedule<T> {
         Some(first.remove_entry())
     }
 
-    /// All entries, in no order that matters.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.buckets.values().flatten()
-    }
-
     /// Takes out everything.
     pub(crate) fn take_all(&mut self) -> Vec<T> {
         std::mem::take(&mut self.buckets)
@@ -111,7 +106,6 @@ mod tests {
         assert!(schedule.insert(9, 'a'));
         assert!(!schedule.insert(9, 'b'));
         assert!(schedule.insert(3, 'c'));
-        assert_eq!(schedule.iter().count(), 3);
         assert_eq!(schedule.take_all(), ['c', 'a', 'b']);
     }
 }

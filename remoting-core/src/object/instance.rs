@@ -9,7 +9,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::call::Dispatched;
 use super::lease::SponsorProxy;
 use super::lock::{Lock, SharedGuard, Watch};
-use super::{Dispatch, Kind, Profile, RawCall, ServerObject};
+use super::{Dispatch, Kind, Profile, RawCall, ServerObject, Tenant, keeper};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
@@ -171,6 +171,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
 
     fn wants_care(&self) -> bool {
         true
+    }
+
+    fn leased(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        keeper::tenant_anywhere(self.identity())
     }
 
     fn lease_state(&self) -> LeaseState {

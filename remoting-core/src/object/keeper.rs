@@ -5,19 +5,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::tenant::Leaving;
 use super::tracking::{Tracked, TrackingEvent};
+use super::turns::Turns;
 use super::{Hold, ServerObject, Tenant, Tracking};
 use crate::clock;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::lifetime::{LeasePolicy, Moment, Schedule};
 use crate::limits::{Counters, Limits};
 use crate::proxy::{own_runtime, runtime};
+
+/// The keepers of all hosts of the process: an object does not know who keeps it.
+static KEEPERS: Mutex<Vec<Weak<Keeper>>> = Mutex::new(Vec::new());
 
 /// How many tenants are looked at before others may run.
 const AT_ONCE: usize = 512;
@@ -34,8 +38,8 @@ pub(crate) struct Keeper {
     count: AtomicUsize,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
-    /// How many sponsors may be asked at the same time.
-    pub(super) asking: Arc<Semaphore>,
+    /// How many sponsors may be asked at the same time, and how many of one peer.
+    pub(super) asking: Turns,
     names: OnceLock<Weak<dyn Names>>,
     tracking: Tracking,
     on_own_runtime: bool,
@@ -57,8 +61,8 @@ impl Keeper {
         counters: Arc<Counters>,
         on_own_runtime: bool,
     ) -> Arc<Self> {
-        let asking = limits.sponsor_calls.clamp(1, Semaphore::MAX_PERMITS);
-        Arc::new(Self {
+        let asking = Turns::new(limits.sponsor_calls);
+        let keeper = Arc::new(Self {
             epoch: clock::now(),
             policy: Arc::new(policy),
             schedule: Mutex::default(),
@@ -68,11 +72,16 @@ impl Keeper {
             count: AtomicUsize::new(0),
             limits,
             counters,
-            asking: Arc::new(Semaphore::new(asking)),
+            asking,
             names: OnceLock::new(),
             tracking: Tracking::new(),
             on_own_runtime,
-        })
+        });
+        let mut all = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| known.strong_count() > 0);
+        all.push(Arc::downgrade(&keeper));
+        drop(all);
+        keeper
     }
 
     /// Says who has to know of named objects that are gone.
@@ -123,13 +132,17 @@ impl Keeper {
         object: Arc<dyn ServerObject>,
         name: Option<&str>,
     ) -> Result<Hold, Fault> {
-        if let Some(known) = self.tenant_of(&object) {
-            let hold = known.hold();
-            if !known.is_gone() {
+        loop {
+            let tenant = match self.tenant_of(&object) {
+                Some(known) => known,
+                None => self.take_in(Arc::clone(&object), self.vacancy()?, name),
+            };
+            let hold = tenant.hold();
+            // Another holder may have been its last before this one was counted.
+            if !tenant.is_gone() {
                 return Ok(hold);
             }
         }
-        Ok(self.take_in(object, self.vacancy()?, name).hold())
     }
 
     /// The tenant that an object is, if it is one.
@@ -138,13 +151,13 @@ impl Keeper {
         object: &Arc<dyn ServerObject>,
     ) -> Option<Arc<Tenant>> {
         if let Some(tenant) = Arc::clone(object).tenant() {
-            return tenant.is_of(self).then_some(tenant);
+            return Some(tenant).filter(|tenant| tenant.is_of(self) && !tenant.is_gone());
         }
         let known = self.known.get(&object.identity())?;
         known.upgrade().filter(|tenant| !tenant.is_gone())
     }
 
-    /// Takes a new object in.
+    /// Takes an object in, unless somebody else has done so meanwhile.
     pub(crate) fn take_in(
         self: &Arc<Self>,
         object: Arc<dyn ServerObject>,
@@ -154,14 +167,27 @@ impl Keeper {
         let policy = object.policy().unwrap_or_else(|| Arc::clone(&self.policy));
         let (identity, interface) = (object.identity(), object.interface());
         let sponsors = object.sponsors();
-        let tenant = Arc::new(Tenant::new(
-            Arc::downgrade(self),
-            object,
-            policy,
-            self.now(),
-        ));
+        let make = || {
+            let keeper = Arc::downgrade(self);
+            Arc::new(Tenant::new(keeper, object, policy, self.now()))
+        };
+        let tenant = match self.known.entry(identity) {
+            Entry::Vacant(place) => {
+                let tenant = make();
+                place.insert(Arc::downgrade(&tenant));
+                tenant
+            }
+            Entry::Occupied(mut place) => {
+                let known = place.get().upgrade();
+                if let Some(known) = known.filter(|known| !known.is_gone()) {
+                    return known;
+                }
+                let tenant = make();
+                place.insert(Arc::downgrade(&tenant));
+                tenant
+            }
+        };
         vacancy.fill();
-        self.known.insert(identity, Arc::downgrade(&tenant));
         for sponsor in sponsors {
             // A policy may leave no time for sponsors; then there are none.
             let _registered = tenant.register(sponsor, None);
@@ -216,20 +242,16 @@ impl Keeper {
         }
     }
 
-    /// The tenants that are waited for: those that nobody holds.
-    pub(crate) fn scheduled(&self) -> Vec<Arc<Tenant>> {
-        self.lock().iter().cloned().collect()
+    /// All tenants.
+    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        let known = self.known.iter();
+        known.filter_map(|known| known.upgrade()).collect()
     }
 
     /// Lets all tenants go, with the host.
     pub(crate) fn close(&self) {
         let scheduled = self.lock().take_all();
-        let all: Vec<_> = self
-            .known
-            .iter()
-            .filter_map(|known| known.upgrade())
-            .collect();
-        for tenant in all {
+        for tenant in self.tenants() {
             tenant.end(GoneReason::Drained);
         }
         drop(scheduled);
@@ -238,6 +260,19 @@ impl Keeper {
     fn lock(&self) -> MutexGuard<'_, Schedule<Arc<Tenant>>> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The tenant that an object of this process is, whichever host keeps it.
+pub(super) fn tenant_anywhere(identity: usize) -> Option<Arc<Tenant>> {
+    let all = KEEPERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let mut keepers = all.iter().filter_map(Weak::upgrade);
+    keepers.find_map(|keeper| {
+        let known = keeper.known.get(&identity)?.upgrade();
+        known.filter(|tenant| !tenant.is_gone())
+    })
 }
 
 /// Looks at tenants when their time is over, until the host is gone.

@@ -25,6 +25,7 @@ mod singleton;
 mod sponsors;
 mod tenant;
 mod tracking;
+mod turns;
 mod workers;
 
 use std::future::Future;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Busy, Dispatched, Profile, RawCall, ServerObject, Tenant, lease};
+use super::{Busy, Dispatched, Profile, RawCall, ServerObject, Tenant, lease, refused};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
@@ -57,6 +57,49 @@ pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<R
     })
 }
 
+impl ServerObject for Tenant {
+    fn interface(&self) -> &'static InterfaceDescriptor {
+        self.interface
+    }
+
+    /// Only what has not asked [`reach`](super::reach) comes here.
+    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
+        match self.enter() {
+            Err(fault) => refused(fault),
+            Ok((object, busy)) => {
+                let running = object.dispatch(call);
+                Box::pin(async move {
+                    let result = running.await;
+                    drop(busy);
+                    result
+                })
+            }
+        }
+    }
+
+    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        let object = self.lock().object.clone();
+        object.map_or_else(Profile::unknown, |object| object.profile(interface))
+    }
+
+    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
+        Ok(self)
+    }
+
+    fn identity(&self) -> usize {
+        self.identity
+    }
+
+    fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {
+        Some(self)
+    }
+
+    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
+        let object = self.lock().object.clone()?;
+        object.facet(interface)
+    }
+}
+
 /// An object seen through another of its interfaces.
 pub(crate) struct View {
     of: Arc<dyn ServerObject>,
@@ -102,7 +145,10 @@ impl ServerObject for View {
     }
 
     fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
-        self.of.facet(interface)
+        match self.of.interface_id() == interface {
+            true => Some(self.of.interface()),
+            false => self.of.facet(interface),
+        }
     }
 
     fn lease_state(&self) -> LeaseState {

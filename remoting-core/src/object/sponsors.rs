@@ -15,7 +15,7 @@ use super::lease::SponsorProxy;
 use crate::lifetime::{LeaseInfo, Moment, Stay};
 #[cfg(test)]
 use crate::planted::{self, Bug};
-use crate::proxy::{CallOptions, Proxy};
+use crate::proxy::{CallOptions, Proxy, Stub};
 
 /// How long one attempt to ask a sponsor may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ impl Tenant {
             let known = sponsors.iter().position(|known| known.sponsor == sponsor);
             let last = time.unwrap_or_default();
             let count = sponsors.len();
-            match known.and_then(|place| sponsors.get_mut(place)) {
+            let replaced = match known.and_then(|place| sponsors.get_mut(place)) {
                 Some(known) => {
                     known.last = last;
                     Some(sponsor)
@@ -90,10 +90,11 @@ impl Tenant {
                     sponsors.push(Sponsored { sponsor, last });
                     None
                 }
-            }
+            };
+            room.stay.sponsored = true;
+            replaced
         };
         drop(replaced);
-        self.lock().stay.sponsored = true;
         if let Some(time) = time {
             self.lease.renew(self.now(), time);
         }
@@ -272,17 +273,17 @@ async fn ask_until(
 }
 
 async fn ask_once(tenant: &Arc<Tenant>, sponsor: &SponsorProxy, within: Duration) -> Answer {
-    let Some(asking) = tenant.keeper.upgrade().map(|keeper| {
-        if keeper.asking.available_permits() == 0 {
-            keeper.counters.sponsor_calls.add();
-        }
-        Arc::clone(&keeper.asking)
-    }) else {
+    let Some(keeper) = tenant.keeper.upgrade() else {
         return Answer::Refused;
     };
-    let Ok(_turn) = asking.acquire_owned().await else {
-        return Answer::Refused;
+    if keeper.asking.is_full() {
+        keeper.counters.sponsor_calls.add();
+    }
+    let turn = keeper.asking.take(sponsor.reference().peer());
+    let Ok(Some(_turn)) = tokio::time::timeout(within, turn).await else {
+        return Answer::Unreachable;
     };
+    drop(keeper);
     let info: LeaseInfo = tenant.info();
     let sponsor = sponsor.with(CallOptions::new().deadline(within));
     match sponsor.renewal(info).await {

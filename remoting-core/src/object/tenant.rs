@@ -8,10 +8,9 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::sponsors::Sponsors;
-use super::{Busy, Dispatched, Hold, Keeper, Profile, RawCall, ServerObject, refused};
+use super::{Busy, Hold, Keeper, ServerObject};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
-use crate::id::InterfaceId;
 use crate::lifetime::{
     Lease, LeaseInfo, LeasePolicy, LeaseState, Left, Moment, Schedule, Stay, Verdict,
 };
@@ -21,15 +20,15 @@ pub(crate) struct Tenant {
     pub(super) keeper: Weak<Keeper>,
     pub(super) policy: Arc<LeasePolicy>,
     pub(super) lease: Lease,
-    interface: &'static InterfaceDescriptor,
-    identity: usize,
+    pub(super) interface: &'static InterfaceDescriptor,
+    pub(super) identity: usize,
     room: Mutex<Room>,
 }
 
 /// What changes; one short lock, under which nothing of the user's runs.
 pub(super) struct Room {
     pub(super) stay: Stay,
-    object: Option<Arc<dyn ServerObject>>,
+    pub(super) object: Option<Arc<dyn ServerObject>>,
     pub(super) sponsors: Option<Box<Sponsors>>,
     /// The bucket of the schedule that it stands in.
     scheduled: Option<NonZeroU64>,
@@ -338,52 +337,9 @@ impl Room {
     }
 }
 
-impl ServerObject for Tenant {
-    fn interface(&self) -> &'static InterfaceDescriptor {
-        self.interface
-    }
-
-    /// Only what has not asked [`reach`](super::reach) comes here.
-    fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        match self.enter() {
-            Err(fault) => refused(fault),
-            Ok((object, busy)) => {
-                let running = object.dispatch(call);
-                Box::pin(async move {
-                    let result = running.await;
-                    drop(busy);
-                    result
-                })
-            }
-        }
-    }
-
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
-        let object = self.lock().object.clone();
-        object.map_or_else(Profile::unknown, |object| object.profile(interface))
-    }
-
-    fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
-        Ok(self)
-    }
-
-    fn identity(&self) -> usize {
-        self.identity
-    }
-
-    fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {
-        Some(self)
-    }
-
-    fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
-        let object = self.lock().object.clone()?;
-        object.facet(interface)
-    }
-}
-
 impl Drop for Tenant {
     fn drop(&mut self) {
-        // Nothing holds it, names it or has it scheduled: then it has gone, or its host has.
+        // Nothing holds it, names it, has it scheduled or asks about it: it has gone, or its host has.
         let Some(leaving) = self.lock().go(GoneReason::Drained) else {
             return;
         };

@@ -51,6 +51,14 @@ impl Reference {
         self.endpoint.object().is_some()
     }
 
+    /// A number for the connection that its object was lent over, where it was lent.
+    pub(crate) fn peer(&self) -> Option<usize> {
+        match self.endpoint.identity() {
+            Identity::Slot { session, .. } => Some(session),
+            Identity::Local(_) | Identity::Url { .. } => None,
+        }
+    }
+
     pub(crate) fn endpoint(&self) -> &Arc<dyn Endpoint> {
         &self.endpoint
     }

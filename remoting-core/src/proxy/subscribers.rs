@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,7 +87,6 @@ pub struct SubscriberId(u64);
 type Event<P> = Arc<dyn Fn(&P, u64) -> Call<(), Error> + Send + Sync>;
 
 struct Shared<P> {
-    settings: Settings<P>,
     listeners: Mutex<Listeners<P>>,
 }
 
@@ -98,6 +98,7 @@ struct Settings<P> {
 }
 
 struct Listeners<P> {
+    settings: Settings<P>,
     next: u64,
     known: BTreeMap<SubscriberId, Listener<P>>,
 }
@@ -114,58 +115,48 @@ impl<P: Stub> Subscribers<P> {
     /// No listeners yet: queues of 64 events, of which the oldest are dropped, and 5 seconds for
     /// each call.
     pub fn new() -> Self {
-        Self::with(Settings {
+        let settings = Settings {
             queue: QUEUE,
             patience: PATIENCE,
             when_full: WhenFull::default(),
             on_removed: None,
-        })
-    }
-
-    fn with(settings: Settings<P>) -> Self {
+        };
         Self(Arc::new(Shared {
-            settings,
             listeners: Mutex::new(Listeners {
+                settings,
                 next: 0,
                 known: BTreeMap::new(),
             }),
         }))
     }
 
-    fn change(self, change: impl FnOnce(&mut Settings<P>)) -> Self {
-        let now = &self.0.settings;
-        let mut settings = Settings {
-            queue: now.queue,
-            patience: now.patience,
-            when_full: now.when_full,
-            on_removed: now.on_removed.clone(),
-        };
-        change(&mut settings);
-        Self::with(settings)
-    }
-
     /// Sets how many events wait for one listener, at least 1, and what is done when there are
-    /// more. To be said before listeners are added.
+    /// more. Holds from now on, for all handles.
     #[must_use]
     pub fn queue(self, events: usize, when_full: WhenFull) -> Self {
-        self.change(|settings| {
+        {
+            let settings = &mut self.0.lock().settings;
             settings.queue = events.max(1);
             settings.when_full = when_full;
-        })
+        }
+        self
     }
 
     /// Sets how long a listener may take for one event; one that takes longer misses that event.
-    /// To be said before listeners are added.
+    /// Holds from now on, for all handles.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
-        self.change(|settings| settings.patience = patience)
+        self.0.lock().settings.patience = patience;
+        self
     }
 
     /// Has `removed` called with each listener that is removed because it is gone or too slow.
-    /// To be said before listeners are added.
+    /// Who is gone is found out when something is published. Holds from now on, for all handles.
     #[must_use]
     pub fn on_removed(self, removed: impl Fn(P, Removed) + Send + Sync + 'static) -> Self {
-        self.change(|settings| settings.on_removed = Some(Arc::new(removed)))
+        let before = self.0.lock().settings.on_removed.replace(Arc::new(removed));
+        drop(before);
+        self
     }
 
     /// Adds a listener, which is told what is published from now on.
@@ -201,8 +192,10 @@ impl<P: Stub> Subscribers<P> {
 
     /// Tells all listeners, without waiting for any.
     ///
-    /// - `event`: makes the call that tells a listener; gets how many events the listener has
-    ///   missed since it was told the one before. It runs later, on a task, once for each listener.
+    /// - `event`: makes the one call that tells a listener, and gives it as it is, without
+    ///   `.await`: `|listener, _missed| listener.changed(7)`. Gets how many events the listener has
+    ///   missed since it was told the one before. It runs later, on a task, once for each listener;
+    ///   if it panics for one, that listener misses the event.
     pub fn publish<T, E, F>(&self, event: F)
     where
         F: Fn(&P, u64) -> Call<T, E> + Send + Sync + 'static,
@@ -212,9 +205,9 @@ impl<P: Stub> Subscribers<P> {
         let mut slow = Vec::new();
         let mut dropped = Vec::new();
         {
-            let mut listeners = self.0.lock();
+            let listeners = &mut *self.0.lock();
             for (id, listener) in &mut listeners.known {
-                match listener.enqueue(&event, &self.0.settings, &mut dropped) {
+                match listener.enqueue(&event, &listeners.settings, &mut dropped) {
                     Enqueued::Waits => {}
                     Enqueued::Idle => idle.push(*id),
                     Enqueued::TooSlow => slow.push(*id),
@@ -276,9 +269,14 @@ impl<P: Stub> Shared<P> {
     /// Tells a listener what waits for it, one event after the other.
     async fn tell(self: Arc<Self>, id: SubscriberId) {
         while let Some((proxy, event, missed)) = self.next(id) {
-            let call = event(&proxy, missed).deadline(self.settings.patience);
+            let call = catch_unwind(AssertUnwindSafe(|| event(&proxy, missed)));
             drop(event);
-            if let Err(error) = call.await {
+            let Ok(call) = call else {
+                tracing::error!(target: "remoting::call", "making the call to a listener panicked");
+                continue;
+            };
+            let patience = self.lock().settings.patience;
+            if let Err(error) = call.deadline(patience).await {
                 if is_gone(&error) {
                     return self.take_out(id, Removed::Gone(error));
                 }
@@ -304,10 +302,14 @@ impl<P: Stub> Shared<P> {
     }
 
     fn take_out(&self, id: SubscriberId, why: Removed) {
-        let removed = self.lock().known.remove(&id);
+        let (removed, on_removed) = {
+            let mut listeners = self.lock();
+            let on_removed = listeners.settings.on_removed.clone();
+            (listeners.known.remove(&id), on_removed)
+        };
         let Some(listener) = removed else { return };
         tracing::debug!(target: "remoting::call", "a listener was removed: {why:?}");
-        if let Some(on_removed) = &self.settings.on_removed {
+        if let Some(on_removed) = on_removed {
             on_removed(listener.proxy, why);
         }
     }
@@ -340,10 +342,11 @@ impl<P> Clone for Subscribers<P> {
 
 impl<P> fmt::Debug for Subscribers<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listeners = self.0.lock();
         f.debug_struct("Subscribers")
-            .field("listeners", &self.0.lock().known.len())
-            .field("queue", &self.0.settings.queue)
-            .field("when_full", &self.0.settings.when_full)
+            .field("len", &listeners.known.len())
+            .field("queue", &listeners.settings.queue)
+            .field("when_full", &listeners.settings.when_full)
             .finish_non_exhaustive()
     }
 }
