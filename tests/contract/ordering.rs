@@ -135,6 +135,8 @@ async fn calls_that_wait_for_an_object_take_no_thread_from_those_that_block(pair
         .marshal("cellar", CellarDispatcher::new(vault))
         .unwrap();
     let cellar: CellarProxy = pair.get("cellar");
+    // The server's greeting has come: from now on a hundred calls have places.
+    assert_eq!(kitchen.smell().await.unwrap(), 3);
     let fetch = tokio::spawn(cellar.fetch());
     inside.acquire().await.unwrap().forget();
     let mut looks = Vec::new();
