@@ -43,8 +43,8 @@ trait LeaseControl {
 /// use std::time::Duration;
 /// use remoting_core::{LeaseInfo, Proxy, SponsorProxy, sponsor_fn};
 ///
-/// let forever = SponsorProxy::local(sponsor_fn(|_: LeaseInfo| Duration::from_secs(60)));
-/// # drop(forever);
+/// let patient = SponsorProxy::local(sponsor_fn(|_: LeaseInfo| Duration::from_secs(60)));
+/// # drop(patient);
 /// ```
 pub fn sponsor_fn<F>(renewal: F) -> impl Sponsor + 'static
 where
@@ -84,17 +84,18 @@ impl Lease {
     /// Lets the object live for `time` from now on, at least. Gives how long its lease runs
     /// then, which may be longer, or shorter where the host allows no more; `None`: for ever.
     ///
-    /// On an expired lease it gives zero and changes nothing.
+    /// On an expired lease it gives zero and changes nothing. By name nothing is there any more, and
+    /// it ends with `ObjectGone`.
     pub fn renew(&self, time: Duration) -> Call<Option<Duration>, Error> {
         self.0.renew(time)
     }
 
     /// Has a sponsor asked when the lease is over. Tells whether it will be: not if the object is
-    /// gone, has as many sponsors as it may, or a policy without time for sponsors.
+    /// gone, has no lease, has as many sponsors as it may, or a policy without time for sponsors.
     ///
     /// - `sponsor`: usually an object of this process, `SponsorProxy::local(..)`; the host keeps
     ///   it until it refuses, is unregistered, or cannot be reached for long.
-    /// - `time`: for how long the lease is renewed at once.
+    /// - `time`: for how long the lease is renewed immediately, before anybody is asked.
     pub fn register(&self, sponsor: SponsorProxy, time: Option<Duration>) -> Call<bool, Error> {
         self.0.register(sponsor, time)
     }

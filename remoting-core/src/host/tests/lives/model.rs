@@ -238,7 +238,7 @@ impl Model {
         }
     }
 
-    /// Forgets what no longer matters.
+    /// Whether it has no holder any more, or no host.
     pub(super) fn is_over(&self, thing: usize) -> bool {
         self.things[thing].lost || self.things[thing].alone.is_some()
     }
