@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Connection;
 use crate::object::{Hold, ServerObject, Tenant};
+use crate::session::Exported;
 
 /// What a slot stands for. Small, since a session may have very many.
 #[derive(Clone)]
@@ -11,20 +12,21 @@ pub(crate) enum Export {
     /// A publication, or an object of somebody else.
     Plain(Arc<dyn ServerObject>),
     /// An object that is kept for its holders.
-    Kept(Arc<Hold>),
+    Kept(Hold),
     /// The same, seen through another of its interfaces.
-    Seen(Arc<(Arc<dyn ServerObject>, Hold)>),
+    Seen(Box<(Arc<dyn ServerObject>, Hold)>),
+}
+
+impl Exported for Export {
+    fn shared(&self) -> Self {
+        Self::Plain(self.object())
+    }
 }
 
 impl Export {
     /// What keeps an object, and shows it as `object`.
     pub(crate) fn seen(object: Arc<dyn ServerObject>, hold: Hold) -> Self {
-        Self::Seen(Arc::new((object, hold)))
-    }
-
-    /// What keeps an object.
-    pub(crate) fn holding(hold: Hold) -> Self {
-        Self::Kept(Arc::new(hold))
+        Self::Seen(Box::new((object, hold)))
     }
 
     /// What calls go to.
@@ -56,8 +58,8 @@ impl Connection {
 
     /// What the peer holds of this host's objects.
     pub(crate) fn held(&self) -> Vec<Arc<Tenant>> {
-        let exported = self.lock().session.all_exported();
-        let holds = exported.iter().filter_map(Export::hold);
+        let state = self.lock();
+        let holds = state.session.all_exported().filter_map(Export::hold);
         holds.map(|hold| Arc::clone(hold.tenant())).collect()
     }
 }

@@ -48,7 +48,7 @@ impl Connection {
             return Ok(Export::seen(object, tenant.hold()));
         }
         if object.wants_care() {
-            return keeper.lodge(object, None).map(Export::holding);
+            return keeper.lodge(object, None).map(Export::Kept);
         }
         Ok(Export::Plain(object))
     }

@@ -339,17 +339,24 @@ impl Connection {
     /// Takes in an object that was made for the peer.
     fn care_for(&self, object: Arc<dyn ServerObject>, vacancy: Vacancy) -> Export {
         let tenant = self.service.keeper().take_in(object, vacancy, None);
-        Export::holding(tenant.hold())
+        Export::Kept(tenant.hold())
     }
 
     /// Answers a request for an object, and runs the calls that waited for it.
     fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
         let mut effects = Effects::new();
-        let answer = match &export {
-            Ok(export) => Ok((export.clone(), export.object().interface().signature)),
-            Err(fault) => Err(fault),
-        };
         let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));
+        let failed;
+        let answer = match export {
+            Ok(export) => {
+                let signature = export.object().interface().signature;
+                Ok((export, signature))
+            }
+            Err(fault) => {
+                failed = fault;
+                Err(&failed)
+            }
+        };
         let ended = {
             let session = &mut self.lock().session;
             let now = clock::now();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::call::Dispatched;
 use super::{
-    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Face, Keeper, Kind, Made,
+    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Instance, Keeper, Kind, Made,
     Pinned, Profile, RawCall, ServerObject, context,
 };
 use crate::descriptor::InterfaceDescriptor;
@@ -173,7 +173,7 @@ pub(super) struct SingleCall<P, T> {
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> SingleCall<P, T> {
     pub(super) fn publication(factory: Factory<T>) -> Publication<T> {
-        let kind = Kind::new(P::interface());
+        let kind = Kind::new::<P>();
         let class = Self {
             factory,
             kind: Arc::clone(&kind),
@@ -182,8 +182,8 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> SingleCall<P, T> {
         Publication::new(class, kind)
     }
 
-    fn face(&self, object: T) -> Arc<Face<P, T>> {
-        Arc::new(Face::make(object, &self.kind))
+    fn instance(&self, object: T) -> Arc<Instance<T>> {
+        Arc::new(Instance::new(object, &self.kind))
     }
 }
 
@@ -207,7 +207,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
         match (self.factory)() {
             Making::Made(object) => {
                 context::made();
-                self.face(object).dispatch(call)
+                self.instance(object).dispatch(call)
             }
             Making::Later(making) => {
                 let call = call.into_owned();
@@ -215,18 +215,14 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
                     context::door().await;
                     let object = making.await?;
                     context::made();
-                    self.face(object).dispatch(call).await
+                    self.instance(object).dispatch(call).await
                 })
             }
         }
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
-        if interface == P::interface().id {
-            return Arc::clone(&self.kind.profile);
-        }
-        let facet = self.kind.facet(interface);
-        facet.map_or_else(Profile::unknown, |facet| facet.profile)
+        self.kind.profile(interface)
     }
 
     fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
@@ -250,7 +246,7 @@ pub(super) struct Activated<P, T> {
 
 impl<P: Construct<T>, T: Send + Sync + 'static> Activated<P, T> {
     pub(super) fn publication() -> Publication<T> {
-        let kind = Kind::new(P::interface());
+        let kind = Kind::new::<P>();
         let class = Self {
             kind: Arc::clone(&kind),
             interface: std::marker::PhantomData,
@@ -269,7 +265,7 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
     }
 
     fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
-        face_of::<P, T>(P::construct(call), Arc::clone(&self.kind))
+        instance_of(P::construct(call), Arc::clone(&self.kind))
     }
 }
 
@@ -282,7 +278,7 @@ pub(super) struct ActivatedWith<P: ConstructWith<F>, F> {
 
 impl<P: ConstructWith<F>, F: Send + Sync + 'static> ActivatedWith<P, F> {
     pub(super) fn publication(factory: F) -> Publication<P::Object> {
-        let kind = Kind::new(P::interface());
+        let kind = Kind::new::<P>();
         let class = Self {
             factory: Arc::new(factory),
             kind: Arc::clone(&kind),
@@ -303,7 +299,7 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
 
     fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
         let constructed = P::construct(call.with(Arc::clone(&self.factory)));
-        face_of::<P, P::Object>(constructed, Arc::clone(&self.kind))
+        instance_of(constructed, Arc::clone(&self.kind))
     }
 }
 
@@ -315,12 +311,12 @@ fn only_activated(interface: &InterfaceDescriptor) -> Fault {
     Fault::refused(ErrorKind::NotActivatable, text)
 }
 
-fn face_of<P: Dispatch<T>, T: Send + Sync + 'static>(
+fn instance_of<T: Send + Sync + 'static>(
     constructed: Made<T>,
     kind: Arc<Kind<T>>,
 ) -> Made<Arc<dyn ServerObject>> {
     Box::pin(async move {
-        let face = Face::<P, T>::make(constructed.await?, &kind);
-        Ok(Arc::new(face) as Arc<dyn ServerObject>)
+        let instance = Instance::new(constructed.await?, &kind);
+        Ok(Arc::new(instance) as Arc<dyn ServerObject>)
     })
 }

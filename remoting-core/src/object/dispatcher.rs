@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::class::{Activated, ActivatedWith, SingleCall, fallible, plain};
 use super::singleton::Singleton;
 use super::{
-    AlsoOffers, Construct, ConstructWith, Dispatch, Face, Instance, Kind, Publication,
-    ServerObject, Shared,
+    AlsoOffers, Construct, ConstructWith, Dispatch, Instance, Kind, Publication, ServerObject,
+    Shared,
 };
 use crate::error::GoneReason;
 use crate::lifetime::LeasePolicy;
@@ -20,7 +21,8 @@ use crate::proxy::Reference;
 /// functions make publications for `Host::publish`; a value stands for one object
 /// that already lives, and a clone of it for the same object.
 pub struct Dispatcher<P, T> {
-    face: Arc<Face<P, T>>,
+    instance: Arc<Instance<T>>,
+    interface: PhantomData<fn() -> P>,
 }
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
@@ -28,7 +30,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     ///
     /// If the interface has `&mut self` methods the object gets a lock.
     pub fn new(object: T) -> Self {
-        Self::of(Instance::new(object, P::interface().exclusive))
+        Self::of(Instance::new(object, &Kind::new::<P>()))
     }
 
     /// Shares an object that the program keeps using.
@@ -38,12 +40,12 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     where
         P: Shared,
     {
-        Self::of(Instance::kept(object))
+        Self::of(Instance::kept(object, &Kind::new::<P>()))
     }
 
     /// A proxy of the object, in this process.
     pub fn proxy(&self) -> P {
-        P::from_reference(Reference::local(Arc::clone(&self.face) as _))
+        P::from_reference(Reference::local(Arc::clone(&self.instance) as _))
     }
 
     /// One object for all calls, made at the first one.
@@ -100,9 +102,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     }
 
     fn of(instance: Instance<T>) -> Self {
-        let kind = Kind::new(P::interface());
+        let (instance, interface) = (Arc::new(instance), PhantomData);
         Self {
-            face: Arc::new(Face::new(Arc::new(instance), kind)),
+            instance,
+            interface,
         }
     }
 
@@ -110,14 +113,14 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     /// the policy of the host holds. A lease that runs already is not changed.
     #[must_use]
     pub fn lease(self, policy: LeasePolicy) -> Self {
-        self.face.kind().set_policy(policy);
+        self.instance.kind().set_policy(policy);
         self
     }
 
     /// Has `released` called when a host that offered the object lets it go, with the reason.
     #[must_use]
     pub fn on_released(self, released: impl Fn(&T, GoneReason) + Send + Sync + 'static) -> Self {
-        self.face.kind().set_on_released(released);
+        self.instance.kind().set_on_released(released);
         self
     }
 
@@ -136,26 +139,32 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
         D: AlsoOffers<Object = T>,
     {
         let other = <D::Proxy as crate::proxy::Stub>::interface();
-        let face = if other.exclusive && !P::interface().exclusive {
-            let locked = Arc::into_inner(self.face).and_then(Face::into_locked);
+        let instance = if other.exclusive && !P::interface().exclusive {
+            let locked = Arc::into_inner(self.instance).and_then(Instance::into_locked);
             Arc::new(locked.expect("`also` comes before clones and proxies of the dispatcher"))
         } else {
-            self.face
+            self.instance
         };
-        face.kind().add_facet::<D::Proxy>();
-        Self { face }
+        instance.kind().add_facet::<D::Proxy>();
+        let interface = PhantomData;
+        Self {
+            instance,
+            interface,
+        }
     }
 
     /// The object, as calls reach it.
     pub(crate) fn into_object(self) -> Arc<dyn ServerObject> {
-        self.face
+        self.instance
     }
 }
 
 impl<P, T> Clone for Dispatcher<P, T> {
     fn clone(&self) -> Self {
+        let (instance, interface) = (Arc::clone(&self.instance), PhantomData);
         Self {
-            face: Arc::clone(&self.face),
+            instance,
+            interface,
         }
     }
 }

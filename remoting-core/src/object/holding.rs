@@ -44,6 +44,12 @@ impl Hold {
     }
 }
 
+impl Clone for Hold {
+    fn clone(&self) -> Self {
+        self.tenant.hold_again()
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
         self.tenant.unhold(*self.lost.get_mut());

@@ -1,6 +1,5 @@
-//! One object of the user's, with the lock its interface asks for.
+//! One object of the user's, with the lock its interfaces ask for.
 
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -9,14 +8,17 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::call::Dispatched;
 use super::lease::SponsorProxy;
 use super::lock::{Lock, SharedGuard, Watch};
-use super::{Dispatch, Kind, Profile, RawCall, ServerObject, Tenant, keeper};
+use super::{Kind, Profile, RawCall, ServerObject, Tenant, keeper};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
 use crate::lifetime::{LeasePolicy, LeaseState};
 
-/// An object of the user's.
-pub(crate) struct Instance<T>(Cell<T>);
+/// An object of the user's, as calls reach it.
+pub(crate) struct Instance<T> {
+    cell: Cell<T>,
+    kind: Arc<Kind<T>>,
+}
 
 enum Cell<T> {
     /// No method takes `&mut self`: nobody ever waits.
@@ -28,28 +30,34 @@ enum Cell<T> {
 }
 
 impl<T> Instance<T> {
-    /// Takes an object in.
-    ///
-    /// - `exclusive`: whether it needs a lock, because there are `&mut self` methods.
-    pub(crate) fn new(object: T, exclusive: bool) -> Self {
-        match exclusive {
-            true => Self(Cell::Locked(Box::new(Lock::new(object)))),
-            false => Self(Cell::Open(object)),
-        }
+    /// A new object of this kind. It gets a lock if the kind has `&mut self` methods.
+    pub(crate) fn new(object: T, kind: &Arc<Kind<T>>) -> Self {
+        let cell = match kind.is_exclusive() {
+            true => Cell::Locked(Box::new(Lock::new(object))),
+            false => Cell::Open(object),
+        };
+        let kind = Arc::clone(kind);
+        Self { cell, kind }
+    }
+
+    pub(super) fn kind(&self) -> &Arc<Kind<T>> {
+        &self.kind
     }
 
     /// The same object with a lock, unless the user keeps it too.
-    fn into_locked(self) -> Option<Self> {
-        match self.0 {
-            Cell::Open(object) => Some(Self(Cell::Locked(Box::new(Lock::new(object))))),
-            locked @ Cell::Locked(_) => Some(Self(locked)),
-            Cell::Kept(_) => None,
-        }
+    pub(super) fn into_locked(self) -> Option<Self> {
+        let cell = match self.cell {
+            Cell::Open(object) => Cell::Locked(Box::new(Lock::new(object))),
+            locked @ Cell::Locked(_) => locked,
+            Cell::Kept(_) => return None,
+        };
+        let kind = self.kind;
+        Some(Self { cell, kind })
     }
 
     /// Looks at the object, unless a call has it for itself.
     fn look(&self, look: impl FnOnce(&T)) {
-        match &self.0 {
+        match &self.cell {
             Cell::Open(object) => look(object),
             Cell::Kept(object) => look(object),
             Cell::Locked(lock) => lock.look(look),
@@ -57,16 +65,13 @@ impl<T> Instance<T> {
     }
 
     /// Shares an object with the user. Its interface must have no `&mut self` method.
-    pub(crate) fn kept(object: Arc<T>) -> Self {
-        Self(Cell::Kept(object))
-    }
-
-    pub(crate) fn is_poisoned(&self) -> bool {
-        matches!(&self.0, Cell::Locked(lock) if lock.is_poisoned())
+    pub(crate) fn kept(object: Arc<T>, kind: &Arc<Kind<T>>) -> Self {
+        let (cell, kind) = (Cell::Kept(object), Arc::clone(kind));
+        Self { cell, kind }
     }
 
     pub(super) async fn exclusive(&self) -> Result<(Watch, OwnedRwLockWriteGuard<T>), Fault> {
-        match &self.0 {
+        match &self.cell {
             Cell::Locked(lock) => lock.exclusive().await,
             Cell::Open(_) | Cell::Kept(_) => Err(Fault::refused(
                 ErrorKind::Internal,
@@ -84,7 +89,7 @@ pub(super) enum SharedAccess<'a, T> {
 
 impl<'a, T> SharedAccess<'a, T> {
     pub(super) async fn to(instance: &'a Instance<T>) -> Result<Self, Fault> {
-        match &instance.0 {
+        match &instance.cell {
             Cell::Open(object) => Ok(Self::Open(object)),
             Cell::Kept(object) => Ok(Self::Open(object)),
             Cell::Locked(lock) => Ok(Self::Locked(lock.shared().await?)),
@@ -103,54 +108,18 @@ impl<T> Deref for SharedAccess<'_, T> {
     }
 }
 
-/// An instance seen through the interface of the proxy `P`.
-pub(crate) struct Face<P, T> {
-    instance: Arc<Instance<T>>,
-    kind: Arc<Kind<T>>,
-    interface: PhantomData<fn() -> P>,
-}
-
-impl<P: Dispatch<T>, T: Send + Sync + 'static> Face<P, T> {
-    pub(crate) fn new(instance: Arc<Instance<T>>, kind: Arc<Kind<T>>) -> Self {
-        Self {
-            instance,
-            kind,
-            interface: PhantomData,
-        }
-    }
-
-    /// A new object of this kind.
-    pub(crate) fn make(object: T, kind: &Arc<Kind<T>>) -> Self {
-        let exclusive = kind.is_exclusive(P::interface());
-        Self::new(Arc::new(Instance::new(object, exclusive)), Arc::clone(kind))
-    }
-
-    pub(super) fn kind(&self) -> &Arc<Kind<T>> {
-        &self.kind
-    }
-
-    /// Gives the object a lock, if nobody else has it in hand.
-    pub(super) fn into_locked(self) -> Option<Self> {
-        let instance = Arc::into_inner(self.instance)?;
-        Some(Self::new(Arc::new(instance.into_locked()?), self.kind))
-    }
-}
-
-impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
+impl<T: Send + Sync + 'static> ServerObject for Instance<T> {
     fn interface(&self) -> &'static InterfaceDescriptor {
-        P::interface()
+        self.kind.interface()
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        self.kind.dispatch::<P>(&self.instance, call)
+        let kind = Arc::clone(&self.kind);
+        kind.dispatch(self, call)
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
-        if interface == P::interface().id {
-            return Arc::clone(&self.kind.profile);
-        }
-        let facet = self.kind.facet(interface);
-        facet.map_or_else(Profile::unknown, |facet| facet.profile)
+        self.kind.profile(interface)
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
@@ -158,7 +127,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
     }
 
     fn identity(&self) -> usize {
-        Arc::as_ptr(&self.instance).cast::<()>() as usize
+        std::ptr::from_ref(self).cast::<()>() as usize
     }
 
     fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {
@@ -166,7 +135,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
     }
 
     fn is_poisoned(&self) -> bool {
-        self.instance.is_poisoned()
+        matches!(&self.cell, Cell::Locked(lock) if lock.is_poisoned())
     }
 
     fn wants_care(&self) -> bool {
@@ -191,7 +160,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Face<P, T> {
 
     fn on_released(&self, reason: GoneReason) {
         if let Some(released) = self.kind.on_released() {
-            self.instance.look(|object| released(object, reason));
+            self.look(|object| released(object, reason));
         }
     }
 }

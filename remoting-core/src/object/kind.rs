@@ -14,7 +14,8 @@ use crate::proxy::Proxy;
 
 /// What all objects of one origin share.
 pub(crate) struct Kind<T> {
-    pub(crate) profile: Arc<Profile>,
+    /// The interface that they are offered through first.
+    first: Facet<T>,
     settings: Mutex<Settings<T>>,
 }
 
@@ -28,7 +29,7 @@ struct Settings<T> {
 /// What is called when an object is let go.
 type Released<T> = Arc<dyn Fn(&T, GoneReason) + Send + Sync>;
 
-/// One more interface of objects.
+/// An interface of objects.
 pub(super) struct Facet<T> {
     pub(super) interface: &'static InterfaceDescriptor,
     pub(super) profile: Arc<Profile>,
@@ -58,10 +59,21 @@ impl<P: Dispatch<T>, T> AlsoOffers for Dispatcher<P, T> {
     type Proxy = P;
 }
 
+impl<T> Facet<T> {
+    fn of<P: Dispatch<T>>() -> Self {
+        Self {
+            interface: P::interface(),
+            profile: Arc::new(Profile::new(P::interface())),
+            dispatch: P::dispatch,
+        }
+    }
+}
+
 impl<T> Kind<T> {
-    pub(crate) fn new(interface: &InterfaceDescriptor) -> Arc<Self> {
+    /// Objects that are offered through the interface of `P`.
+    pub(crate) fn new<P: Dispatch<T>>() -> Arc<Self> {
         Arc::new(Self {
-            profile: Arc::new(Profile::new(interface)),
+            first: Facet::of::<P>(),
             settings: Mutex::new(Settings {
                 policy: None,
                 on_released: None,
@@ -69,6 +81,20 @@ impl<T> Kind<T> {
                 facets: Arc::new([]),
             }),
         })
+    }
+
+    /// The interface that the objects are offered through first.
+    pub(super) fn interface(&self) -> &'static InterfaceDescriptor {
+        self.first.interface
+    }
+
+    /// How long the methods of an interface take.
+    pub(super) fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+        if interface == self.first.interface.id {
+            return Arc::clone(&self.first.profile);
+        }
+        let facet = self.facet(interface);
+        facet.map_or_else(Profile::unknown, |facet| facet.profile)
     }
 
     fn lock(&self) -> MutexGuard<'_, Settings<T>> {
@@ -120,36 +146,26 @@ impl<T> Kind<T> {
     }
 
     /// Whether any of the interfaces has a method that takes `&mut self`.
-    pub(super) fn is_exclusive(&self, first: &InterfaceDescriptor) -> bool {
-        first.exclusive || self.facets().iter().any(|facet| facet.interface.exclusive)
+    pub(super) fn is_exclusive(&self) -> bool {
+        let others = self.facets();
+        let mut others = others.iter().map(|facet| facet.interface);
+        self.first.interface.exclusive || others.any(|interface| interface.exclusive)
     }
 }
 
 impl<T: Send + Sync + 'static> Kind<T> {
     pub(super) fn add_facet<Q: Dispatch<T>>(&self) {
-        let facet = Facet {
-            interface: Q::interface(),
-            profile: Arc::new(Profile::new(Q::interface())),
-            dispatch: Q::dispatch,
-        };
         let mut settings = self.lock();
         let known = settings.facets.iter().cloned();
-        settings.facets = known.chain([facet]).collect();
+        settings.facets = known.chain([Facet::of::<Q>()]).collect();
     }
 
     /// Runs a call on an object, through whichever of its interfaces it came.
-    pub(super) fn dispatch<P: Dispatch<T>>(
-        &self,
-        instance: &Arc<Instance<T>>,
-        call: RawCall<'_>,
-    ) -> Dispatched {
+    pub(super) fn dispatch(&self, object: Arc<Instance<T>>, call: RawCall<'_>) -> Dispatched {
         let interface = call.interface;
-        let call = IncomingCall {
-            raw: call,
-            object: Arc::clone(instance),
-        };
-        if interface == P::interface().id {
-            return P::dispatch(call);
+        let call = IncomingCall { raw: call, object };
+        if interface == self.first.interface.id {
+            return (self.first.dispatch)(call);
         }
         match self.facet(interface) {
             Some(facet) => (facet.dispatch)(call),

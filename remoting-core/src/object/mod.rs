@@ -1,9 +1,9 @@
 //! The server's end of a call: objects, and what runs when one is called.
 //!
-//! An [`Instance`] is one object of the user's with its lock; a [`Face`] is an
-//! instance seen through one interface, and what the rest of the crate holds as a
-//! [`ServerObject`]. A [`Class`] makes faces: one for all calls, one for each, or
-//! one for each client. Generated code turns a [`RawCall`] into a call of the
+//! An [`Instance`] is one object of the user's with its lock, and what the rest of the
+//! crate holds as a [`ServerObject`]; its [`Kind`] knows the interfaces that it is called
+//! through. A [`Class`] makes instances: one for all calls, one for each, or one
+//! for each client. Generated code turns a [`RawCall`] into a call of the
 //! user's method; a [`Running`] keeps its context and catches its panics.
 
 mod call;
@@ -51,7 +51,7 @@ pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
 pub use dispatcher::Dispatcher;
 pub(crate) use holding::{Busy, Hold};
-pub(crate) use instance::{Face, Instance};
+pub(crate) use instance::Instance;
 pub(crate) use keeper::{Keeper, Names, Vacancy};
 pub use kind::AlsoOffers;
 pub(crate) use kind::Kind;

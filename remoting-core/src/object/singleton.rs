@@ -14,7 +14,7 @@ use super::call::Dispatched;
 use super::class::{Class, Factory};
 use super::lock::Lock;
 use super::{
-    Busy, Dispatch, Face, Keeper, Kind, Profile, Publication, RawCall, ServerObject, Tenant,
+    Busy, Dispatch, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject, Tenant,
     context,
 };
 use crate::descriptor::InterfaceDescriptor;
@@ -87,7 +87,7 @@ impl Ready {
 
 impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
     pub(super) fn publication(factory: Factory<T>) -> Publication<T> {
-        let kind = Kind::new(P::interface());
+        let kind = Kind::new::<P>();
         let class = Self {
             factory,
             kind: Arc::clone(&kind),
@@ -147,7 +147,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
         context::door().await;
         let object = (self.factory)().finish().await?;
         context::made();
-        let current = self.care_for(Arc::new(Face::<P, T>::make(object, &self.kind)))?;
+        let current = self.care_for(Arc::new(Instance::new(object, &self.kind)))?;
         let before = self
             .current
             .lock()
@@ -224,11 +224,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
-        if interface == P::interface().id {
-            return Arc::clone(&self.kind.profile);
-        }
-        let facet = self.kind.facet(interface);
-        facet.map_or_else(Profile::unknown, |facet| facet.profile)
+        self.kind.profile(interface)
     }
 
     fn facet(&self, interface: InterfaceId) -> Option<&'static InterfaceDescriptor> {

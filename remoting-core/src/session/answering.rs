@@ -248,10 +248,10 @@ impl<T: Exported> Session<T> {
         if self.closed {
             return effects.dropped.push(object);
         }
-        let slot = match self.exports.add(object.clone()) {
+        let slot = match self.exports.add(object) {
             Ok(slot) => slot,
-            Err(copy) => {
-                effects.dropped.extend([object, copy]);
+            Err(object) => {
+                effects.dropped.push(object);
                 self.config.counters.objects_per_session.add();
                 let text = "the session holds as many objects as it may; release some";
                 let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
@@ -263,18 +263,19 @@ impl<T: Exported> Session<T> {
             effects
                 .dropped
                 .extend(self.exports.release(slot, 1).unwrap_or(None));
-            return effects.dropped.push(object);
+            return;
         };
-        self.assembly.found(call, &object);
         let mut answer = Payload::new();
         ResolveAnswer { slot, signature }.write(&mut answer);
         self.write_answer(call, Ok(answer.as_slice()), &[], effects);
-        effects.ready.extend(
-            chained
-                .into_iter()
-                .map(|waiting| waiting.on(object.clone())),
-        );
-        effects.dropped.push(object);
+        // Their caller may have given the object up already: they keep it.
+        if let Ok(object) = self.exports.get(slot) {
+            self.assembly.found(call, object);
+            let chained = chained.into_iter();
+            effects
+                .ready
+                .extend(chained.map(|waiting| waiting.on(object.clone())));
+        }
     }
 
     fn fail_resolve(&mut self, key: IncomingKey, fault: &Fault, effects: &mut Effects<T>) {

@@ -145,7 +145,8 @@ impl<T: Exported> Session<T> {
         let routed = self.route(arrived.target);
         if let (true, Some(call)) = (arrived.more, arrived.call) {
             let goal = match routed {
-                Route::Object(target) => Goal::Object(target),
+                // What the call goes to is kept until it is whole.
+                Route::Object(target) => Goal::Object(self.kept(arrived.target).unwrap_or(target)),
                 Route::Behind(on) => Goal::Answer(on),
                 Route::Nowhere { fault, bad } => {
                     return self.go_nowhere(&arrived, &fault, bad, now);
@@ -297,9 +298,21 @@ impl<T: Exported> Session<T> {
         }
     }
 
+    /// What a call goes to, so that it stays.
+    fn kept(&self, target: Target) -> Option<T> {
+        let slot = match target {
+            Target::Slot(slot) => slot,
+            Target::Answer(call) => match self.incoming.answer(call) {
+                AnswerState::Object(slot) => slot,
+                _ => return None,
+            },
+        };
+        self.exports.get(slot).ok().cloned()
+    }
+
     fn route_to(&self, slot: Slot) -> Route<T> {
         let fault = match self.exports.get(slot) {
-            Ok(object) => return Route::Object(object.clone()),
+            Ok(object) => return Route::Object(object.shared()),
             Err(NoObject::Released) => Fault::of(ErrorKind::ObjectGone(GoneReason::Released)),
             Err(NoObject::Unknown) => Fault::not_held(),
         };

@@ -100,9 +100,11 @@ pub struct SessionConfig {
 }
 
 /// What an exported slot stands for. Cloning one must be cheap and run no code of the user's.
-pub trait Exported: Clone + Send + Sync + 'static {}
-
-impl<T: Clone + Send + Sync + 'static> Exported for T {}
+pub trait Exported: Clone + Send + Sync + 'static {
+    /// The same for those who only use it: unlike the slot's own, and its clones, it need not
+    /// keep what it stands for.
+    fn shared(&self) -> Self;
+}
 
 /// One session. `T` is what an exported slot stands for.
 pub struct Session<T> {

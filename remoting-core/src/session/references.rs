@@ -50,6 +50,7 @@ impl<T: Exported> Session<T> {
                 Received::Theirs { slot, interface }
             }
             Referred::Receivers(slot) => match self.exports.get(slot) {
+                // Its holder may give it up before anybody has looked.
                 Ok(object) => Received::Own(object.clone()),
                 Err(_) => Received::Nothing,
             },
@@ -68,12 +69,12 @@ impl<T: Exported> Session<T> {
 
     /// What a slot stands for that the peer holds.
     pub fn exported(&self, slot: Slot) -> Option<T> {
-        self.exports.get(slot).ok().cloned()
+        self.exports.get(slot).ok().map(T::shared)
     }
 
     /// All that the peer holds.
-    pub fn all_exported(&self) -> Vec<T> {
-        self.exports.iter().cloned().collect()
+    pub fn all_exported(&self) -> impl Iterator<Item = &T> {
+        self.exports.iter()
     }
 
     /// Takes out what came along with a payload that was [kept](Session::keep).

@@ -11,3 +11,9 @@ mod places;
 mod random;
 mod references;
 mod support;
+
+impl super::Exported for support::Object {
+    fn shared(&self) -> Self {
+        Self::clone(self)
+    }
+}

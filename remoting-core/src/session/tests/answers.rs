@@ -215,6 +215,6 @@ fn an_object_too_many_is_refused_and_dropped_outside() {
         ErrorKind::ResourceExhausted
     );
     assert_eq!(pair.client.error(call).executed(), Executed::No);
-    assert_eq!(pair.server.effects.dropped.len(), 2);
+    assert_eq!(pair.server.effects.dropped.len(), 1);
     assert_eq!(pair.server.counters.objects_per_session.get(), 1);
 }
