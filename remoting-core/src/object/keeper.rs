@@ -199,7 +199,8 @@ impl Keeper {
 
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, tenant: &Tenant, leaving: &Leaving) {
-        let identity = tenant.identity();
+        let identity = leaving.object.as_ref();
+        let identity = identity.map_or(0, |object| object.identity());
         self.known
             .remove_if(&identity, |_, known| std::ptr::eq(known.as_ptr(), tenant));
         self.count.fetch_sub(1, Ordering::Relaxed);

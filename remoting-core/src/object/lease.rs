@@ -4,12 +4,12 @@
 //! its own; so they work through each proxy, over each channel.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use remoting_macros::remote;
 
-use super::{Dispatcher, ServerObject, Tenant};
+use super::{Instance, Kind, ServerObject, Tenant};
 use crate::error::{Error, Result};
 use crate::lifetime::{LeaseInfo, LeaseState, Moment};
 use crate::proxy::{Call, Reference, Stub};
@@ -171,7 +171,8 @@ impl Tenant {
 ///
 /// - `state`: what to say of an object that is no tenant.
 pub(super) fn control(tenant: Option<Arc<Tenant>>, state: LeaseState) -> Arc<dyn ServerObject> {
-    Dispatcher::<LeaseControlProxy, _>::new(Control(tenant, state)).into_object()
+    static KIND: LazyLock<Arc<Kind<Control>>> = LazyLock::new(Kind::new::<LeaseControlProxy>);
+    Arc::new(Instance::new(Control(tenant, state), &KIND))
 }
 
 /// The interface that every object offers beside its own.

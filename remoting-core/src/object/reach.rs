@@ -87,7 +87,9 @@ impl ServerObject for Tenant {
     }
 
     fn identity(&self) -> usize {
-        self.identity
+        let room = self.lock();
+        let own = std::ptr::from_ref(self).cast::<()>() as usize;
+        room.object.as_ref().map_or(own, |object| object.identity())
     }
 
     fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {

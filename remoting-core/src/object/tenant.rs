@@ -21,7 +21,6 @@ pub(crate) struct Tenant {
     pub(super) policy: Arc<LeasePolicy>,
     pub(super) lease: Lease,
     pub(super) interface: &'static InterfaceDescriptor,
-    pub(super) identity: usize,
     room: Mutex<Room>,
 }
 
@@ -56,7 +55,6 @@ impl Tenant {
             lease: Lease::begin(now, &policy),
             policy,
             interface: object.interface(),
-            identity: object.identity(),
             room: Mutex::new(Room {
                 stay: Stay::default(),
                 object: Some(object),

@@ -91,6 +91,11 @@ impl<T> Exports<T> {
         if self.held.len() >= self.most {
             return Err(object);
         }
+        if self.held.len() == self.held.capacity() {
+            // By a quarter: twice as much would be room for thousands of objects that never come.
+            let more = (self.held.len() / 4).max(4);
+            self.held.reserve_exact(more);
+        }
         let place = self.held.insert(Export {
             object,
             count: 1,
