@@ -19,17 +19,29 @@ pub(crate) struct Stay {
     /// They are being asked.
     pub(crate) renewing: bool,
     /// How its last holder has left.
-    pub(crate) left: Option<Left>,
+    pub(crate) left: Left,
     pub(crate) gone: Option<GoneReason>,
 }
 
-/// How the last holder of an object has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+/// How the last holder of an object has left, if it has. One number, since there are very many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Left(u64);
+
+impl Left {
+    /// It has not, or there was none.
+    pub(crate) const NOT: Self = Self(0);
     /// It has released the object, or said goodbye.
-    Released,
+    pub(crate) const RELEASED: Self = Self(1);
+
     /// Its connection was lost; until then the object is kept for it.
-    Lost(Moment),
+    pub(crate) fn lost(grace: Moment) -> Self {
+        Self(grace.0.max(2))
+    }
+
+    /// Until when the object is kept for a holder that was lost.
+    fn grace(self) -> Option<Moment> {
+        (self.0 > Self::RELEASED.0).then_some(Moment(self.0))
+    }
 }
 
 /// What is to become of an object.
@@ -66,15 +78,13 @@ impl Stay {
         let endless = lease.expires() == Moment::NEVER;
         // What is only kept until an end that never comes is kept for nobody.
         let wanted = self.named || (!endless && (self.sponsored || policy.is_classic()));
-        if self.left == Some(Left::Released) && !wanted {
+        if self.left == Left::RELEASED && !wanted {
             return Verdict::Goes(GoneReason::Released);
         }
-        let grace = match self.left {
-            Some(Left::Lost(grace)) if policy.holds => grace,
-            _ => Moment(0),
-        };
+        let lost = self.left.grace().filter(|_| policy.holds);
+        let grace = lost.unwrap_or(Moment(0));
         let mut end = lease.expires().max(grace);
-        if endless && self.left.is_some() && !wanted {
+        if endless && self.left != Left::NOT && !wanted {
             // Nobody can reach it any more.
             end = grace;
         }
@@ -84,12 +94,10 @@ impl Stay {
         if self.sponsored {
             return Verdict::Ask;
         }
-        match self.left {
-            Some(Left::Lost(_)) if policy.holds && !self.named => {
-                Verdict::Goes(GoneReason::SessionExpired)
-            }
-            _ => Verdict::Goes(GoneReason::LeaseExpired),
-        }
+        Verdict::Goes(match lost {
+            Some(_) if !self.named => GoneReason::SessionExpired,
+            _ => GoneReason::LeaseExpired,
+        })
     }
 }
 
@@ -149,7 +157,7 @@ mod tests {
     fn an_object_goes_with_its_last_holder_unless_somebody_else_wants_it() {
         let policy = LeasePolicy::new();
         let mut stay = Stay {
-            left: Some(Left::Released),
+            left: Left::RELEASED,
             ..Stay::default()
         };
         assert_eq!(
@@ -174,7 +182,7 @@ mod tests {
     fn an_orphan_is_kept_for_its_grace_and_its_lease() {
         let policy = LeasePolicy::new();
         let orphan = |seconds| Stay {
-            left: Some(Left::Lost(at(seconds))),
+            left: Left::lost(at(seconds)),
             ..Stay::default()
         };
         let gone = Verdict::Goes(GoneReason::SessionExpired);

@@ -204,7 +204,7 @@ impl Keeper {
         self.known
             .remove_if(&identity, |_, known| std::ptr::eq(known.as_ptr(), tenant));
         self.count.fetch_sub(1, Ordering::Relaxed);
-        if let Some(name) = &leaving.name {
+        if let Some(name) = leaving.name() {
             let names = self.names.get().and_then(Weak::upgrade);
             if let Some(names) = names {
                 names.forget(name, identity, leaving.reason);
@@ -215,7 +215,7 @@ impl Keeper {
             TrackingEvent::of(
                 Tracked::Released(reason),
                 interface,
-                leaving.name.as_deref(),
+                leaving.name().map(|name| &**name),
             )
         });
     }

@@ -71,7 +71,7 @@ impl Tenant {
             if room.stay.gone.is_some() {
                 return false;
             }
-            let sponsors = &mut room.sponsors.get_or_insert_default().all;
+            let sponsors = &mut room.extras.get_or_insert_default().sponsors.all;
             let known = sponsors.iter().position(|known| known.sponsor == sponsor);
             let last = time.unwrap_or_default();
             let count = sponsors.len();
@@ -118,22 +118,20 @@ impl Tenant {
     ) -> Vec<Sponsored> {
         let mut room = self.lock();
         also(&mut room.stay);
-        let Some(sponsors) = &mut room.sponsors else {
+        let Some(sponsors) = room.sponsors() else {
             return Vec::new();
         };
         let all = std::mem::take(&mut sponsors.all).into_iter();
         let (gone, left) = all.partition(|known: &Sponsored| these(&known.sponsor));
         sponsors.all = left;
-        room.stay.sponsored = room.sponsors.as_ref().is_some_and(|left| left.len() > 0);
+        room.stay.sponsored = !sponsors.all.is_empty();
         gone
     }
 
     fn all(&self) -> Vec<Sponsored> {
-        let room = self.lock();
-        room.sponsors
-            .as_ref()
-            .map(|sponsors| sponsors.all.clone())
-            .unwrap_or_default()
+        let mut room = self.lock();
+        let known = room.sponsors().map(|sponsors| sponsors.all.clone());
+        known.unwrap_or_default()
     }
 
     /// Takes in that a sponsor gives time.
@@ -145,7 +143,7 @@ impl Tenant {
         {
             let mut room = self.lock();
             room.stay.renewing = false;
-            if let Some(sponsors) = &mut room.sponsors {
+            if let Some(sponsors) = room.sponsors() {
                 let known = sponsors
                     .all
                     .iter_mut()
@@ -169,7 +167,7 @@ impl Tenant {
     /// A new round of asking begins; who has not answered in the one before is not waited for.
     fn begin_round(&self, round: AbortHandle) {
         let mut room = self.lock();
-        let Some(sponsors) = &mut room.sponsors else {
+        let Some(sponsors) = room.sponsors() else {
             return;
         };
         if let Some(before) = sponsors.round.replace(round) {

@@ -28,18 +28,23 @@ pub(crate) struct Tenant {
 pub(super) struct Room {
     pub(super) stay: Stay,
     pub(super) object: Option<Arc<dyn ServerObject>>,
-    pub(super) sponsors: Option<Box<Sponsors>>,
+    /// What few have.
+    pub(super) extras: Option<Box<Extras>>,
     /// The bucket of the schedule that it stands in.
     scheduled: Option<NonZeroU64>,
-    /// Rare, and behind a thin pointer.
-    name: Option<Box<Arc<str>>>,
+}
+
+/// What few tenants have.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) sponsors: Sponsors,
+    name: Option<Arc<str>>,
 }
 
 /// What an object leaves behind, to be let go of when nothing is locked.
 pub(super) struct Leaving {
     pub(super) object: Option<Arc<dyn ServerObject>>,
-    pub(super) sponsors: Option<Box<Sponsors>>,
-    pub(super) name: Option<Arc<str>>,
+    extras: Option<Box<Extras>>,
     pub(super) reason: GoneReason,
 }
 
@@ -58,9 +63,8 @@ impl Tenant {
             room: Mutex::new(Room {
                 stay: Stay::default(),
                 object: Some(object),
-                sponsors: None,
+                extras: None,
                 scheduled: None,
-                name: None,
             }),
         }
     }
@@ -144,7 +148,7 @@ impl Tenant {
     pub(crate) fn hold(self: &Arc<Self>) -> Hold {
         let mut room = self.lock();
         room.stay.holds = room.stay.holds.saturating_add(1);
-        room.stay.left = None;
+        room.stay.left = Left::NOT;
         let waits = room.scheduled.is_some();
         drop(room);
         // Some go though they are held, and nobody may ever call them.
@@ -161,11 +165,11 @@ impl Tenant {
             room.stay.holds = room.stay.holds.saturating_sub(1);
             let last = room.stay.holds == 0;
             if last {
-                room.stay.left = Some(if lost {
-                    Left::Lost(now.after(self.policy.orphan_grace))
+                room.stay.left = if lost {
+                    Left::lost(now.after(self.policy.orphan_grace))
                 } else {
-                    Left::Released
-                });
+                    Left::RELEASED
+                };
             }
             last
         };
@@ -184,7 +188,7 @@ impl Tenant {
     pub(crate) fn give_name(self: &Arc<Self>, name: &str) {
         let mut room = self.lock();
         room.stay.named = true;
-        room.name = Some(Box::new(Arc::from(name)));
+        room.extras.get_or_insert_default().name = Some(Arc::from(name));
         drop(room);
         self.settle(self.now());
     }
@@ -194,10 +198,12 @@ impl Tenant {
         let leaving = {
             let mut room = self.lock();
             room.stay.named = false;
-            room.name = None;
+            if let Some(extras) = &mut room.extras {
+                extras.name = None;
+            }
             let kept = room.stay.holds > 0 || room.stay.running > 0;
-            if kept {
-                room.stay.left.get_or_insert(Left::Released);
+            if kept && room.stay.left == Left::NOT {
+                room.stay.left = Left::RELEASED;
             }
             (!kept).then(|| room.go(GoneReason::Disconnected)).flatten()
         };
@@ -262,15 +268,14 @@ impl Tenant {
     fn drop_quietly(&self, leaving: Leaving) {
         let Leaving {
             object,
-            sponsors,
+            extras,
             reason,
-            ..
         } = leaving;
         let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             if let Some(object) = &object {
                 object.on_released(reason);
             }
-            drop((object, sponsors));
+            drop((object, extras));
         }));
         if dropped.is_err() {
             tracing::error!(target: "remoting::object", interface = self.interface.name, "releasing an object panicked");
@@ -304,17 +309,30 @@ impl Tenant {
     /// How many sessions hold it, how many calls run on it, how many sponsors it has, and its name.
     pub(crate) fn keepers(&self) -> (u32, u32, usize, Option<Arc<str>>) {
         let room = self.lock();
-        let sponsors = room.sponsors.as_ref().map_or(0, |sponsors| sponsors.len());
+        let extras = room.extras.as_ref();
+        let sponsors = extras.map_or(0, |extras| extras.sponsors.len());
         (
             room.stay.holds,
             room.stay.running,
             sponsors,
-            room.name.as_deref().cloned(),
+            extras.and_then(|extras| extras.name.clone()),
         )
     }
 }
 
+impl Leaving {
+    /// The name that it had.
+    pub(super) fn name(&self) -> Option<&Arc<str>> {
+        self.extras.as_ref()?.name.as_ref()
+    }
+}
+
 impl Room {
+    /// Its sponsors, if it ever had any.
+    pub(super) fn sponsors(&mut self) -> Option<&mut Sponsors> {
+        self.extras.as_mut().map(|extras| &mut extras.sponsors)
+    }
+
     /// Notes that it is to be looked at then; gives the bucket that it has to enter for that.
     fn schedule(&mut self, moment: Moment) -> Option<u64> {
         let bucket = Schedule::<Arc<Tenant>>::bucket(moment);
@@ -335,8 +353,7 @@ impl Room {
         self.stay.sponsored = false;
         Some(Leaving {
             object: self.object.take(),
-            sponsors: self.sponsors.take(),
-            name: self.name.take().map(|name| *name),
+            extras: self.extras.take(),
             reason,
         })
     }
