@@ -1,0 +1,177 @@
+//! What the command line says.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::peers;
+use crate::workloads::{INSTRUCTIONS, Row, rows};
+
+/// Makes the program a server; behind it comes the peer's name.
+pub(crate) const SERVE: &str = "--serve";
+/// Makes it a client; behind it come the peer's name, the server's address and process.
+pub(crate) const DRIVE: &str = "--drive";
+
+/// What this process is.
+pub(crate) enum Role {
+    Help(String),
+    Server {
+        peer: String,
+    },
+    Client {
+        peer: String,
+        address: String,
+        server: u32,
+    },
+    Judge(Arguments),
+}
+
+/// What the judge was asked for.
+pub(crate) struct Arguments {
+    pub(crate) peers: Vec<&'static str>,
+    pub(crate) rows: Vec<&'static Row>,
+    pub(crate) effort: Effort,
+    /// The folder for the report.
+    pub(crate) out: PathBuf,
+}
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) quick: bool,
+    pub(crate) rounds: usize,
+    /// How often the memory of idle connections is measured: it hardly varies.
+    pub(crate) memory_rounds: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
+    /// Connections that are made one after the other.
+    pub(crate) connects: usize,
+    /// Connections that are kept idle.
+    pub(crate) idle: usize,
+}
+
+const FULL: Effort = Effort {
+    quick: false,
+    rounds: 10,
+    memory_rounds: 3,
+    warm_up: Duration::from_millis(200),
+    measured: Duration::from_millis(800),
+    connects: 1000,
+    idle: 500,
+};
+
+const QUICK: Effort = Effort {
+    quick: true,
+    rounds: 5,
+    memory_rounds: 1,
+    warm_up: Duration::from_millis(40),
+    measured: Duration::from_millis(160),
+    connects: 200,
+    idle: 200,
+};
+
+impl Arguments {
+    /// Reads the command line of this process.
+    pub(crate) fn read() -> Result<Role> {
+        let given: Vec<String> = env::args().skip(1).collect();
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        match given.as_slice() {
+            [SERVE, peer] => Ok(Role::Server {
+                peer: (*peer).to_owned(),
+            }),
+            [DRIVE, peer, address, server] => Ok(Role::Client {
+                peer: (*peer).to_owned(),
+                address: (*address).to_owned(),
+                server: server
+                    .parse()
+                    .context("the number of the server's process")?,
+            }),
+            others => Self::of_judge(others),
+        }
+    }
+
+    fn of_judge(given: &[&str]) -> Result<Role> {
+        let mut arguments = Self {
+            peers: peers::names(),
+            rows: Vec::new(),
+            effort: FULL,
+            out: PathBuf::from("report"),
+        };
+        let mut rounds = None;
+        let mut given = given.iter();
+        while let Some(argument) = given.next() {
+            let mut value = || given.next().with_context(|| format!("{argument} of what?"));
+            match *argument {
+                "--help" | "-h" => return Ok(Role::Help(help())),
+                "--quick" => arguments.effort = QUICK,
+                "--rounds" => rounds = Some(value()?.parse().context("--rounds takes a number")?),
+                "--peers" => arguments.peers = chosen_peers(value()?)?,
+                "--rows" => arguments.rows = chosen_rows(value()?)?,
+                "--out" => arguments.out = PathBuf::from(value()?),
+                other => bail!("there is no argument `{other}`; --help names all"),
+            }
+        }
+        if arguments.rows.is_empty() {
+            let quick = arguments.effort.quick;
+            let all = rows().iter();
+            arguments.rows = all
+                .filter(|row| !quick || row.key != INSTRUCTIONS)
+                .collect();
+        }
+        if let Some(rounds) = rounds {
+            ensure!(rounds > 0, "at least one round is needed");
+            arguments.effort.rounds = rounds;
+        }
+        Ok(Role::Judge(arguments))
+    }
+}
+
+/// The peers of a list with commas. The floor is always among them, and first: all
+/// ratios are to it.
+fn chosen_peers(list: &str) -> Result<Vec<&'static str>> {
+    let known = peers::names();
+    let mut chosen = vec![peers::FLOOR];
+    for wanted in list.split(',') {
+        let Some(name) = known.iter().find(|name| **name == wanted) else {
+            bail!(
+                "there is no peer `{wanted}`; there are {}",
+                known.join(", ")
+            );
+        };
+        if !chosen.contains(name) {
+            chosen.push(name);
+        }
+    }
+    Ok(chosen)
+}
+
+fn chosen_rows(list: &str) -> Result<Vec<&'static Row>> {
+    let find = |wanted: &str| {
+        let row = rows().iter().find(|row| row.key == wanted);
+        row.with_context(|| format!("there is no row `{wanted}`; there are {}", keys()))
+    };
+    list.split(',').map(find).collect()
+}
+
+fn keys() -> String {
+    let keys: Vec<_> = rows().iter().map(|row| row.key).collect();
+    keys.join(", ")
+}
+
+fn help() -> String {
+    format!(
+        "What a call costs, against the floor and against other libraries.\n\n\
+         --quick        {} short rounds, less than two minutes\n\
+         --rounds N     as many rounds; {} unless said otherwise\n\
+         --peers A,B    only these, and the floor: {}\n\
+         --rows X,Y     only these: {}\n\
+         \x20              (`{INSTRUCTIONS}` takes minutes, so quick runs leave it out unless it is named)\n\
+         --out DIR      where report.json, report.md and report.svg go: `report` here\n",
+        QUICK.rounds,
+        FULL.rounds,
+        peers::names().join(", "),
+        keys(),
+    )
+}

@@ -1,0 +1,185 @@
+//! The contest: all contestants, row by row and round by round.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::arguments::{Arguments, Effort};
+use crate::drive::Order;
+use crate::measure::Figures;
+use crate::peers;
+use crate::processes::{Pair, Place, can_count, can_pin};
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::workloads::{Operation, Row};
+
+/// How long a server has, once connections rest, to give back what it does not need.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// How many calls each caller makes while instructions are counted.
+const FEW: i32 = 10;
+const MANY: i32 = 60;
+/// How long that may take.
+const COUNTING: Duration = Duration::from_secs(120);
+
+/// Runs the contest, prints the table, and writes the report.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("the folder {}", arguments.out.display()))?;
+    let rows = possible_rows(&arguments.rows);
+    ensure!(!rows.is_empty(), "no row is left to measure");
+    let mut report = Report::new(&arguments.peers, &rows, arguments.effort);
+    let mut contest = Contest {
+        pairs: BTreeMap::new(),
+        effort: arguments.effort,
+        progress: Progress::begin(),
+    };
+    contest.progress.say(&format!(
+        "{} contestants, {} rows, {} rounds; beside the floor's times stand ratios to them",
+        arguments.peers.len(),
+        rows.len(),
+        arguments.effort.rounds,
+    ));
+    for round in 0..arguments.effort.rounds {
+        for row in &rows {
+            contest.round(round, row, &arguments.peers, &mut report);
+        }
+    }
+    println!("{}", report.short());
+    report.write(&arguments.out)?;
+    let out = arguments.out.display();
+    println!("written: {out}/report.json, {out}/report.md, {out}/report.svg");
+    Ok(())
+}
+
+/// Leaves out what this machine cannot do, and says so.
+fn possible_rows(rows: &[&'static Row]) -> Vec<&'static Row> {
+    let pinning = can_pin();
+    if !pinning {
+        eprintln!("without the command `taskset` the rows on one CPU are left out");
+    }
+    let counting = can_count();
+    if !counting {
+        eprintln!("without the command `valgrind` the row of instructions is left out");
+    }
+    let possible = rows.iter().filter(|row| {
+        (pinning || !row.one_cpu) && (counting || row.operation != Operation::Counted)
+    });
+    possible.copied().collect()
+}
+
+struct Contest {
+    pairs: BTreeMap<(&'static str, Place), Pair>,
+    effort: Effort,
+    progress: Progress,
+}
+
+impl Contest {
+    /// One row for all contestants, each time beginning with another one.
+    fn round(&mut self, round: usize, row: &Row, peers: &[&'static str], report: &mut Report) {
+        let most = match row.operation {
+            Operation::Rest => self.effort.memory_rounds,
+            Operation::Counted => 1,
+            _ => self.effort.rounds,
+        };
+        if round >= most {
+            return;
+        }
+        let rounds = self.effort.rounds;
+        self.progress
+            .open(&format!("round {} of {rounds}: {}:", round + 1, row.title));
+        for turn in 0..peers.len() {
+            let peer = peers[(turn + round) % peers.len()];
+            self.progress.word(peer);
+            let outcome = match row.operation {
+                Operation::Rest => self.memory(peer, row),
+                Operation::Counted => self.count(peer, row),
+                _ => self.load(peer, row),
+            };
+            if outcome.is_err() {
+                // What is left of it may be in any state.
+                self.pairs.remove(&(peer, place(row)));
+                self.progress.word("failed,");
+            }
+            report.add(round, row, peer, outcome);
+        }
+        self.progress.done();
+    }
+
+    fn load(&mut self, peer: &'static str, row: &Row) -> Result<Figures> {
+        let order = self.order(row, self.effort.connects);
+        let key = (peer, place(row));
+        if !self.pairs.contains_key(&key) {
+            self.pairs.insert(key, Pair::start(peer, key.1)?);
+        }
+        let pair = self.pairs.get_mut(&key).context("just started")?;
+        pair.run(&order)
+    }
+
+    /// Measures in new processes, where no memory is free already.
+    fn memory(&self, peer: &'static str, row: &Row) -> Result<Figures> {
+        let mut pair = Pair::start(peer, Place::AllCpus)?;
+        pair.run(&self.order(row, 1))?;
+        thread::sleep(SETTLING);
+        let before = pair.memory();
+        ensure!(before > 0, "the system does not tell a process's memory");
+        pair.run(&self.order(row, self.effort.idle))?;
+        thread::sleep(SETTLING);
+        let taken = pair.memory().saturating_sub(before);
+        Ok(Figures {
+            memory: taken as f64 / self.effort.idle as f64,
+            ..Figures::default()
+        })
+    }
+
+    /// Counts the instructions of a few calls and of many: the difference is the calls'.
+    fn count(&self, peer: &'static str, row: &Row) -> Result<Figures> {
+        let run = |calls: i32| {
+            let mut pair = Pair::start(peer, Place::Counted)?;
+            pair.run(&Order {
+                calls,
+                measured: COUNTING,
+                ..self.order(row, 1)
+            })?;
+            pair.instructions()
+        };
+        let (few, many) = (run(FEW)?, run(MANY)?);
+        let calls = f64::from(MANY - FEW) * row.callers as f64;
+        let each = |few: u64, many: u64| many.saturating_sub(few) as f64 / calls;
+        Ok(Figures {
+            client_instructions: each(few.0, many.0),
+            server_instructions: each(few.1, many.1),
+            ..Figures::default()
+        })
+    }
+
+    fn order(&self, row: &Row, connections: usize) -> Order {
+        Order {
+            row: row.key.to_owned(),
+            warm_up: self.effort.warm_up,
+            measured: self.effort.measured,
+            connections,
+            calls: i32::MAX,
+        }
+    }
+}
+
+fn place(row: &Row) -> Place {
+    if row.one_cpu {
+        Place::OneCpu
+    } else {
+        Place::AllCpus
+    }
+}
+
+/// What each contestant has set otherwise than its library does by itself.
+pub(crate) fn settings(names: &[&'static str]) -> Vec<(&'static str, &'static str)> {
+    let each = names.iter().filter_map(|name| {
+        let about = peers::about(name).ok()?;
+        Some((*name, about))
+    });
+    each.collect()
+}

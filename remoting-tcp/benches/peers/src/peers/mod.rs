@@ -1,0 +1,164 @@
+//! The contestants: a file for each, and here what they have in common.
+
+#[cfg(feature = "capnp")]
+mod capnp;
+mod floor;
+mod floor_rmp;
+mod frames;
+mod ours;
+mod remoc;
+mod tarpc;
+mod tonic;
+
+use std::any::Any;
+use std::future::Future;
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::drive;
+use crate::measure::Turn;
+
+/// The contestant that all others are compared with.
+pub(crate) const FLOOR: &str = "floor";
+/// The floor once more: what it differs from itself is noise.
+const AGAIN: &str = "floor-again";
+/// The floor with arguments and results in MessagePack.
+pub(crate) const FLOOR_RMP: &str = "floor-rmp";
+/// The library that this repository is about.
+pub(crate) const OURS: &str = "remoting";
+
+/// A way to make calls.
+pub(crate) trait Peer {
+    type Caller: Caller;
+
+    /// What is set otherwise than the library does by itself, and other things to know.
+    const ABOUT: &'static str;
+
+    fn runtime() -> Result<Runtime> {
+        Ok(Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?)
+    }
+
+    /// Starts to serve on a free port of this machine.
+    async fn serve() -> Result<Serving>;
+
+    /// Makes a new connection.
+    async fn connect(address: &str) -> Result<Self::Caller>;
+}
+
+/// A server that serves until this is dropped.
+pub(crate) struct Serving {
+    /// What its clients connect to.
+    pub(crate) address: String,
+    _keep: Box<dyn Any>,
+}
+
+impl Serving {
+    pub(crate) fn new(address: impl ToString, keep: impl Any) -> Self {
+        Self {
+            address: address.to_string(),
+            _keep: Box::new(keep),
+        }
+    }
+}
+
+/// One connection, shared by all clones. It is closed with the last of them.
+pub(crate) trait Caller: Clone + 'static {
+    fn add(&self, a: i32, b: i32) -> impl Future<Output = Result<i32>>;
+
+    /// Gives the `id` of the person in the answer.
+    fn get_person(
+        &self,
+        id: u32,
+        country: &str,
+        detailed: bool,
+    ) -> impl Future<Output = Result<u32>>;
+
+    /// Gives the number of bytes that came back.
+    fn echo(&self, data: &Bytes) -> impl Future<Output = Result<usize>>;
+
+    /// Makes the calls of a turn as a task: `tokio::spawn` for all that may be sent to
+    /// another thread, which cannot be said here for all at once.
+    fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>>;
+}
+
+/// The struct that `get_person` gives, for all that take `serde` types.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Person {
+    id: u32,
+    name: String,
+    email: String,
+    age: u32,
+    balance: f64,
+}
+
+impl Person {
+    fn find(id: u32, country: &str, detailed: bool) -> Self {
+        Self {
+            id,
+            name: "Ada Lovelace".to_owned(),
+            email: if detailed {
+                format!("ada@analytical.engine.{country}")
+            } else {
+                String::new()
+            },
+            age: 36,
+            balance: 42.0,
+        }
+    }
+}
+
+/// What `$act` gives when `$peer` is the peer of that name.
+macro_rules! with_peer {
+    ($name:expr, $peer:ident => $act:expr) => {
+        match $name {
+            FLOOR | AGAIN => with_peer!(floor::Floor as $peer => $act),
+            FLOOR_RMP => with_peer!(floor_rmp::FloorRmp as $peer => $act),
+            OURS => with_peer!(ours::Ours as $peer => $act),
+            "tarpc" => with_peer!(tarpc::Tarpc as $peer => $act),
+            "remoc" => with_peer!(remoc::Remoc as $peer => $act),
+            "tonic" => with_peer!(tonic::Tonic as $peer => $act),
+            #[cfg(feature = "capnp")]
+            "capnp-rpc" => with_peer!(capnp::Capnp as $peer => $act),
+            other => bail!("there is no peer `{other}`"),
+        }
+    };
+    ($kind:ty as $peer:ident => $act:expr) => {{
+        type $peer = $kind;
+        $act
+    }};
+}
+
+/// The names of all contestants, the floor first.
+pub(crate) fn names() -> Vec<&'static str> {
+    vec![
+        FLOOR,
+        AGAIN,
+        FLOOR_RMP,
+        OURS,
+        "tarpc",
+        "remoc",
+        "tonic",
+        #[cfg(feature = "capnp")]
+        "capnp-rpc",
+    ]
+}
+
+pub(crate) fn serve(name: &str) -> Result<()> {
+    with_peer!(name, P => drive::serve::<P>())
+}
+
+pub(crate) fn drive(name: &str, address: &str, server: u32) -> Result<()> {
+    with_peer!(name, P => drive::drive::<P>(address, server))
+}
+
+/// What is to be known about a contestant.
+pub(crate) fn about(name: &str) -> Result<&'static str> {
+    Ok(with_peer!(name, P => <P as Peer>::ABOUT))
+}

@@ -1,0 +1,167 @@
+//! The processes of a contestant: this same program, started once for each end.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::arguments::{DRIVE, SERVE};
+use crate::counters;
+use crate::drive::{Answer, Order};
+use crate::measure::Figures;
+
+/// Where and how a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    AllCpus,
+    OneCpu,
+    /// In a machine that counts instructions, which is slow.
+    Counted,
+}
+
+/// A process that ends when this value is dropped.
+struct Process {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    /// Where the number of instructions will stand.
+    count: Option<PathBuf>,
+}
+
+impl Process {
+    fn start(arguments: &[&str], place: Place) -> Result<Self> {
+        let program = env::current_exe().context("this program's own path")?;
+        let mut count = None;
+        let mut command = match place {
+            Place::AllCpus => Command::new(&program),
+            Place::OneCpu => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &counters::first_processor()]);
+                command
+            }
+            Place::Counted => {
+                let role = arguments.first().copied().unwrap_or_default();
+                let name = format!("remoting-peers-{}{role}", std::process::id());
+                let mut command = Command::new("valgrind");
+                command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+                let mut log = OsString::from("--log-file=");
+                log.push(count.insert(env::temp_dir().join(name)));
+                command.arg(log);
+                command
+            }
+        };
+        if place != Place::AllCpus {
+            command.arg(program);
+        }
+        command.args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("a process could not be started")?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().context("a process without output")?;
+        Ok(Self {
+            child,
+            input,
+            output: BufReader::new(output),
+            count,
+        })
+    }
+
+    /// Lets the process end; gives the number of instructions that it took.
+    fn instructions(mut self) -> Result<u64> {
+        drop(self.input.take());
+        self.child.wait()?;
+        let path = self.count.take().context("nothing was counted")?;
+        let log = fs::read_to_string(&path)?;
+        fs::remove_file(&path)?;
+        let number = log
+            .lines()
+            .find_map(|line| line.split("Collected :").nth(1));
+        let number = number.context("valgrind tells no number of instructions")?;
+        Ok(number.trim().parse()?)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        let line = line.trim_end();
+        if line.is_empty() {
+            bail!("a process ended before its time");
+        }
+        Ok(line.to_owned())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Failing to end what has ended already is no failure.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server and the client of one contestant.
+pub(crate) struct Pair {
+    client: Process,
+    server: Process,
+}
+
+impl Pair {
+    /// Starts both and waits until the server listens.
+    ///
+    /// - `place`: where and how both run.
+    pub(crate) fn start(peer: &str, place: Place) -> Result<Self> {
+        let mut server = Process::start(&[SERVE, peer], place)?;
+        let address = server.line()?;
+        let id = server.child.id().to_string();
+        let client = Process::start(&[DRIVE, peer, &address, &id], place)?;
+        Ok(Self { client, server })
+    }
+
+    pub(crate) fn run(&mut self, order: &Order) -> Result<Figures> {
+        let mut line = serde_json::to_string(order)?;
+        line.push('\n');
+        let input = self
+            .client
+            .input
+            .as_mut()
+            .context("a client without input")?;
+        input.write_all(line.as_bytes())?;
+        match serde_json::from_str(&self.client.line()?)? {
+            Answer::Done(figures) => Ok(figures),
+            Answer::Failed(why) => bail!(why),
+        }
+    }
+
+    /// The memory of the server's process in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        counters::memory(self.server.child.id())
+    }
+}
+
+impl Pair {
+    /// Ends both; gives the numbers of instructions that client and server took.
+    pub(crate) fn instructions(self) -> Result<(u64, u64)> {
+        Ok((self.client.instructions()?, self.server.instructions()?))
+    }
+}
+
+/// Whether processes can be kept on one processor here.
+pub(crate) fn can_pin() -> bool {
+    runs("taskset", &["-c", &counters::first_processor(), "true"])
+}
+
+/// Whether instructions can be counted here.
+pub(crate) fn can_count() -> bool {
+    runs("valgrind", &["--version"])
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command.stderr(Stdio::null()).stdout(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
