@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 use super::{Connection, Export, Flush, Room, apply, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
-use crate::log::{self, Rate};
+use crate::log::Rate;
 use crate::session::{Effects, End, Request, longest_body};
 use crate::wire::frame::split_frame;
 use crate::wire::violation::Violation;
@@ -195,7 +195,7 @@ impl Connection {
         let end = self.lock().end.clone();
         let Some(end) = end else { return };
         let Some(_missed) = ENDS.line() else { return };
-        let (peer, reason) = (self.peer(), log::clean(&end.to_string()));
+        let (peer, reason) = (self.peer(), crate::log::clean(&end.to_string()));
         match end {
             End::Violation(violation) => tracing::warn!(
                 target: "remoting::connection",

@@ -39,7 +39,7 @@ use crate::formatter::{DecodeArguments, FormatError, FormatterRef};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::{LeasePolicy, LeaseState};
 use crate::limits::{Counters, Limits, Reached as LimitReached};
-use crate::log::{self, Rate};
+use crate::log::Rate;
 use crate::payload::Payload;
 use crate::proxy::{Passenger, Reference, Stub, decode_arguments, passengers};
 
@@ -266,7 +266,7 @@ fn bad_arguments(method: &str, error: &FormatError) -> Fault {
             method,
             correlation = format_args!("{correlation:016x}"),
             "{text}: {}",
-            log::clean(&error.to_string()),
+            crate::log::clean(&error.to_string()),
         );
     }
     Fault::Error(Error::new(ErrorKind::BadArguments, text).with_correlation(correlation))
@@ -300,7 +300,7 @@ pub(crate) fn internal(method: &str, what: &str, detail: &str) -> Fault {
             method,
             correlation = format_args!("{correlation:016x}"),
             "{what}: {}",
-            log::clean(detail),
+            crate::log::clean(detail),
         );
     }
     let error = Error::new(
