@@ -114,9 +114,13 @@ impl<P: Peer> ClientEnd<P> {
     }
 
     /// Makes as many calls as is said, for somebody else to count what they take.
-    async fn counted(&self, row: &Row, order: &Order) -> Result<Figures> {
+    ///
+    /// The connection stays until the process ends, so that closing it is not counted.
+    async fn counted(&mut self, row: &Row, order: &Order) -> Result<Figures> {
         let turn = Turn::new(row.operation, order.measured).at_most(order.calls);
-        spread(&self.callers(row).await?, turn).await?;
+        let callers = self.callers(row).await?;
+        spread(&callers, turn).await?;
+        self.resting.extend(callers);
         Ok(Figures::default())
     }
 
