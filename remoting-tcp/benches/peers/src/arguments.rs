@@ -32,9 +32,17 @@ pub(crate) enum Role {
 pub(crate) struct Arguments {
     pub(crate) peers: Vec<&'static str>,
     pub(crate) rows: Vec<&'static Row>,
+    pub(crate) parts: Parts,
     pub(crate) effort: Effort,
     /// The folder for the report.
     pub(crate) out: PathBuf,
+}
+
+/// What is measured beside the rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Parts {
+    pub(crate) growth: bool,
+    pub(crate) fairness: bool,
 }
 
 /// How long to measure.
@@ -50,6 +58,10 @@ pub(crate) struct Effort {
     pub(crate) connects: usize,
     /// Connections that are kept idle.
     pub(crate) idle: usize,
+    pub(crate) growth_rounds: usize,
+    pub(crate) fairness_rounds: usize,
+    /// How long the neighbour calls beside each company.
+    pub(crate) fairness_measured: Duration,
 }
 
 const FULL: Effort = Effort {
@@ -60,6 +72,9 @@ const FULL: Effort = Effort {
     measured: Duration::from_millis(800),
     connects: 1000,
     idle: 500,
+    growth_rounds: 5,
+    fairness_rounds: 5,
+    fairness_measured: Duration::from_secs(3),
 };
 
 const QUICK: Effort = Effort {
@@ -70,6 +85,9 @@ const QUICK: Effort = Effort {
     measured: Duration::from_millis(160),
     connects: 200,
     idle: 200,
+    growth_rounds: 2,
+    fairness_rounds: 2,
+    fairness_measured: Duration::from_secs(1),
 };
 
 impl Arguments {
@@ -96,16 +114,20 @@ impl Arguments {
         let mut arguments = Self {
             peers: peers::names(),
             rows: Vec::new(),
+            parts: Parts::default(),
             effort: FULL,
             out: PathBuf::from("report"),
         };
-        let mut rounds = None;
+        let (mut rounds, mut all) = (None, false);
         let mut given = given.iter();
         while let Some(argument) = given.next() {
             let mut value = || given.next().with_context(|| format!("{argument} of what?"));
             match *argument {
                 "--help" | "-h" => return Ok(Role::Help(help())),
                 "--quick" => arguments.effort = QUICK,
+                "--growth" => arguments.parts.growth = true,
+                "--fairness" => arguments.parts.fairness = true,
+                "--all" => all = true,
                 "--rounds" => rounds = Some(value()?.parse().context("--rounds takes a number")?),
                 "--peers" => arguments.peers = chosen_peers(value()?)?,
                 "--rows" => arguments.rows = chosen_rows(value()?)?,
@@ -113,19 +135,39 @@ impl Arguments {
                 other => bail!("there is no argument `{other}`; --help names all"),
             }
         }
-        if arguments.rows.is_empty() {
-            let quick = arguments.effort.quick;
-            let all = rows().iter();
-            arguments.rows = all
-                .filter(|row| !quick || row.key != INSTRUCTIONS)
-                .collect();
+        if all {
+            arguments.parts = Parts {
+                growth: true,
+                fairness: true,
+            };
+        }
+        let Parts { growth, fairness } = arguments.parts;
+        if arguments.rows.is_empty() && (all || !growth && !fairness) {
+            arguments.rows = rows_of(arguments.effort);
         }
         if let Some(rounds) = rounds {
             ensure!(rounds > 0, "at least one round is needed");
-            arguments.effort.rounds = rounds;
+            arguments.effort = arguments.effort.with_rounds(rounds);
         }
         Ok(Role::Judge(arguments))
     }
+}
+
+impl Effort {
+    fn with_rounds(self, rounds: usize) -> Self {
+        Self {
+            rounds,
+            growth_rounds: rounds,
+            fairness_rounds: rounds,
+            ..self
+        }
+    }
+}
+
+/// The rows that are measured if nobody says which.
+fn rows_of(effort: Effort) -> Vec<&'static Row> {
+    let wanted = |row: &&Row| !effort.quick || row.key != INSTRUCTIONS;
+    rows().iter().filter(wanted).collect()
 }
 
 /// The peers of a list with commas. The floor is always among them, and first: all
@@ -165,10 +207,13 @@ fn help() -> String {
         "What a call costs, against the floor and against other libraries.\n\n\
          --quick        {} short rounds, less than two minutes\n\
          --rounds N     as many rounds; {} unless said otherwise\n\
+         --growth       more and more callers, connections, objects, bytes; no rows, unless named\n\
+         --fairness     one caller beside others; no rows, unless named\n\
+         --all          the rows, growth and fairness\n\
          --peers A,B    only these, and the floor: {}\n\
          --rows X,Y     only these: {}\n\
          \x20              (`{INSTRUCTIONS}` takes minutes, so quick runs leave it out unless it is named)\n\
-         --out DIR      where report.json, report.md and report.svg go: `report` here\n",
+         --out DIR      where report.json, report.md and the plots go: `report` here\n",
         QUICK.rounds,
         FULL.rounds,
         peers::names().join(", "),

@@ -1,6 +1,7 @@
 //! The contest: all contestants, row by row and round by round.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::thread;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::processes::{Pair, Place, can_count, can_pin};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::workloads::{Operation, Row};
+use crate::{fairness, growth};
 
 /// How long a server has, once connections rest, to give back what it does not need.
 const SETTLING: Duration = Duration::from_millis(500);
@@ -30,29 +32,52 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("the folder {}", arguments.out.display()))?;
     let rows = possible_rows(&arguments.rows);
-    ensure!(!rows.is_empty(), "no row is left to measure");
-    let mut report = Report::new(&arguments.peers, &rows, arguments.effort);
-    let mut contest = Contest {
-        pairs: BTreeMap::new(),
-        effort: arguments.effort,
-        progress: Progress::begin(),
-    };
-    contest.progress.say(&format!(
+    let parts = arguments.parts;
+    ensure!(
+        !rows.is_empty() || parts.growth || parts.fairness,
+        "nothing is left to measure"
+    );
+    let progress = Progress::begin();
+    let mut report = Report::new(arguments, &rows);
+    compare(arguments, &rows, progress, &mut report);
+    if parts.growth {
+        growth::run(&arguments.effort, progress, &mut report.runs);
+    }
+    if parts.fairness {
+        fairness::run(&arguments.effort, progress, &mut report.runs);
+    }
+    println!("{}", report.short());
+    let written = report.write(&arguments.out)?;
+    println!(
+        "written to {}: {}",
+        arguments.out.display(),
+        written.join(", ")
+    );
+    Ok(())
+}
+
+/// All rows for all contestants.
+fn compare(arguments: &Arguments, rows: &[&Row], progress: Progress, report: &mut Report) {
+    if rows.is_empty() {
+        return;
+    }
+    let effort = arguments.effort;
+    progress.say(&format!(
         "{} contestants, {} rows, {} rounds; beside the floor's times stand ratios to them",
         arguments.peers.len(),
         rows.len(),
-        arguments.effort.rounds,
+        effort.rounds,
     ));
-    for round in 0..arguments.effort.rounds {
-        for row in &rows {
-            contest.round(round, row, &arguments.peers, &mut report);
+    let mut contest = Contest {
+        pairs: BTreeMap::new(),
+        effort,
+        progress,
+    };
+    for round in 0..effort.rounds {
+        for row in rows {
+            contest.round(round, row, &arguments.peers, report);
         }
     }
-    println!("{}", report.short());
-    report.write(&arguments.out)?;
-    let out = arguments.out.display();
-    println!("written: {out}/report.json, {out}/report.md, {out}/report.svg");
-    Ok(())
 }
 
 /// Leaves out what this machine cannot do, and says so.
@@ -104,19 +129,22 @@ impl Contest {
                 self.pairs.remove(&(peer, place(row)));
                 self.progress.word("failed,");
             }
-            report.add(round, row, peer, outcome);
+            report.runs.add(round, row.key, peer, outcome);
         }
         self.progress.done();
     }
 
     fn load(&mut self, peer: &'static str, row: &Row) -> Result<Figures> {
-        let order = self.order(row, self.effort.connects);
+        let connections = match row.operation {
+            Operation::Connect => self.effort.connects,
+            _ => row.connections,
+        };
+        let order = self.order(row, connections);
         let key = (peer, place(row));
-        if !self.pairs.contains_key(&key) {
-            self.pairs.insert(key, Pair::start(peer, key.1)?);
+        match self.pairs.entry(key) {
+            Entry::Occupied(mut pair) => pair.get_mut().run(&order),
+            Entry::Vacant(place) => place.insert(Pair::start(peer, key.1)?).run(&order),
         }
-        let pair = self.pairs.get_mut(&key).context("just started")?;
-        pair.run(&order)
     }
 
     /// Measures in new processes, where no memory is free already.
@@ -158,11 +186,8 @@ impl Contest {
 
     fn order(&self, row: &Row, connections: usize) -> Order {
         Order {
-            row: row.key.to_owned(),
-            warm_up: self.effort.warm_up,
-            measured: self.effort.measured,
             connections,
-            calls: i32::MAX,
+            ..Order::new(row, &self.effort)
         }
     }
 }

@@ -58,6 +58,15 @@ pub(crate) fn first_processor() -> String {
     first.trim().to_owned()
 }
 
+/// How many files a process may have open; no bound where the system does not tell.
+pub(crate) fn most_files() -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = after(&limits, "Max open files").unwrap_or_default();
+    let soft = line.split_whitespace().next();
+    soft.and_then(|text| text.parse().ok())
+        .unwrap_or(usize::MAX)
+}
+
 fn number(status: &str, name: &str) -> u64 {
     let value = after(status, name).and_then(|text| text.split_whitespace().next());
     value.and_then(|text| text.parse().ok()).unwrap_or(0)

@@ -11,24 +11,60 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
+use crate::arguments::Effort;
 use crate::counters::Usage;
+use crate::fairness::{Company, Crowd};
 use crate::measure::{Figures, Turn};
 use crate::peers::{Caller, Peer};
-use crate::workloads::{Operation, Row, rows};
+use crate::workloads::{Operation, Row};
 
 /// How much longer than it should a run may take until it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the judge tells a client to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
-    pub(crate) row: String,
+    pub(crate) operation: Operation,
+    /// How many callers share each connection.
+    pub(crate) callers: usize,
+    pub(crate) connections: usize,
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
-    /// How many connections, for rows that are about connections.
-    pub(crate) connections: usize,
     /// How many calls each caller makes, where that is what ends a run.
     pub(crate) calls: i32,
+    /// Who else keeps the server busy.
+    pub(crate) company: Option<Company>,
+}
+
+impl Order {
+    pub(crate) fn new(row: &Row, effort: &Effort) -> Self {
+        Self {
+            callers: row.callers,
+            connections: row.connections,
+            ..Self::plain(row.operation, effort)
+        }
+    }
+
+    /// One caller on one connection.
+    pub(crate) fn plain(operation: Operation, effort: &Effort) -> Self {
+        Self {
+            operation,
+            callers: 1,
+            connections: 1,
+            warm_up: effort.warm_up,
+            measured: effort.measured,
+            calls: i32::MAX,
+            company: None,
+        }
+    }
+
+    /// How many things have to be made before calls can be.
+    fn made(&self) -> usize {
+        match self.operation {
+            Operation::AddAmong(objects) => objects,
+            _ => self.connections,
+        }
+    }
 }
 
 /// What a client tells of it.
@@ -89,15 +125,14 @@ struct ClientEnd<P: Peer> {
 
 impl<P: Peer> ClientEnd<P> {
     async fn obey(&mut self, order: &Order) -> Result<Figures> {
-        let row = rows().iter().find(|row| row.key == order.row);
-        let row = row.with_context(|| format!("there is no row `{}`", order.row))?;
         let most = order.warm_up + order.measured + PATIENCE;
         let run = async {
-            match row.operation {
+            match order.operation {
+                _ if order.company.is_some() => self.beside(order).await,
                 Operation::Rest => self.rest(order.connections).await,
                 Operation::Connect => self.connect(order.connections).await,
-                Operation::Counted => self.counted(row, order).await,
-                _ => self.load(row, order).await,
+                Operation::Counted => self.counted(order).await,
+                _ => self.load(order).await,
             }
         };
         match timeout(most, run).await {
@@ -106,29 +141,54 @@ impl<P: Peer> ClientEnd<P> {
         }
     }
 
-    async fn load(&self, row: &Row, order: &Order) -> Result<Figures> {
-        let callers = self.callers(row).await?;
-        spread(&callers, Turn::new(row.operation, order.warm_up)).await?;
-        let turn = Turn::new(row.operation, order.measured);
-        self.measured(spread(&callers, turn)).await
+    async fn load(&self, order: &Order) -> Result<Figures> {
+        let begin = Instant::now();
+        let callers = self.callers(order).await?;
+        let set_up = begin.elapsed().as_nanos() as f64 / order.made() as f64;
+        spread(&callers, Turn::new(order.operation, order.warm_up)).await?;
+        let turn = Turn::new(order.operation, order.measured);
+        let figures = self.measured(spread(&callers, turn)).await?;
+        Ok(Figures { set_up, ..figures })
+    }
+
+    /// Lets callers call while others keep the server busy.
+    async fn beside(&self, order: &Order) -> Result<Figures> {
+        let callers = self.callers(order).await?;
+        let company = order.company.context("nobody else")?;
+        let crowd = Crowd::gather::<P>(company, &self.address, &callers[0]).await?;
+        spread(&callers, Turn::new(order.operation, order.warm_up)).await?;
+        let (before, begin) = (crowd.calls(), Instant::now());
+        let turn = Turn::new(order.operation, order.measured);
+        let figures = self.measured(spread(&callers, turn)).await?;
+        let calls = (crowd.calls() - before) as f64 / begin.elapsed().as_secs_f64();
+        crowd.disperse().await?;
+        Ok(Figures {
+            company: calls,
+            ..figures
+        })
     }
 
     /// Makes as many calls as is said, for somebody else to count what they take.
     ///
     /// The connection stays until the process ends, so that closing it is not counted.
-    async fn counted(&mut self, row: &Row, order: &Order) -> Result<Figures> {
-        let turn = Turn::new(row.operation, order.measured).at_most(order.calls);
-        let callers = self.callers(row).await?;
+    async fn counted(&mut self, order: &Order) -> Result<Figures> {
+        let turn = Turn::new(order.operation, order.measured).at_most(order.calls);
+        let callers = self.callers(order).await?;
         spread(&callers, turn).await?;
         self.resting.extend(callers);
         Ok(Figures::default())
     }
 
-    async fn callers(&self, row: &Row) -> Result<Vec<P::Caller>> {
+    async fn callers(&self, order: &Order) -> Result<Vec<P::Caller>> {
         let mut callers = Vec::new();
-        for _ in 0..row.connections {
-            let caller = P::connect(&self.address).await?;
-            callers.extend((0..row.callers).map(|_| caller.clone()));
+        for _ in 0..order.connections {
+            let mut caller = P::connect(&self.address).await?;
+            // Some connect with their first call only.
+            caller.add(1, 1).await?;
+            if let Operation::AddAmong(objects) = order.operation {
+                caller = caller.hold(objects).await?;
+            }
+            callers.extend((0..order.callers).map(|_| caller.clone()));
         }
         Ok(callers)
     }
@@ -178,7 +238,8 @@ impl<P: Peer> ClientEnd<P> {
 async fn spread<C: Caller>(callers: &[C], turn: Turn) -> Result<Vec<u32>> {
     let tasks: Vec<_> = callers
         .iter()
-        .map(|caller| caller.clone().start(turn.clone()))
+        .enumerate()
+        .map(|(number, caller)| caller.clone().start(turn.of_caller(number)))
         .collect();
     let mut all = Vec::new();
     for task in tasks {

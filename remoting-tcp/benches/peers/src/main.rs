@@ -9,11 +9,14 @@ mod arguments;
 mod contest;
 mod counters;
 mod drive;
+mod fairness;
+mod growth;
 mod measure;
 mod peers;
 mod processes;
 mod progress;
 mod report;
+mod runs;
 mod workloads;
 
 use anyhow::Result;

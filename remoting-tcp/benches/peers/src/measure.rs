@@ -1,5 +1,7 @@
 //! What a caller does in a run, and the figures that come of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counters::Usage;
 use crate::peers::Caller;
-use crate::workloads::Operation;
+use crate::workloads::{Deed, Operation};
 
 /// One caller's part of a run.
 #[derive(Clone)]
@@ -17,12 +19,16 @@ pub(crate) struct Turn {
     data: Bytes,
     end: Instant,
     most: i32,
+    /// Which of the callers this is.
+    number: usize,
+    /// Where calls are counted for others to see.
+    made: Option<Arc<AtomicU64>>,
 }
 
 impl Turn {
     pub(crate) fn new(operation: Operation, time: Duration) -> Self {
         let size = match operation {
-            Operation::Echo(size) => size,
+            Operation::Echo(size) | Operation::Deed(Deed::Upload(size)) => size,
             _ => 0,
         };
         // Not all alike, so that nobody gains by finding that out.
@@ -32,6 +38,24 @@ impl Turn {
             data: data.into(),
             end: Instant::now() + time,
             most: i32::MAX,
+            number: 0,
+            made: None,
+        }
+    }
+
+    /// The same turn for another caller.
+    pub(crate) fn of_caller(&self, number: usize) -> Self {
+        Self {
+            number,
+            ..self.clone()
+        }
+    }
+
+    /// Counts the calls where others see it.
+    pub(crate) fn counted_in(self, made: &Arc<AtomicU64>) -> Self {
+        Self {
+            made: Some(Arc::clone(made)),
+            ..self
         }
     }
 
@@ -51,6 +75,9 @@ impl Turn {
         let mut begin = Instant::now();
         for number in 0..self.most {
             self.call(&caller, number).await?;
+            if let Some(made) = &self.made {
+                made.fetch_add(1, Ordering::Relaxed);
+            }
             let now = Instant::now();
             times.push(u32::try_from((now - begin).as_nanos()).unwrap_or(u32::MAX));
             if now >= self.end {
@@ -71,12 +98,27 @@ impl Turn {
                 let back = caller.echo(&self.data).await?;
                 ensure!(back == size, "{back} bytes instead of {size}");
             }
+            Operation::AddAmong(objects) => {
+                let sum = caller
+                    .add_among(self.some_of(objects, number), number, 1)
+                    .await?;
+                ensure!(sum == number + 1, "{number} + 1 = {sum}");
+            }
+            Operation::Deed(deed) => caller.deed(deed, number, &self.data).await?,
             Operation::Add | Operation::Connect | Operation::Counted | Operation::Rest => {
                 let sum = caller.add(number, 1).await?;
                 ensure!(sum == number + 1, "{number} + 1 = {sum}");
             }
         }
         Ok(())
+    }
+
+    /// A place that looks as if taken by chance.
+    fn some_of(&self, objects: usize, number: i32) -> usize {
+        let seed = (self.number as u64) << 32 | u64::from(number as u32);
+        let mut mixed = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((mixed ^ mixed >> 32) % objects as u64) as usize
     }
 }
 
@@ -86,17 +128,23 @@ pub(crate) struct Figures {
     pub(crate) calls: u64,
     pub(crate) p50: f64,
     pub(crate) p99: f64,
+    pub(crate) max: f64,
     /// The time of the whole run, divided by its calls: the inverse of calls per second.
     pub(crate) each: f64,
     pub(crate) client_cpu: f64,
     pub(crate) server_cpu: f64,
     pub(crate) client_switches: f64,
     pub(crate) server_switches: f64,
-    /// Bytes that the server keeps for each idle connection.
+    /// Bytes that the server keeps for each idle connection; while something grows, the most
+    /// that the server has grown by.
     pub(crate) memory: f64,
     /// Instructions of the programs, without those of the kernel.
     pub(crate) client_instructions: f64,
     pub(crate) server_instructions: f64,
+    /// The time that each connection or object took to come into being.
+    pub(crate) set_up: f64,
+    /// How many calls a second the company made.
+    pub(crate) company: f64,
 }
 
 impl Figures {
@@ -112,6 +160,7 @@ impl Figures {
             calls: times.len() as u64,
             p50: at(0.5),
             p99: at(0.99),
+            max: at(1.0),
             each: wall.as_nanos() as f64 / calls,
             client_cpu: client.cpu as f64 / calls,
             server_cpu: server.cpu as f64 / calls,

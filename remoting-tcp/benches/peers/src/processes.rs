@@ -6,13 +6,19 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::arguments::{DRIVE, SERVE};
 use crate::counters;
 use crate::drive::{Answer, Order};
 use crate::measure::Figures;
+
+/// How often a watched server's memory is looked at.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// Where and how a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +140,29 @@ impl Pair {
             Answer::Done(figures) => Ok(figures),
             Answer::Failed(why) => bail!(why),
         }
+    }
+
+    /// Gives as well the most memory that the server's process had meanwhile, in bytes.
+    pub(crate) fn run_watched(&mut self, order: &Order) -> Result<(Figures, u64)> {
+        let server = self.server.child.id();
+        let (end, ended) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let watch = scope.spawn(move || {
+                let mut most = 0;
+                loop {
+                    most = counters::memory(server).max(most);
+                    if ended.recv_timeout(GLANCE) != Err(RecvTimeoutError::Timeout) {
+                        return most;
+                    }
+                }
+            });
+            let figures = self.run(order);
+            drop(end);
+            let most = watch
+                .join()
+                .map_err(|_| anyhow!("the watch has panicked"))?;
+            Ok((figures?, most))
+        })
     }
 
     /// The memory of the server's process in bytes.

@@ -1,9 +1,11 @@
 //! The rows of the table: what is called, by how many, and what is aimed at.
 
+use serde::{Deserialize, Serialize};
+
 use crate::measure::Metric;
 
 /// What a caller does again and again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Operation {
     /// `add(i32, i32)`.
     Add,
@@ -17,6 +19,29 @@ pub(crate) enum Operation {
     Counted,
     /// Nothing: connections that have made one call, and rest.
     Rest,
+    /// `add` at one of so many objects that the caller's connection holds.
+    AddAmong(usize),
+    /// What keeps a server or a connection busy beside others.
+    Deed(Deed),
+}
+
+/// What a caller does who is company to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Deed {
+    /// Waits for what never comes.
+    Wait,
+    /// Waits as many milliseconds.
+    Pause(u32),
+    /// Keeps a processor busy for as many microseconds.
+    Burn(u32),
+    /// The same, in a method that is marked as blocking.
+    BurnBlocking(u32),
+    /// The same in a plain method, but only in one of so many calls.
+    BurnAtTimes { micros: u32, one_in: u32 },
+    /// As many bytes there.
+    Upload(usize),
+    /// As many bytes back.
+    Download(usize),
 }
 
 /// What the library has to reach.

@@ -1,16 +1,22 @@
 //! The floor: the least that a call over tokio's TCP can cost. Bytes are only copied.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::frames::{self, Client};
-use super::{Caller, Peer, Serving};
+use super::{Caller, Peer, Serving, at_times, burn};
 use crate::measure::Turn;
+use crate::workloads::Deed;
 
 const ADD: u8 = 0;
 const GET_PERSON: u8 = 1;
 const ECHO: u8 = 2;
+const UPLOAD: u8 = 3;
+const DOWNLOAD: u8 = 4;
+const BURN: u8 = 5;
 
 /// What `get_person` answers: about as many bytes as the person has.
 const PERSON: &[u8] = b"\x2a\0\0\0Ada Lovelace\0ada@analytical.engine\0\x24\0\0\0\0\0\0\x45\x40";
@@ -38,6 +44,9 @@ fn answer(operation: u8, body: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(&sum.to_le_bytes());
         }
         GET_PERSON => out.extend_from_slice(PERSON),
+        UPLOAD => {}
+        DOWNLOAD => out.resize(out.len() + number(body) as usize, 1),
+        BURN => burn(Duration::from_micros(number(body) as u64)),
         _ => out.extend_from_slice(body),
     }
 }
@@ -79,6 +88,24 @@ impl Caller for FloorCaller {
         let write = |out: &mut Vec<u8>| out.extend_from_slice(data);
         let back = self.0.call(ECHO, write, std::mem::take).await;
         Ok(std::hint::black_box(back).len())
+    }
+
+    async fn deed(&self, deed: Deed, number: i32, data: &Bytes) -> Result<()> {
+        let (operation, value) = match deed {
+            Deed::Upload(_) => {
+                let write = |out: &mut Vec<u8>| out.extend_from_slice(data);
+                self.0.call(UPLOAD, write, |_| ()).await;
+                return Ok(());
+            }
+            Deed::Download(size) => (DOWNLOAD, size as u32),
+            Deed::Burn(micros) => (BURN, micros),
+            Deed::BurnAtTimes { micros, one_in } => (BURN, at_times(micros, one_in, number)),
+            other => bail!("{other:?} is not offered"),
+        };
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(&value.to_le_bytes());
+        let back = self.0.call(operation, write, std::mem::take).await;
+        std::hint::black_box(back);
+        Ok(())
     }
 
     fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>> {

@@ -50,7 +50,7 @@ fn put(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
         .expect("a vector takes everything");
 }
 
-fn get<T: for<'de> Deserialize<'de>>(body: &mut Vec<u8>) -> Result<T> {
+fn get<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T> {
     Ok(rmp_serde::from_slice(body)?)
 }
 
@@ -59,18 +59,20 @@ pub(crate) struct FloorRmpCaller(Client);
 
 impl Caller for FloorRmpCaller {
     async fn add(&self, a: i32, b: i32) -> Result<i32> {
-        self.0.call(ADD, |out| put(out, &(a, b)), get).await
+        self.0
+            .call(ADD, |out| put(out, &(a, b)), |body| get(body))
+            .await
     }
 
     async fn get_person(&self, id: u32, country: &str, detailed: bool) -> Result<u32> {
         let write = |out: &mut Vec<u8>| put(out, &(id, country, detailed));
-        let person: Person = self.0.call(GET_PERSON, write, get).await?;
+        let person: Person = self.0.call(GET_PERSON, write, |body| get(body)).await?;
         Ok(std::hint::black_box(person).id)
     }
 
     async fn echo(&self, data: &Bytes) -> Result<usize> {
         let write = |out: &mut Vec<u8>| put(out, &(serde_bytes::Bytes::new(data),));
-        let back: serde_bytes::ByteBuf = self.0.call(ECHO, write, get).await?;
+        let back: serde_bytes::ByteBuf = self.0.call(ECHO, write, |body| get(body)).await?;
         Ok(std::hint::black_box(back).len())
     }
 

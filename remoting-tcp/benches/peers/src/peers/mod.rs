@@ -11,9 +11,10 @@ mod tarpc;
 mod tonic;
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::drive;
 use crate::measure::Turn;
+use crate::workloads::Deed;
 
 /// The contestant that all others are compared with.
 pub(crate) const FLOOR: &str = "floor";
@@ -30,6 +32,8 @@ const AGAIN: &str = "floor-again";
 pub(crate) const FLOOR_RMP: &str = "floor-rmp";
 /// The library that this repository is about.
 pub(crate) const OURS: &str = "remoting";
+/// The same with such limits as growing needs.
+pub(crate) const RAISED: &str = "remoting-raised";
 
 /// A way to make calls.
 pub(crate) trait Peer {
@@ -83,6 +87,23 @@ pub(crate) trait Caller: Clone + 'static {
     /// Gives the number of bytes that came back.
     fn echo(&self, data: &Bytes) -> impl Future<Output = Result<usize>>;
 
+    /// Lets this connection hold as many objects of its own, where there are objects.
+    fn hold(self, _objects: usize) -> impl Future<Output = Result<Self>> {
+        ready(Ok(self))
+    }
+
+    /// `add` at one of the objects that are held.
+    fn add_among(&self, _place: usize, a: i32, b: i32) -> impl Future<Output = Result<i32>> {
+        self.add(a, b)
+    }
+
+    /// What keeps the server or the connection busy, where that is offered.
+    ///
+    /// - `number`: how many calls the caller has made before.
+    fn deed(&self, deed: Deed, _number: i32, _data: &Bytes) -> impl Future<Output = Result<()>> {
+        ready(Err(anyhow!("{deed:?} is not offered")))
+    }
+
     /// Makes the calls of a turn as a task: `tokio::spawn` for all that may be sent to
     /// another thread, which cannot be said here for all at once.
     fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>>;
@@ -114,6 +135,23 @@ impl Person {
     }
 }
 
+/// Keeps a processor busy.
+fn burn(time: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// How long a call of that number burns, if one in so many does.
+fn at_times(micros: u32, one_in: u32, number: i32) -> u32 {
+    if (number as u32).is_multiple_of(one_in) {
+        micros
+    } else {
+        0
+    }
+}
+
 /// What `$act` gives when `$peer` is the peer of that name.
 macro_rules! with_peer {
     ($name:expr, $peer:ident => $act:expr) => {
@@ -121,6 +159,7 @@ macro_rules! with_peer {
             FLOOR | AGAIN => with_peer!(floor::Floor as $peer => $act),
             FLOOR_RMP => with_peer!(floor_rmp::FloorRmp as $peer => $act),
             OURS => with_peer!(ours::Ours as $peer => $act),
+            RAISED => with_peer!(ours::Raised as $peer => $act),
             "tarpc" => with_peer!(tarpc::Tarpc as $peer => $act),
             "remoc" => with_peer!(remoc::Remoc as $peer => $act),
             "tonic" => with_peer!(tonic::Tonic as $peer => $act),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::Report;
+use super::{Report, fairness, growth};
 use crate::contest::settings;
 use crate::measure::Figures;
 use crate::workloads::{Row, Target};
@@ -22,7 +22,9 @@ pub(super) fn text(report: &Report) -> Result<String> {
         "settings": about,
         "units": "nanoseconds and counts for each call; bytes of memory for each connection",
         "rows": rows,
-        "failures": report.failures,
+        "growth": report.parts.growth.then(|| growth::json(report)),
+        "fairness": report.parts.fairness.then(|| fairness::json(report)),
+        "failures": report.runs.failures(),
     });
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
@@ -63,7 +65,8 @@ fn targets(report: &Report, row: &Row) -> Vec<Value> {
 
 fn of_peer(report: &Report, row: &Row, peer: &str) -> Value {
     let rounds: Vec<&Figures> = report
-        .rounds(row, peer)
+        .runs
+        .rounds(row.key, peer)
         .map(|rounds| rounds.values().collect())
         .unwrap_or_default();
     let ratios: Map<_, _> = row

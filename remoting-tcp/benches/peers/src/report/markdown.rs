@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::thread::available_parallelism;
 
-use super::Report;
+use super::{Report, fairness, growth};
 use crate::contest::settings;
 use crate::measure::{Figures, Metric};
 use crate::peers::FLOOR;
@@ -17,13 +17,20 @@ pub(super) fn text(report: &Report) -> String {
     let _ = writeln!(
         text,
         "{} rounds of {:.2} s a row and contestant, after {:.2} s to warm up; {processors} \
-         processors; loopback TCP, client and server in two processes.\n",
+         processors; loopback TCP, client and server in two processes. Growth: {} rounds of as \
+         long. Fairness: {} rounds of {:.2} s.\n",
         effort.rounds,
         effort.measured.as_secs_f64(),
         effort.warm_up.as_secs_f64(),
+        effort.growth_rounds,
+        effort.fairness_rounds,
+        effort.fairness_measured.as_secs_f64(),
     );
-    text.push_str(&short(report));
-    text.push_str("\n![ratios to the floor](report.svg)\n\n## All figures\n\n");
+    text.push_str(&tables(report));
+    if report.rows.is_empty() {
+        return text;
+    }
+    text.push_str("\n## All figures of the rows\n\n");
     text.push_str("Medians over the rounds. Processor time and switches are for each call.\n\n");
     for row in &report.rows {
         match row.operation {
@@ -35,8 +42,27 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
+/// What everybody should see: one line for each target, growth and fairness, and what failed.
+pub(super) fn tables(report: &Report) -> String {
+    let mut text = String::new();
+    if !report.rows.is_empty() {
+        text.push_str(&short(report));
+        text.push_str("\n![ratios to the floor](report.svg)\n");
+    }
+    if report.parts.growth {
+        text.push_str(&growth::markdown(report));
+    }
+    if report.parts.fairness {
+        text.push_str(&fairness::markdown(report));
+    }
+    for failure in report.runs.failures() {
+        let _ = writeln!(text, "- FAILED: {failure}");
+    }
+    text
+}
+
 /// The table with one line for each target, and what is to be known to read it.
-pub(super) fn short(report: &Report) -> String {
+fn short(report: &Report) -> String {
     let mut text = String::from("| workload | figure | floor |");
     let others: Vec<_> = report.peers.iter().filter(|peer| **peer != FLOOR).collect();
     for peer in &others {
@@ -73,9 +99,6 @@ pub(super) fn short(report: &Report) -> String {
     );
     for (peer, about) in settings(&report.peers) {
         let _ = writeln!(text, "- {peer}: {about}");
-    }
-    for failure in &report.failures {
-        let _ = writeln!(text, "- FAILED: {failure}");
     }
     text
 }

@@ -1,83 +1,53 @@
 //! From the figures of all rounds to medians and ratios; the files that show them.
 
+mod curves;
+mod delays;
+mod fairness;
+mod growth;
 mod json;
 mod markdown;
 mod svg;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Result};
 
-use crate::arguments::Effort;
+use crate::arguments::{Arguments, Effort, Parts};
 use crate::measure::{Figures, Metric};
-use crate::peers::{FLOOR, FLOOR_RMP, OURS};
+use crate::peers::{FLOOR_RMP, OURS};
+use crate::runs::Runs;
 use crate::workloads::{Headline, Row, Target};
 
 /// All that was measured so far.
 pub(crate) struct Report {
     peers: Vec<&'static str>,
     rows: Vec<&'static Row>,
+    parts: Parts,
     effort: Effort,
-    /// By row and peer: the figures of each round.
-    runs: BTreeMap<(&'static str, &'static str), BTreeMap<usize, Figures>>,
-    failures: Vec<String>,
+    pub(crate) runs: Runs,
 }
 
 impl Report {
-    pub(crate) fn new(peers: &[&'static str], rows: &[&'static Row], effort: Effort) -> Self {
+    pub(crate) fn new(arguments: &Arguments, rows: &[&'static Row]) -> Self {
         Self {
-            peers: peers.to_vec(),
+            peers: arguments.peers.clone(),
             rows: rows.to_vec(),
-            effort,
-            runs: BTreeMap::new(),
-            failures: Vec::new(),
-        }
-    }
-
-    pub(crate) fn add(
-        &mut self,
-        round: usize,
-        row: &Row,
-        peer: &'static str,
-        outcome: Result<Figures, Error>,
-    ) {
-        match outcome {
-            Ok(figures) => {
-                let rounds = self.runs.entry((row.key, peer)).or_default();
-                rounds.insert(round, figures);
-            }
-            Err(error) => self.failures.push(format!(
-                "round {}, {}, {peer}: {error:#}",
-                round + 1,
-                row.title
-            )),
+            parts: arguments.parts,
+            effort: arguments.effort,
+            runs: Runs::default(),
         }
     }
 
     /// The median over the rounds of a figure as it was measured.
     fn median(&self, row: &Row, peer: &str, figure: impl Fn(&Figures) -> f64) -> Option<f64> {
-        let rounds = self.rounds(row, peer)?;
-        median(rounds.values().map(figure).collect())
+        self.runs.median(row.key, peer, figure)
     }
 
     /// The median over the rounds of a figure's ratio to the floor's in the same round.
     fn ratio(&self, row: &Row, peer: &str, metric: Metric) -> Option<f64> {
-        let (floor, rounds) = (self.rounds(row, FLOOR)?, self.rounds(row, peer)?);
-        let each = rounds.iter().filter_map(|(round, figures)| {
-            let base = metric.of(floor.get(round)?);
-            (base > 0.0).then(|| metric.of(figures) / base)
-        });
-        median(each.collect())
-    }
-
-    fn rounds(&self, row: &Row, peer: &str) -> Option<&BTreeMap<usize, Figures>> {
-        let entry = self
-            .runs
-            .iter()
-            .find(|((key, name), _)| *key == row.key && *name == peer);
-        entry.map(|(_, rounds)| rounds)
+        let figure = |figures: &Figures| metric.of(figures);
+        self.runs.to_floor(row.key, peer, figure)
     }
 
     /// What a cell shows: a ratio, or the figure itself.
@@ -99,34 +69,31 @@ impl Report {
         Some(self.aimed_at(row, OURS, headline)? <= most)
     }
 
-    /// The table for the terminal: the short one of the report.
+    /// The tables for the terminal.
     pub(crate) fn short(&self) -> String {
-        markdown::short(self)
+        markdown::tables(self)
     }
 
-    /// Writes the report in its three forms.
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        let files = [
+    /// Writes the report in its forms; gives the names of the files.
+    pub(crate) fn write(&self, folder: &Path) -> Result<Vec<&'static str>> {
+        let mut files = vec![
             ("report.json", json::text(self)?),
             ("report.md", markdown::text(self)),
-            ("report.svg", svg::text(self)),
         ];
-        for (name, text) in files {
+        if !self.rows.is_empty() {
+            files.push(("report.svg", svg::text(self)));
+        }
+        if self.parts.growth {
+            files.push((growth::PLOT, curves::text(self)));
+        }
+        if self.parts.fairness {
+            files.push((fairness::PLOT, delays::text(self)));
+        }
+        for (name, text) in &files {
             let path = folder.join(name);
             fs::write(&path, text)
                 .with_context(|| format!("{} was not written", path.display()))?;
         }
-        Ok(())
+        Ok(files.iter().map(|(name, _)| *name).collect())
     }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = *values.get(middle.checked_sub(1)?)?;
-    Some((lower + upper) / 2.0)
 }

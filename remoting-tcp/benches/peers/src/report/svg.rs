@@ -117,6 +117,6 @@ fn place(ratio: f64) -> f64 {
     LEFT + WIDTH * part
 }
 
-fn label(svg: &mut String, x: f64, y: f64, text: &str) {
+pub(super) fn label(svg: &mut String, x: f64, y: f64, text: &str) {
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
 }
