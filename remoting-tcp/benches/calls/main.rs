@@ -13,20 +13,21 @@
 //! it differs from itself is noise, and so is as much of any other difference.
 //! `--one-cpu` is the steadiest; it needs `taskset`.
 
-mod floor;
 mod measure;
-mod objects;
 mod report;
 mod servers;
+#[path = "../subjects/mod.rs"]
+mod subjects;
 
 use std::env;
 use std::process::Command;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::measure::{Figures, Workload, run};
+use crate::measure::{Figures, run};
 use crate::report::Report;
 use crate::servers::{SERVE, Server, serve};
+use crate::subjects::{Workload, floor, objects};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::measure::{Figures, Workload};
+use crate::measure::Figures;
+use crate::subjects::Workload;
 
 /// All that was measured so far.
 pub(crate) struct Report {

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::net::TcpListener;
 
-use crate::{Outcome, floor, objects, runtime};
+use crate::subjects::{floor, objects};
+use crate::{Outcome, runtime};
 
 /// The flag that makes the program a server; what kind of server comes after it.
 pub(crate) const SERVE: &str = "--serve";

@@ -1,4 +1,4 @@
-//! The floor: the least that a call over tokio's TCP can cost.
+//! The machinery of the floor: frames over tokio's TCP, as cheap as they can be.
 //!
 //! A frame is `[length u32][id u32][operation u8][body]`. It does nothing that a
 //! library has to do: no formatter, no names, no limits, no deadlines, no errors.
@@ -26,41 +26,33 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::measure::Subject;
-
 const HEAD: usize = 9;
-const ADD: u8 = 0;
-const GET_PERSON: u8 = 1;
 
-/// What `get_person` answers: as many bytes as the person has.
-const PERSON: &[u8] = b"\x2a\0\0\0Ada Lovelace\0ada@analytical.engine\0\x24\0\0\0\0\0\0\x45\x40";
+/// Answers a request: gets its operation and body, and appends the reply's body.
+pub(crate) type Handler = fn(u8, &[u8], &mut Vec<u8>);
 
 /// Serves until the process ends. Gives each connection a task.
-pub(crate) async fn serve(listener: TcpListener) -> io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, handler: Handler) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(serve_one(stream));
+        tokio::spawn(serve_one(stream, handler));
     }
 }
 
-async fn serve_one(mut stream: TcpStream) -> io::Result<()> {
+async fn serve_one(mut stream: TcpStream, handler: Handler) -> io::Result<()> {
     let (mut incoming, mut outgoing) = (Vec::with_capacity(8 * 1024), Vec::new());
     while stream.read_buf(&mut incoming).await? > 0 {
-        let taken = each_frame(&incoming, |id, operation, body| match operation {
-            ADD => put_frame(&mut outgoing, id, operation, &sum(body)),
-            _ => put_frame(&mut outgoing, id, operation, PERSON),
+        let taken = each_frame(&incoming, |id, operation, body| {
+            put_frame(&mut outgoing, id, operation, |out| {
+                handler(operation, body, out);
+            });
         });
         incoming.drain(..taken);
         stream.write_all(&outgoing).await?;
         outgoing.clear();
     }
     Ok(())
-}
-
-fn sum(body: &[u8]) -> [u8; 4] {
-    let number = |at: usize| i32::from_le_bytes(body[at..at + 4].try_into().unwrap());
-    number(0).wrapping_add(number(4)).to_le_bytes()
 }
 
 /// One connection, shared by all its callers.
@@ -109,11 +101,17 @@ impl Client {
         self.0.state.lock().unwrap()
     }
 
-    async fn call<T>(&self, operation: u8, body: &[u8], read: impl Fn(&[u8]) -> T) -> T {
+    /// Makes a call: `write` appends its body, `read` takes the reply's.
+    pub(crate) async fn call<T>(
+        &self,
+        operation: u8,
+        write: impl Fn(&mut Vec<u8>),
+        read: impl Fn(&[u8]) -> T,
+    ) -> T {
         let mut sent = None;
         poll_fn(|cx| match sent {
             None => {
-                sent = Some(self.send(operation, body, cx));
+                sent = Some(self.send(operation, &write, cx));
                 Poll::Pending
             }
             Some(id) => self.poll_reply(id, cx, &read),
@@ -122,14 +120,14 @@ impl Client {
     }
 
     /// Takes a place, appends the frame, and sees to it that it is written.
-    fn send(&self, operation: u8, body: &[u8], cx: &Context<'_>) -> usize {
+    fn send(&self, operation: u8, write: impl Fn(&mut Vec<u8>), cx: &Context<'_>) -> usize {
         let mut state = self.lock();
         let id = state.free.pop().unwrap_or_else(|| {
             state.calls.push(Place::default());
             state.calls.len() - 1
         });
         state.calls[id].waker = Some(cx.waker().clone());
-        put_frame(&mut state.out, id as u32, operation, body);
+        put_frame(&mut state.out, id as u32, operation, write);
         if state.flush_wanted {
             return id;
         }
@@ -214,30 +212,6 @@ impl Client {
     }
 }
 
-impl Subject for Client {
-    async fn add(&self, a: i32, b: i32) -> i32 {
-        let mut body = [0; 8];
-        body[..4].copy_from_slice(&a.to_le_bytes());
-        body[4..].copy_from_slice(&b.to_le_bytes());
-        self.call(ADD, &body, |body| {
-            i32::from_le_bytes(body.try_into().unwrap())
-        })
-        .await
-    }
-
-    async fn get_person(&self, id: u32, country: &str, detailed: bool) -> u32 {
-        let mut body = [0; 16];
-        body[..4].copy_from_slice(&id.to_le_bytes());
-        body[4] = u8::from(detailed);
-        body[5..5 + country.len()].copy_from_slice(country.as_bytes());
-        self.call(GET_PERSON, &body[..5 + country.len()], |body| {
-            let copy: [u8; PERSON.len()] = std::hint::black_box(body.try_into().unwrap());
-            u32::from_le_bytes(copy[..4].try_into().unwrap())
-        })
-        .await
-    }
-}
-
 /// Writes `out` without waiting; tells whether all of it went.
 fn let_go(socket: &OwnedWriteHalf, out: &mut Vec<u8>) -> bool {
     let count = socket.try_write(out).unwrap_or(0);
@@ -245,12 +219,14 @@ fn let_go(socket: &OwnedWriteHalf, out: &mut Vec<u8>) -> bool {
     out.is_empty()
 }
 
-fn put_frame(out: &mut Vec<u8>, id: u32, operation: u8, body: &[u8]) {
+fn put_frame(out: &mut Vec<u8>, id: u32, operation: u8, body: impl FnOnce(&mut Vec<u8>)) {
+    let begin = out.len();
     let mut head = [operation; HEAD];
-    head[..4].copy_from_slice(&(body.len() as u32).to_le_bytes());
     head[4..8].copy_from_slice(&id.to_le_bytes());
     out.extend_from_slice(&head);
-    out.extend_from_slice(body);
+    body(out);
+    let length = (out.len() - begin - HEAD) as u32;
+    out[begin..begin + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 /// Hands each whole frame of `bytes` to `take`; gives the number of bytes they have.

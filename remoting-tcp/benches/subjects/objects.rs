@@ -4,15 +4,32 @@ use remoting_core::prelude::*;
 use remoting_tcp::TcpChannel;
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Subject;
+use super::Subject;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Person {
     pub(crate) id: u32,
-    pub(crate) name: String,
-    pub(crate) email: String,
-    pub(crate) age: u32,
-    pub(crate) balance: f64,
+    name: String,
+    email: String,
+    age: u32,
+    balance: f64,
+}
+
+impl Person {
+    pub(crate) fn find(id: u32, country: &str, detailed: bool) -> Self {
+        let email = if detailed {
+            format!("ada@analytical.engine.{country}")
+        } else {
+            String::new()
+        };
+        Self {
+            id,
+            name: "Ada Lovelace".to_owned(),
+            email,
+            age: 36,
+            balance: 42.0,
+        }
+    }
 }
 
 #[remote]
@@ -39,18 +56,7 @@ impl Directory for OnePerson {
         country: &str,
         detailed: bool,
     ) -> remoting_core::Result<Person> {
-        let email = if detailed {
-            format!("ada@analytical.engine.{country}")
-        } else {
-            String::new()
-        };
-        Ok(Person {
-            id,
-            name: "Ada Lovelace".to_owned(),
-            email,
-            age: 36,
-            balance: 42.0,
-        })
+        Ok(Person::find(id, country, detailed))
     }
 }
 
