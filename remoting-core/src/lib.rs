@@ -88,7 +88,7 @@ pub mod __private {
     pub use crate::host::activate_registered;
     pub use crate::object::{
         ArgumentBytes, Construct, ConstructWith, ConstructorCall, Dispatch, Dispatched,
-        IncomingCall, Made, Shared, bytes, not_activatable, pin,
+        IncomingCall, Made, Shared, bytes, not_activatable,
     };
     pub use crate::proxy::{
         Activatable, Activator, Call, Outcome, Read, Reference, Stub, Value, Written, alight, board,

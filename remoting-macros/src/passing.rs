@@ -61,11 +61,6 @@ impl Passing {
         )
     }
 
-    /// Tells whether the method's future borrows the decoded value.
-    pub(crate) fn lends(&self) -> bool {
-        self.borrows_call() || matches!(self, Self::Lent(_) | Self::MaybeLent(_))
-    }
-
     /// What the caller encodes for the argument `name`.
     pub(crate) fn encoded(&self, name: &Ident) -> TokenStream {
         match self {

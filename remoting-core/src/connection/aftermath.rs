@@ -5,12 +5,20 @@ use super::Export;
 use crate::session::Effects;
 
 /// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
+#[inline]
 pub(super) fn apply(mut effects: Effects<Export>) {
     apply_all(&mut effects);
 }
 
 /// The same, keeping the room of the lists for the next time.
+#[inline]
 pub(super) fn apply_all(effects: &mut Effects<Export>) {
+    if !effects.is_empty() {
+        carry_out(effects);
+    }
+}
+
+fn carry_out(effects: &mut Effects<Export>) {
     debug_assert!(
         effects.ready.is_empty(),
         "only an answered RESOLVE sets calls free"

@@ -11,7 +11,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::{CallId, Slot};
 use crate::proxy::{CallState, Fetched, Flight, Reference, Wire};
-use crate::session::{Effects, Lent, Outgoing, Posting};
+use crate::session::{Effects, Lent, Outgoing, Posting, Reply};
 use crate::wire::header_block::HeaderBlock;
 use crate::wire::message::Target;
 use crate::wire::resolve::ResolveWhat;
@@ -36,7 +36,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
         if let Flight::Sent { wire, call } = &call.flight {
-            return Arc::clone(wire).poll_reply(*call, cx);
+            return wire.poll(*call, cx);
         }
         let mut deferred = Deferred::new();
         let lent = self.lent(&call.payload)?;
@@ -237,39 +237,33 @@ fn header_of(call: &CallState, now: Instant) -> Result<HeaderBlock, Fault> {
 }
 
 impl Wire for Connection {
-    fn poll_reply(
-        self: Arc<Self>,
-        call: CallId,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Fetched, Fault>> {
+    fn poll_reply(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
         let mut effects = Effects::new();
         let polled = self
             .lock()
             .session
             .poll_reply(call, cx.waker(), &mut effects);
         apply(effects);
-        let Poll::Ready(reply) = polled else {
-            return Poll::Pending;
-        };
-        let reply = match reply {
+        polled
+    }
+
+    fn unpack(self: Arc<Self>, reply: Result<Reply, Fault>) -> Result<Fetched, Fault> {
+        match reply {
             Ok(mut reply) => {
-                self.unpack(&mut reply.payload);
-                Ok(reply)
+                self.take_proxies(&mut reply.payload);
+                let object = reply.slot.map(|(slot, _)| {
+                    let endpoint = SlotEndpoint::new(Arc::clone(&self), slot);
+                    Reference::new(Arc::new(endpoint))
+                });
+                let payload = reply.payload;
+                Ok(Fetched { payload, object })
             }
             Err(Fault::App(mut payload)) => {
-                self.unpack(&mut payload);
+                self.take_proxies(&mut payload);
                 Err(Fault::App(payload))
             }
             Err(fault) => Err(fault),
-        };
-        Poll::Ready(reply.map(|reply| {
-            Fetched {
-                payload: reply.payload,
-                object: reply
-                    .slot
-                    .map(|(slot, _)| Reference::new(Arc::new(SlotEndpoint::new(self, slot)))),
-            }
-        }))
+        }
     }
 
     fn abandon(&self, call: CallId) {

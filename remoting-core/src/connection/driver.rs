@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use super::{Connection, Export, Flush, Room, apply, apply_all};
-use crate::channel::{LinkError, LinkReader};
+use super::reader::Reader;
+use super::{Connection, Flush, Room, apply};
+use crate::channel::LinkReader;
 use crate::clock;
 use crate::log::Rate;
-use crate::session::{Effects, End, Request, longest_body};
-use crate::wire::frame::split_frame;
-use crate::wire::violation::Violation;
+use crate::session::{Effects, End};
 
 /// Peers that come and go quickly do not fill the log.
 static STARTS: Rate = Rate::new();
@@ -22,8 +21,6 @@ static ENDS: Rate = Rate::new();
 
 /// How long a closing connection tries to write its last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// A read buffer that has grown beyond this is not kept when it is empty.
-const KEEP: usize = 64 * 1024;
 
 /// Drives a connection until it ends, and closes it.
 pub(super) async fn drive<G: Send>(
@@ -35,14 +32,7 @@ pub(super) async fn drive<G: Send>(
     if STARTS.line().is_some() {
         tracing::info!(target: "remoting::connection", peer = connection.peer(), "connected");
     }
-    let mut reader = Reader {
-        link,
-        buffer: Vec::new(),
-        start: 0,
-        paused: false,
-        handshake,
-        effects: Effects::new(),
-    };
+    let mut reader = Reader::new(link, handshake);
     let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
     let end = poll_fn(|cx| {
         if let Poll::Ready(end) = reader.poll(connection, cx) {
@@ -53,7 +43,7 @@ pub(super) async fn drive<G: Send>(
             return Poll::Ready(end);
         }
         let flushed = connection.poll_flush(cx);
-        if reader.paused && !connection.is_behind() {
+        if reader.is_paused() && !connection.is_behind() {
             cx.waker().wake_by_ref();
         }
         flushed
@@ -119,7 +109,9 @@ impl Connection {
                     state.flush = Flush::Due;
                 }
                 let due = state.session.poll_timeout();
-                state.armed = due;
+                // A timer that fires too early is set anew then, and not for each frame.
+                let set = Some(timer.deadline().into_std()).filter(|_| !timer.is_elapsed());
+                state.armed = due.map(|due| set.map_or(due, |set| due.min(set)));
                 if !matches!(&state.driver, Some(driver) if driver.will_wake(cx.waker())) {
                     state.driver = Some(cx.waker().clone());
                 }
@@ -131,7 +123,7 @@ impl Connection {
             }
             let Some(due) = due else { return Poll::Pending };
             let due = tokio::time::Instant::from_std(due);
-            if timer.deadline() != due {
+            if timer.is_elapsed() || due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
             if timer.as_mut().poll(cx).is_pending() {
@@ -210,139 +202,5 @@ impl Connection {
                 tracing::info!(target: "remoting::connection", peer, "connection closed: {reason}")
             }
         }
-    }
-}
-
-/// The incoming half of a link, with the bytes of frames that are not whole yet.
-struct Reader {
-    link: Box<dyn LinkReader>,
-    buffer: Vec<u8>,
-    start: usize,
-    /// Whether reading waits for the peer to take what was written.
-    paused: bool,
-    handshake: Option<Room>,
-    effects: Effects<Export>,
-}
-
-impl Reader {
-    /// Reads and handles frames until there are no more for now.
-    fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
-        loop {
-            if connection.is_behind() {
-                self.pause(connection);
-                return Poll::Pending;
-            }
-            if std::mem::take(&mut self.paused) {
-                // What had come before the pause.
-                if let Err(end) = self.handle(connection, cx) {
-                    return Poll::Ready(end);
-                }
-                continue;
-            }
-            let read = match self.link.poll_read(cx, &mut self.buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(read) => read,
-            };
-            match read {
-                Ok(0) => return Poll::Ready(End::PeerClosed),
-                Ok(_) => {}
-                Err(LinkError::Io(error)) => return Poll::Ready(End::Lost(error.to_string())),
-                Err(other @ LinkError::Version(_)) => {
-                    return Poll::Ready(End::VersionMismatch(other.to_string()));
-                }
-                Err(LinkError::NotOurProtocol(what)) => {
-                    return Poll::Ready(End::NotOurProtocol(what));
-                }
-            }
-            if let Err(end) = self.handle(connection, cx) {
-                return Poll::Ready(end);
-            }
-        }
-    }
-
-    /// Stops reading until the peer has taken more of what was written.
-    fn pause(&mut self, connection: &Connection) {
-        if !std::mem::replace(&mut self.paused, true) {
-            connection.counters.unsent.add();
-        }
-    }
-
-    /// Handles the frames that have come, and writes the answers.
-    fn handle(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Result<(), End> {
-        self.handle_frames(connection)?;
-        match connection.poll_write(cx) {
-            Poll::Ready(written) => written,
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    fn handle_whole_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
-        let longest = longest_body(&connection.limits);
-        let mut now = clock::now();
-        loop {
-            let unread = self.buffer.get(self.start..).unwrap_or_default();
-            let split = split_frame(unread, longest).map_err(|what| connection.broken(what))?;
-            let Some((frame, length)) = split else {
-                return Ok(());
-            };
-            let handled = {
-                let mut state = connection.lock();
-                let behind = state.session.unsent() > connection.limits.unsent;
-                (!behind).then(|| state.session.handle_frame(frame, now, &mut self.effects))
-            };
-            let Some(handled) = handled else {
-                self.pause(connection);
-                return Ok(());
-            };
-            self.start = self.start.saturating_add(length);
-            let request = handled?;
-            if self.handshake.is_some() {
-                self.handshake = None;
-            }
-            let mut assembled = self.effects.assembled.take();
-            let request = match (request, &mut assembled) {
-                (Some(request), _) => Some(request),
-                (None, Some(whole)) => whole.request().map_err(|what| connection.broken(what))?,
-                (None, None) => None,
-            };
-            let Some(request) = request else { continue };
-            apply_all(&mut self.effects);
-            match request {
-                Request::Call(call) => connection.serve_call(call, &mut now),
-                Request::Resolve(resolve) => {
-                    connection.serve_resolve(resolve, now);
-                    now = clock::now();
-                }
-            }
-        }
-    }
-
-    /// Handles the frames that have come, or some of them if the answers pile up.
-    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
-        let handled = self.handle_whole_frames(connection);
-        // Callers are woken together: the first one to run finds the others' answers there too.
-        apply_all(&mut self.effects);
-        handled?;
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
-            self.buffer = Vec::new();
-        }
-        Ok(())
-    }
-}
-
-impl Connection {
-    /// The end of a session whose peer sent too long a frame, or broke another rule of frames.
-    fn broken(&self, violation: Violation) -> End {
-        if violation == Violation::FrameTooLong {
-            self.counters.max_frame.add();
-        }
-        End::Violation(violation)
-    }
-
-    /// Whether so much waits to be written that nothing more should be read.
-    fn is_behind(&self) -> bool {
-        self.lock().session.unsent() > self.limits.unsent
     }
 }

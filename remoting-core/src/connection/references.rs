@@ -17,7 +17,15 @@ impl Connection {
     /// # Errors
     ///
     /// `ResourceExhausted` if the host keeps as many objects as it may.
+    #[inline]
     pub(crate) fn lent(self: &Arc<Self>, payload: &Payload) -> Result<Vec<Lent<Export>>, Fault> {
+        if !payload.has_attached() {
+            return Ok(Vec::new());
+        }
+        self.lend_all(payload)
+    }
+
+    fn lend_all(self: &Arc<Self>, payload: &Payload) -> Result<Vec<Lent<Export>>, Fault> {
         let passengers = passengers(payload).iter();
         passengers.map(|passenger| self.lend(passenger)).collect()
     }
@@ -68,7 +76,7 @@ impl Connection {
     }
 
     /// Makes proxies of what the session has attached to a payload.
-    pub(super) fn unpack(self: &Arc<Self>, payload: &mut Payload) {
+    pub(super) fn take_proxies(self: &Arc<Self>, payload: &mut Payload) {
         if payload.has_attached() {
             let received = Session::<Export>::unpack(payload);
             payload.attach(self.proxies(received));

@@ -9,6 +9,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use arc_swap::{ArcSwapOption, Guard};
+
 use crate::connection::{Connection, Deferred};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::Fault;
@@ -17,7 +19,17 @@ use crate::proxy::{CallState, Wire};
 use crate::wire::message::Target;
 
 /// Where a name was last found. Dropped, it gives back what it holds.
-pub(super) struct Binding(Mutex<Option<Bound>>);
+pub(super) struct Binding {
+    bound: Mutex<Option<Bound>>,
+    /// The same once there is a slot, for calls: to be read by many without a lock.
+    found: ArcSwapOption<Found>,
+}
+
+/// An object that was found.
+pub(super) struct Found {
+    pub(super) connection: Arc<Connection>,
+    pub(super) slot: Slot,
+}
 
 struct Bound {
     connection: Arc<Connection>,
@@ -32,17 +44,23 @@ enum Place {
 }
 
 /// A binding that nobody changes meanwhile.
-pub(super) struct Held<'a>(MutexGuard<'a, Option<Bound>>);
+pub(super) struct Held<'a> {
+    bound: MutexGuard<'a, Option<Bound>>,
+    found: &'a ArcSwapOption<Found>,
+}
 
 impl Binding {
     pub(super) const fn new() -> Self {
-        Self(Mutex::new(None))
+        Self {
+            bound: Mutex::new(None),
+            found: ArcSwapOption::const_empty(),
+        }
     }
 
     /// The connection on which the name was found, if it takes calls.
     pub(super) fn connection(&self) -> Option<Arc<Connection>> {
         let held = self.hold();
-        let bound = held.0.as_ref()?;
+        let bound = held.bound.as_ref()?;
         bound
             .connection
             .can_call()
@@ -51,17 +69,8 @@ impl Binding {
 
     /// Where the object is, if its name has been found. The slot stays held as long as the binding
     /// is not moved to another connection, which happens only when this one has ended.
-    pub(super) fn found(&self) -> Option<(Arc<Connection>, Slot)> {
-        match self.hold().0.as_ref()? {
-            Bound {
-                connection,
-                place: Place::Slot(slot),
-            } => Some((Arc::clone(connection), *slot)),
-            Bound {
-                place: Place::Answer(_),
-                ..
-            } => None,
-        }
+    pub(super) fn found(&self) -> Guard<Option<Arc<Found>>> {
+        self.found.load()
     }
 
     /// Takes the answer of the RESOLVE that is under way, if it has come.
@@ -74,7 +83,7 @@ impl Binding {
             let Some(Bound {
                 connection,
                 place: Place::Answer(answer),
-            }) = &*held.0
+            }) = &*held.bound
             else {
                 return;
             };
@@ -87,14 +96,17 @@ impl Binding {
 
     /// Keeps the binding as it is until the answer is dropped.
     pub(super) fn hold(&self) -> Held<'_> {
-        Held(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Held {
+            bound: self.bound.lock().unwrap_or_else(PoisonError::into_inner),
+            found: &self.found,
+        }
     }
 }
 
 impl Held<'_> {
     /// Whether the name was found, or is being looked for, on `connection`.
     pub(super) fn is_bound_to(&self, connection: &Arc<Connection>) -> bool {
-        self.0
+        self.bound
             .as_ref()
             .is_some_and(|bound| Arc::ptr_eq(&bound.connection, connection))
     }
@@ -114,7 +126,7 @@ impl Held<'_> {
         deferred: &mut Deferred,
     ) -> Result<Option<Target>, Fault> {
         let same = |bound: &&mut Bound| Arc::ptr_eq(&bound.connection, connection);
-        match self.0.as_mut().filter(same).map(|bound| bound.place) {
+        match self.bound.as_mut().filter(same).map(|bound| bound.place) {
             Some(Place::Slot(slot)) => return Ok(Some(Target::Slot(slot))),
             // A RESOLVE that failed was told to the calls that named it; this one asks again.
             Some(Place::Answer(answer)) => {
@@ -124,7 +136,7 @@ impl Held<'_> {
                     Poll::Ready(Err(_)) => {}
                 }
             }
-            None => *self.0 = None,
+            None => self.set(None),
         }
         let Some(answer) = connection.resolve(name, call, waker, cx, deferred)? else {
             return Ok(None);
@@ -143,7 +155,7 @@ impl Held<'_> {
         let Some(Bound {
             place: Place::Answer(answer),
             ..
-        }) = *self.0
+        }) = *self.bound
         else {
             return Poll::Ready(Ok(()));
         };
@@ -161,22 +173,38 @@ impl Held<'_> {
         let found = ready!(connection.poll_resolved(answer, waker, deferred));
         match &found {
             Ok(slot) => self.bind(connection, Place::Slot(*slot)),
-            Err(_) => *self.0 = None,
+            Err(_) => self.set(None),
         }
         Poll::Ready(found)
     }
 
     fn bind(&mut self, connection: &Arc<Connection>, place: Place) {
-        *self.0 = Some(Bound {
-            connection: Arc::clone(connection),
-            place,
-        });
+        let connection = Arc::clone(connection);
+        self.set(Some(Bound { connection, place }));
+    }
+
+    fn set(&mut self, bound: Option<Bound>) {
+        let found = bound.as_ref().and_then(Bound::found);
+        *self.bound = bound;
+        self.found.store(found.map(Arc::new));
+    }
+}
+
+impl Bound {
+    fn found(&self) -> Option<Found> {
+        match self.place {
+            Place::Slot(slot) => Some(Found {
+                connection: Arc::clone(&self.connection),
+                slot,
+            }),
+            Place::Answer(_) => None,
+        }
     }
 }
 
 impl Drop for Binding {
     fn drop(&mut self) {
-        let bound = self.hold().0.take();
+        let bound = self.hold().bound.take();
         match bound {
             Some(Bound {
                 connection,

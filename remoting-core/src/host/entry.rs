@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
-use crate::object::{Class, Dispatched, Profile, RawCall, ServerObject, Tenant, seen_through};
+use crate::object::{
+    Class, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, seen_through,
+};
 
 /// A name, as long as anybody remembers it.
 pub(super) struct Entry {
@@ -87,8 +89,11 @@ impl Entry {
             Offer::Published {
                 interface, object, ..
             } => {
-                let object = object.clone()?;
-                seen_through(&object, wanted).ok_or_else(|| self.other_interface(interface))
+                let object = object.as_ref().map_err(Fault::clone)?;
+                if interface.id == wanted {
+                    return Ok(Arc::clone(object));
+                }
+                seen_through(object, wanted).ok_or_else(|| self.other_interface(interface))
             }
         })
     }
@@ -146,6 +151,10 @@ impl ServerObject for Named {
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         self.entry.object(self.interface.id)
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        self.target()?.enter()
     }
 
     fn identity(&self) -> usize {

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::object::context::Active;
-use crate::object::{Bytes, RawCall, Reached, Running, check_depth, reach};
+use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -112,18 +112,17 @@ fn start(
         formatter,
         limits,
     };
-    let target = Arc::clone(&object);
-    let running = Running::start(context, || target.dispatch(raw));
-    Ok(registry.workers().launch(
-        running,
-        (&object.profile(interface), index),
-        &mut clock::now(),
+    let prepared = Prepared {
+        object,
+        call: raw,
+        context,
         permit,
-        |cancellation| {
-            guard.cancellation = Some(cancellation);
-            move |result| drop(sender.send(result))
-        },
-    ))
+    };
+    let workers = registry.workers();
+    Ok(workers.launch(prepared, &mut clock::now(), |cancellation| {
+        guard.cancellation = Some(cancellation);
+        move |result| drop(sender.send(result))
+    }))
 }
 
 /// Tells a running call that nobody waits for it, when dropped.

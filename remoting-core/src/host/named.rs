@@ -131,9 +131,10 @@ impl NamedEndpoint {
         if call.kind == RequestKind::Constructor {
             return None;
         }
-        let (connection, slot) = self.binding.found()?;
-        let destination = Destination::Target(Target::Slot(slot));
-        let polled = connection.poll_call(call, destination, cx);
+        let found = self.binding.found();
+        let found = found.as_ref()?;
+        let destination = Destination::Target(Target::Slot(found.slot));
+        let polled = found.connection.poll_call(call, destination, cx);
         let refused = matches!(&polled, Poll::Ready(Err(Fault::Error(error)))
             if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
         (!refused || !matches!(call.flight, Flight::Grounded)).then_some(polled)
@@ -180,7 +181,7 @@ impl NamedEndpoint {
                     Some(Route::Session(connection)) => return self.poll_on(&connection, call, cx),
                     Some(Route::Exchange(_)) | None => call.flight = Flight::Grounded,
                 },
-                Flight::Sent { wire, call } => return Arc::clone(wire).poll_reply(*call, cx),
+                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Running(running) => {
                     return running.as_mut().poll(cx).map_ok(Fetched::value);
                 }
@@ -328,8 +329,9 @@ impl Endpoint for NamedEndpoint {
     }
 
     fn slot_in(&self, session: usize) -> Option<Slot> {
-        let (connection, slot) = self.binding.found()?;
-        (Arc::as_ptr(&connection) as usize == session).then_some(slot)
+        let found = self.binding.found();
+        let found = found.as_ref()?;
+        (Arc::as_ptr(&found.connection) as usize == session).then_some(found.slot)
     }
 
     fn cast(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::instance::{Instance, SharedAccess};
+use super::instance::{ExclusiveObject, Instance, SharedObject};
 use super::{Bytes, Pinned, RawCall, context, internal};
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::{ByteVec, DecodeArguments, FormatterRef};
@@ -34,102 +34,92 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
     }
 
     /// Runs a `&self` method whose arguments own what they hold.
-    pub fn shared<A, R, E, F>(self, handler: F) -> Dispatched
+    pub fn shared<A, R, E, F, M>(self, method: F) -> Dispatched
     where
         A: for<'de> DecodeArguments<'de> + Send + 'static,
-        F: for<'a> FnOnce(&'a T, A) -> Pinned<'a, Result<R, E>> + Send + 'static,
+        F: FnOnce(SharedObject<T>, A) -> M + Send + 'static,
+        M: Future<Output = Result<R, E>> + Send + 'static,
         R: Serialize + Send,
         E: Serialize + Send,
     {
-        let arguments = match self.raw.arguments() {
+        let Self { raw, object } = self;
+        let arguments = match raw.arguments() {
             Ok(arguments) => arguments,
             Err(fault) => return refused(fault),
         };
-        let Self {
-            raw: RawCall {
-                method, formatter, ..
-            },
-            object,
-        } = self;
+        let (name, formatter) = (raw.method.name, raw.formatter);
         Box::pin(async move {
-            let object = SharedAccess::to(&object).await?;
+            let object = SharedObject::of(object).await?;
             context::door().await;
-            let result = handler(&object, arguments).await;
-            drop(object);
-            reply(method.name, &formatter, result)
+            context::begin();
+            let result = method(object, arguments).await;
+            reply(name, &formatter, result)
         })
     }
 
     /// Runs a `&mut self` method whose arguments own what they hold.
-    pub fn exclusive<A, R, E, F>(self, handler: F) -> Dispatched
+    pub fn exclusive<A, R, E, F, M>(self, method: F) -> Dispatched
     where
         A: for<'de> DecodeArguments<'de> + Send + 'static,
-        F: for<'a> FnOnce(&'a mut T, A) -> Pinned<'a, Result<R, E>> + Send + 'static,
+        F: FnOnce(ExclusiveObject<T>, A) -> M + Send + 'static,
+        M: Future<Output = Result<R, E>> + Send + 'static,
         R: Serialize + Send,
         E: Serialize + Send,
     {
-        let arguments = match self.raw.arguments() {
+        let Self { raw, object } = self;
+        let arguments = match raw.arguments() {
             Ok(arguments) => arguments,
             Err(fault) => return refused(fault),
         };
-        let Self {
-            raw: RawCall {
-                method, formatter, ..
-            },
-            object,
-        } = self;
+        let (described, formatter) = (raw.method, raw.formatter);
         Box::pin(async move {
-            let (mut watch, mut object) = object.exclusive().await?;
+            let (mut watch, object) = object.exclusive().await?;
             context::door().await;
-            watch.begin(method.cancel_safe);
-            let result = handler(&mut object, arguments).await;
-            drop(object);
+            context::begin();
+            watch.begin(described.cancel_safe);
+            let result = method(object, arguments).await;
             watch.finish();
-            reply(method.name, &formatter, result)
+            reply(described.name, &formatter, result)
         })
     }
 
     /// Runs a `&self` method with borrowed arguments.
-    pub fn shared_ref<R, E, F>(self, handler: F) -> Dispatched
+    pub fn shared_ref<R, E, F, M>(self, method: F) -> Dispatched
     where
-        F: for<'a> FnOnce(&'a T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault>
-            + Send
-            + 'static,
+        F: FnOnce(SharedObject<T>, ArgumentBytes) -> M + Send + 'static,
+        M: Future<Output = Result<Result<R, E>, Fault>> + Send + 'static,
         R: Serialize + Send,
         E: Serialize + Send,
     {
-        let raw = self.raw.into_owned();
-        let object = self.object;
+        let Self { raw, object } = self;
+        let (name, formatter) = (raw.method.name, raw.formatter.clone());
+        let raw = raw.into_owned();
         Box::pin(async move {
-            let object = SharedAccess::to(&object).await?;
+            let object = SharedObject::of(object).await?;
             context::door().await;
-            let running = handler(&object, ArgumentBytes(&raw))?;
-            let result = running.await;
-            drop(object);
-            reply(raw.method.name, &raw.formatter, result)
+            let result = method(object, ArgumentBytes(raw)).await?;
+            reply(name, &formatter, result)
         })
     }
 
     /// Runs a `&mut self` method with borrowed arguments.
-    pub fn exclusive_ref<R, E, F>(self, handler: F) -> Dispatched
+    pub fn exclusive_ref<R, E, F, M>(self, method: F) -> Dispatched
     where
-        F: for<'a> FnOnce(&'a mut T, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<R, E>>, Fault>
-            + Send
-            + 'static,
+        F: FnOnce(ExclusiveObject<T>, ArgumentBytes) -> M + Send + 'static,
+        M: Future<Output = Result<Result<R, E>, Fault>> + Send + 'static,
         R: Serialize + Send,
         E: Serialize + Send,
     {
-        let raw = self.raw.into_owned();
-        let object = self.object;
+        let Self { raw, object } = self;
+        let (described, formatter) = (raw.method, raw.formatter.clone());
+        let raw = raw.into_owned();
         Box::pin(async move {
-            let (mut watch, mut object) = object.exclusive().await?;
+            let (mut watch, object) = object.exclusive().await?;
             context::door().await;
-            let running = handler(&mut object, ArgumentBytes(&raw))?;
-            watch.begin(raw.method.cancel_safe);
-            let result = running.await;
-            drop(object);
+            watch.begin(described.cancel_safe);
+            let result = method(object, ArgumentBytes(raw)).await;
             watch.finish();
-            reply(raw.method.name, &raw.formatter, result)
+            reply(described.name, &formatter, result?)
         })
     }
 
@@ -140,27 +130,26 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
 }
 
 /// Arguments that are still bytes; what is read from them may borrow.
-#[derive(Debug, Clone, Copy)]
-pub struct ArgumentBytes<'a>(pub(super) &'a RawCall<'static>);
+#[derive(Debug)]
+pub struct ArgumentBytes(pub(super) RawCall<'static>);
 
-impl<'a> ArgumentBytes<'a> {
-    /// Reads the arguments.
+impl ArgumentBytes {
+    /// Reads the arguments. What comes after it is the user's code.
     ///
     /// # Errors
     ///
     /// `BadArguments`, not executed, with the argument that was wrong.
-    pub fn decode<A: DecodeArguments<'a>>(&self) -> Result<A, Fault> {
+    pub fn decode<'a, A: DecodeArguments<'a>>(&'a self) -> Result<A, Fault> {
         debug_assert!(
             matches!(self.0.payload, Bytes::Owned(_)),
             "the bytes live as long as the call"
         );
-        self.0.borrowed_arguments()
+        let arguments = self.0.borrowed_arguments();
+        if arguments.is_ok() {
+            context::begin();
+        }
+        arguments
     }
-}
-
-/// Puts a future on the heap, without its name.
-pub fn pin<'a, F: Future + Send + 'a>(future: F) -> Pinned<'a, F::Output> {
-    Box::pin(future)
 }
 
 /// Lets the bytes that a method returns travel as bytes rather than as a list of numbers.

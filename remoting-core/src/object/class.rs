@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use super::call::Dispatched;
 use super::{
-    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Instance, Keeper, Kind, Made,
-    Pinned, Profile, RawCall, ServerObject, context,
+    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Instance, Keeper,
+    Kind, Made, Pinned, Profile, RawCall, ServerObject, context,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason};
@@ -213,6 +213,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
                 let call = call.into_owned();
                 Box::pin(async move {
                     context::door().await;
+                    context::begin();
                     let object = making.await?;
                     context::made();
                     self.instance(object).dispatch(call).await
@@ -231,6 +232,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        Ok((self, None))
     }
 
     fn identity(&self) -> usize {

@@ -40,10 +40,11 @@ impl<F: Send + Sync + 'static> ConstructorCall<'_, F> {
     }
 
     /// Runs a constructor whose arguments own what they hold.
-    pub fn construct<A, T, E, C>(self, constructor: C) -> Made<T>
+    pub fn construct<A, T, E, C, M>(self, constructor: C) -> Made<T>
     where
         A: for<'de> DecodeArguments<'de> + Send + 'static,
-        C: for<'a> FnOnce(&'a F, A) -> Pinned<'a, Result<T, E>> + Send + 'static,
+        C: FnOnce(Arc<F>, A) -> M + Send + 'static,
+        M: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {
@@ -57,27 +58,25 @@ impl<F: Send + Sync + 'static> ConstructorCall<'_, F> {
         } = self.raw;
         Box::pin(async move {
             context::begin();
-            let made = constructor(&factory, arguments).await;
+            let made = constructor(factory, arguments).await;
             made.map_err(|error| failed(method.name, &formatter, &error))
         })
     }
 
     /// Runs a constructor with borrowed arguments.
-    pub fn construct_ref<T, E, C>(self, constructor: C) -> Made<T>
+    pub fn construct_ref<T, E, C, M>(self, constructor: C) -> Made<T>
     where
-        C: for<'a> FnOnce(&'a F, ArgumentBytes<'a>) -> Result<Pinned<'a, Result<T, E>>, Fault>
-            + Send
-            + 'static,
+        C: FnOnce(Arc<F>, ArgumentBytes) -> M + Send + 'static,
+        M: Future<Output = Result<Result<T, E>, Fault>> + Send + 'static,
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {
+        let (name, formatter) = (self.raw.method.name, self.raw.formatter.clone());
         let raw = self.raw.into_owned();
         let factory = self.factory;
         Box::pin(async move {
-            let running = constructor(&factory, ArgumentBytes(&raw))?;
-            context::begin();
-            let made = running.await;
-            made.map_err(|error| failed(raw.method.name, &raw.formatter, &error))
+            let made = constructor(factory, ArgumentBytes(raw)).await?;
+            made.map_err(|error| failed(name, &formatter, &error))
         })
     }
 

@@ -113,7 +113,7 @@ impl fmt::Debug for CallContext {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Visit>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Box<Visit>>> = const { RefCell::new(None) };
 }
 
 /// The context of a handler between two polls.
@@ -134,7 +134,8 @@ pub(crate) struct Active {
     pub(crate) refusal: Option<(&'static str, Fault)>,
 }
 
-/// A running call on its way to the user's code.
+/// A running call on its way to the user's code. Boxed, since it is put in place and taken back
+/// for each poll.
 pub(crate) struct Visit {
     pub(crate) active: Active,
     pub(crate) door: Door,
@@ -151,17 +152,17 @@ pub(crate) enum Door {
 }
 
 impl Visit {
-    pub(crate) fn new(active: Active) -> Self {
-        Self {
+    pub(crate) fn new(active: Active) -> Box<Self> {
+        Box::new(Self {
             active,
             door: Door::Open,
-        }
+        })
     }
 
     /// Puts the context in place while `run` runs, and takes it back.
     ///
     /// `run` must not unwind.
-    pub(crate) fn during<R>(slot: &mut Option<Self>, run: impl FnOnce() -> R) -> R {
+    pub(crate) fn during<R>(slot: &mut Option<Box<Self>>, run: impl FnOnce() -> R) -> R {
         let outer = CURRENT.replace(slot.take());
         let result = run();
         *slot = CURRENT.replace(outer);
@@ -188,7 +189,8 @@ pub(crate) fn holds(token: LockToken) -> bool {
 pub(crate) fn hold(token: LockToken) -> Result<(), Fault> {
     CURRENT.with_borrow_mut(|current| match current {
         None => Ok(()),
-        Some(Visit { active, .. }) => {
+        Some(visit) => {
+            let active = &mut visit.active;
             let text = "the call stands below too many locked objects";
             let full = || Fault::refused(ErrorKind::ResourceExhausted, text);
             active.locks = active.locks.with(token).ok_or_else(full)?;
@@ -215,7 +217,13 @@ pub(crate) fn made() {
     });
 }
 
-/// Waits at the door until it is open, and notes that the user's code begins.
+/// Whether the user's code has begun. Outside of a call it has.
+pub(crate) fn has_begun() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_none_or(|visit| visit.active.started))
+}
+
+/// Waits at the door until it is open. The user's code [begins](begin) behind it, when its
+/// arguments have been read.
 ///
 /// Nobody is woken when the door opens: who shut it polls again.
 pub(crate) async fn door() {
@@ -225,11 +233,7 @@ pub(crate) async fn door() {
                 visit.door = Door::Reached;
                 Poll::Pending
             }
-            Some(visit) => {
-                visit.active.started = true;
-                Poll::Ready(())
-            }
-            None => Poll::Ready(()),
+            Some(_) | None => Poll::Ready(()),
         })
     })
     .await;
@@ -281,10 +285,10 @@ pub(crate) struct Inherited {
 /// What a call made here inherits.
 pub(crate) fn inherited() -> Inherited {
     CURRENT.with_borrow(|current| match current {
-        Some(Visit { active, .. }) => Inherited {
-            deadline: Some(active.deadline),
-            locks: active.locks.clone(),
-            depth: active.depth.saturating_add(1),
+        Some(visit) => Inherited {
+            deadline: Some(visit.active.deadline),
+            locks: visit.active.locks.clone(),
+            depth: visit.active.depth.saturating_add(1),
         },
         None => Inherited::default(),
     })

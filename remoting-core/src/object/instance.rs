@@ -8,7 +8,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::call::Dispatched;
 use super::lease::SponsorProxy;
 use super::lock::{Lock, SharedGuard, Watch};
-use super::{Kind, Profile, RawCall, ServerObject, Tenant, keeper};
+use super::{Entered, Kind, Profile, RawCall, ServerObject, Tenant, keeper};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
@@ -70,7 +70,7 @@ impl<T> Instance<T> {
         Self { cell, kind }
     }
 
-    pub(super) async fn exclusive(&self) -> Result<(Watch, OwnedRwLockWriteGuard<T>), Fault> {
+    pub(super) async fn exclusive(&self) -> Result<(Watch, ExclusiveObject<T>), Fault> {
         match &self.cell {
             Cell::Locked(lock) => lock.exclusive().await,
             Cell::Open(_) | Cell::Kept(_) => Err(Fault::refused(
@@ -81,29 +81,38 @@ impl<T> Instance<T> {
     }
 }
 
-/// A `&T` for the time of one call.
-pub(super) enum SharedAccess<'a, T> {
-    Open(&'a T),
+/// An object for the time of one call that has it for itself.
+pub(super) type ExclusiveObject<T> = OwnedRwLockWriteGuard<T>;
+
+/// An object for the time of one call, beside others.
+pub struct SharedObject<T>(Access<T>);
+
+enum Access<T> {
+    /// One without a lock.
+    Open(Arc<Instance<T>>),
     Locked(SharedGuard<T>),
 }
 
-impl<'a, T> SharedAccess<'a, T> {
-    pub(super) async fn to(instance: &'a Instance<T>) -> Result<Self, Fault> {
-        match &instance.cell {
-            Cell::Open(object) => Ok(Self::Open(object)),
-            Cell::Kept(object) => Ok(Self::Open(object)),
-            Cell::Locked(lock) => Ok(Self::Locked(lock.shared().await?)),
-        }
+impl<T> SharedObject<T> {
+    pub(super) async fn of(instance: Arc<Instance<T>>) -> Result<Self, Fault> {
+        Ok(Self(match &instance.cell {
+            Cell::Open(_) | Cell::Kept(_) => Access::Open(instance),
+            Cell::Locked(lock) => Access::Locked(lock.shared().await?),
+        }))
     }
 }
 
-impl<T> Deref for SharedAccess<'_, T> {
+impl<T> Deref for SharedObject<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        match self {
-            Self::Open(object) => object,
-            Self::Locked(guard) => guard,
+        match &self.0 {
+            Access::Locked(guard) => guard,
+            Access::Open(instance) => match &instance.cell {
+                Cell::Open(object) => object,
+                Cell::Kept(object) => object,
+                Cell::Locked(_) => unreachable!("an object with a lock is seen through its guard"),
+            },
         }
     }
 }
@@ -124,6 +133,10 @@ impl<T: Send + Sync + 'static> ServerObject for Instance<T> {
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        Ok((self, None))
     }
 
     fn identity(&self) -> usize {

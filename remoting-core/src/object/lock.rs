@@ -227,7 +227,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let panicked = std::thread::panicking() && self.stage != Stage::Entered;
-        if panicked || self.stage == Stage::Changing {
+        // Who never came past reading the arguments has changed nothing.
+        if (panicked || self.stage == Stage::Changing) && context::has_begun() {
             self.pass.post.poisoned.store(true, Ordering::Release);
         }
     }

@@ -44,7 +44,7 @@ use crate::payload::Payload;
 use crate::proxy::{Passenger, Reference, Stub, decode_arguments, passengers};
 
 pub(crate) use call::refused;
-pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes, pin};
+pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
 pub(crate) use class::Class;
 pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
@@ -62,10 +62,13 @@ pub(crate) use running::{Approach, Running, supervise, wait_at_door};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
 pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
-pub(crate) use workers::{Permit, Workers};
+pub(crate) use workers::{Permit, Prepared, Workers};
 
 /// A future with a name that does not matter.
 pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What runs a call, with what keeps it until the call has ended.
+pub(crate) type Entered = (Arc<dyn ServerObject>, Option<Busy>);
 
 /// An object that calls can reach, whatever it is made of.
 pub(crate) trait ServerObject: Send + Sync {
@@ -97,6 +100,13 @@ pub(crate) trait ServerObject: Send + Sync {
     ///
     /// Why nothing can be called at the moment.
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
+
+    /// Begins a call: gives what runs it now.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be called.
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault>;
 
     /// The tenant through which calls come to the object, if it is in a host's care.
     fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {

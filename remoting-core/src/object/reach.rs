@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Busy, Dispatched, Profile, RawCall, ServerObject, Tenant, lease, refused};
+use super::{Busy, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, lease, refused};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
@@ -29,13 +29,7 @@ pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<R
     let target = object.target()?;
     let interface = target.interface_id();
     if let Some((index, method)) = target.method(method) {
-        let (object, busy) = match Arc::clone(&target).tenant() {
-            Some(tenant) => {
-                let (object, busy) = tenant.enter()?;
-                (object, Some(busy))
-            }
-            None => (target, None),
-        };
+        let (object, busy) = target.enter()?;
         return Ok(Reached {
             object,
             interface,
@@ -64,7 +58,7 @@ impl ServerObject for Tenant {
 
     /// Only what has not asked [`reach`](super::reach) comes here.
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        match self.enter() {
+        match self.begin_call() {
             Err(fault) => refused(fault),
             Ok((object, busy)) => {
                 let running = object.dispatch(call);
@@ -90,6 +84,11 @@ impl ServerObject for Tenant {
         let room = self.lock();
         let own = std::ptr::from_ref(self).cast::<()>() as usize;
         room.object.as_ref().map_or(own, |object| object.identity())
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        let (object, busy) = self.begin_call()?;
+        Ok((object, Some(busy)))
     }
 
     fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {
@@ -136,6 +135,10 @@ impl ServerObject for View {
 
     fn identity(&self) -> usize {
         self.of.identity()
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        Arc::clone(&self.of).enter()
     }
 
     fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {

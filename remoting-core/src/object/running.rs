@@ -9,7 +9,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
@@ -26,7 +26,7 @@ use crate::session::{CancelReason, Cancellation};
 /// A call that has been dispatched, between two polls.
 pub(crate) struct Running<R = Payload> {
     future: Option<Pinned<'static, Result<R, Fault>>>,
-    context: Option<Visit>,
+    context: Option<Box<Visit>>,
     method: &'static MethodDescriptor,
 }
 
@@ -46,27 +46,101 @@ impl<R: Send + 'static> Running<R> {
         context: Active,
         dispatch: impl FnOnce() -> Pinned<'static, Result<R, Fault>>,
     ) -> Self {
-        let method = context.method;
-        let mut context = Some(Visit::new(context));
-        let started = Visit::during(&mut context, || catch_unwind(AssertUnwindSafe(dispatch)));
-        let future = started.unwrap_or_else(|panic| {
-            let text = panic_text(&*panic);
-            forget(panic);
-            if context.as_ref().is_some_and(|visit| visit.active.started) {
-                let what = format!("making the object of `{}` panicked", method.name);
-                return Box::pin(std::future::ready(Err(internal(method.name, &what, &text))));
-            }
-            Box::pin(std::future::ready(Err(unreadable(method.name, &text))))
+        let mut running = Self::new(context);
+        let Self {
+            future, context, ..
+        } = &mut running;
+        let started = Visit::during(context, || {
+            catch_unwind(AssertUnwindSafe(|| *future = Some(dispatch())))
         });
-        Self {
-            future: Some(future),
-            context,
-            method,
+        if let Err(panic) = started {
+            let fault = running.failed_to_start(panic);
+            running.future = Some(Box::pin(std::future::ready(Err(fault))));
+        }
+        running
+    }
+
+    /// Starts a call and polls it once, without a waker. Gives what is left of it if it waits.
+    pub(crate) fn run_on(
+        context: Active,
+        dispatch: impl FnOnce() -> Pinned<'static, Result<R, Fault>>,
+    ) -> Result<Result<R, Fault>, Self> {
+        let mut running = Self::new(context);
+        let Self {
+            future, context, ..
+        } = &mut running;
+        let mut result = None;
+        let polled = Visit::during(context, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let started = future.insert(dispatch());
+                let cx = &mut Context::from_waker(Waker::noop());
+                if let Poll::Ready(ended) = started.as_mut().poll(cx) {
+                    result = Some(ended);
+                    *future = None;
+                }
+            }))
+        });
+        match (polled, result) {
+            (Ok(()), Some(result)) => Ok(result),
+            (Ok(()), None) => Err(running),
+            (Err(panic), result) => Ok(running.panicked(panic, result)),
         }
     }
 
-    pub(crate) fn method(&self) -> &'static MethodDescriptor {
-        self.method
+    /// Polls a call that was started once, without a waker. Gives what is left of it if it waits.
+    pub(crate) fn run(mut self) -> Result<Result<R, Fault>, Self> {
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Ok(result),
+            Poll::Pending => Err(self),
+        }
+    }
+
+    fn new(context: Active) -> Self {
+        Self {
+            method: context.method,
+            future: None,
+            context: Some(Visit::new(context)),
+        }
+    }
+
+    /// What the caller is told if reading the arguments, or making the object, has panicked.
+    fn failed_to_start(&self, panic: Box<dyn Any + Send>) -> Fault {
+        let text = panic_text(&*panic);
+        forget(panic);
+        let name = self.method.name;
+        if self.has_started() {
+            return internal(
+                name,
+                &format!("making the object of `{name}` panicked"),
+                &text,
+            );
+        }
+        unreadable(name, &text)
+    }
+
+    /// What the caller is told after a panic in a poll, or in dropping what has given `result`.
+    fn panicked(
+        &mut self,
+        panic: Box<dyn Any + Send>,
+        result: Option<Result<R, Fault>>,
+    ) -> Result<R, Fault> {
+        if let Some(result) = result {
+            report_drop(self.method.name, panic);
+            return result;
+        }
+        if self.future.is_none() {
+            return Err(self.failed_to_start(panic));
+        }
+        let text = panic_text(&*panic);
+        forget(panic);
+        let name = self.method.name;
+        let started = self.has_started();
+        self.drop_future();
+        Err(if started {
+            internal(name, &format!("`{name}` panicked"), &text)
+        } else {
+            unreadable(name, &text)
+        })
     }
 
     /// Whether the user's code has begun.
@@ -109,32 +183,27 @@ impl<R: Send + 'static> Running<R> {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Fault>> {
-        let Some(future) = &mut self.future else {
-            return Poll::Ready(Err(Fault::refused(
-                ErrorKind::Internal,
-                "the call has ended already",
-            )));
-        };
-        let polled = Visit::during(&mut self.context, || {
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-        });
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => {
-                self.drop_future();
-                Poll::Ready(result)
-            }
-            Err(panic) => {
-                let text = panic_text(&*panic);
-                forget(panic);
-                let name = self.method.name;
-                let started = self.has_started();
-                self.drop_future();
-                if !started {
-                    return Poll::Ready(Err(unreadable(name, &text)));
+        let Self {
+            future, context, ..
+        } = self;
+        if future.is_none() {
+            let fault = Fault::refused(ErrorKind::Internal, "the call has ended already");
+            return Poll::Ready(Err(fault));
+        }
+        let mut result = None;
+        let polled = Visit::during(context, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let polled = future.as_mut().map(|future| future.as_mut().poll(cx));
+                if let Some(Poll::Ready(ended)) = polled {
+                    result = Some(ended);
+                    *future = None;
                 }
-                Poll::Ready(Err(internal(name, &format!("`{name}` panicked"), &text)))
-            }
+            }))
+        });
+        match (polled, result) {
+            (Ok(()), Some(result)) => Poll::Ready(result),
+            (Ok(()), None) => Poll::Pending,
+            (Err(panic), result) => Poll::Ready(self.panicked(panic, result)),
         }
     }
 
@@ -162,9 +231,7 @@ impl<R> Running<R> {
                 catch_unwind(AssertUnwindSafe(|| drop(future)))
             });
             if let Err(panic) = dropped {
-                let text = panic_text(&*panic);
-                forget(panic);
-                tracing::error!(target: "remoting::call", method = self.method.name, "dropping a call panicked: {}", crate::log::clean(&text));
+                report_drop(self.method.name, panic);
             }
         }
     }
@@ -297,6 +364,13 @@ fn reason_to_cut<R: Send + 'static>(
 fn unreadable(method: &str, text: &str) -> Fault {
     tracing::error!(target: "remoting::call", method, "reading the arguments panicked: {}", crate::log::clean(text));
     Fault::refused(ErrorKind::BadArguments, "the arguments could not be read")
+}
+
+/// Notes that dropping what is left of a call has panicked.
+fn report_drop(method: &str, panic: Box<dyn Any + Send>) {
+    let text = panic_text(&*panic);
+    forget(panic);
+    tracing::error!(target: "remoting::call", method, "dropping a call panicked: {}", crate::log::clean(&text));
 }
 
 /// The text of a panic, where it has one.

@@ -14,8 +14,8 @@ use super::call::Dispatched;
 use super::class::{Class, Factory};
 use super::lock::Lock;
 use super::{
-    Busy, Dispatch, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject, Tenant,
-    context,
+    Busy, Dispatch, Entered, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject,
+    Tenant, context,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -61,7 +61,7 @@ impl Current {
                 busy: None,
             }),
             Self::Leased(tenant) => {
-                let (object, busy) = tenant.enter().ok()?;
+                let (object, busy) = tenant.begin_call().ok()?;
                 Some(Ready {
                     object,
                     busy: Some(busy),
@@ -145,6 +145,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
 
     async fn make(&self) -> Result<Ready, Fault> {
         context::door().await;
+        context::begin();
         let object = (self.factory)().finish().await?;
         context::made();
         let current = self.care_for(Arc::new(Instance::new(object, &self.kind)))?;
@@ -240,6 +241,14 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        let ready = if self.has_queue() { None } else { self.ready() };
+        Ok(match ready {
+            Some(Ready { object, busy }) => (object, busy),
+            None => (self, None),
+        })
     }
 
     fn identity(&self) -> usize {

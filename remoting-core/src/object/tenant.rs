@@ -93,7 +93,7 @@ impl Tenant {
     /// # Errors
     ///
     /// `ObjectGone` with the reason.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<(Arc<dyn ServerObject>, Busy), Fault> {
+    pub(super) fn begin_call(self: &Arc<Self>) -> Result<(Arc<dyn ServerObject>, Busy), Fault> {
         let now = self.now();
         // The lease may be over and nobody have looked yet.
         self.settle(now);

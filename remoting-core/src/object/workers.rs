@@ -7,17 +7,21 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-use super::{Approach, Busy, Profile, Running, supervise, wait_at_door};
+use super::context::Active;
+use super::{Approach, Busy, Dispatched, RawCall, Running, ServerObject, supervise, wait_at_door};
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::limits::{Counters, Limits};
 use crate::session::Cancellation;
 use crate::sink::ReplyMessage;
+
+/// Arguments of more bytes take a while to be read.
+const LONG: usize = 4 * 1024;
 
 /// The room that a host has for running calls.
 #[derive(Debug)]
@@ -79,46 +83,52 @@ impl Workers {
     ///   what is to happen with the result.
     pub(crate) fn launch<D, F>(
         &self,
-        mut running: Running,
-        profile: (&Arc<Profile>, usize),
+        prepared: Prepared<'_>,
         now: &mut Instant,
-        permit: Permit,
         detach: D,
     ) -> Option<ReplyMessage>
     where
         D: FnOnce(Arc<Cancellation>) -> F,
         F: FnOnce(ReplyMessage) + Send + 'static,
     {
-        let (profile, index) = profile;
-        let blocking = running.method().blocking;
+        let Prepared {
+            object,
+            call,
+            context,
+            permit,
+        } = prepared;
+        let (method, index) = (call.method, call.index);
+        let long = call.payload.as_slice().len() > LONG;
+        let profile = object.profile(call.interface);
         let slow = profile.is_slow(index);
-        let mut at_door = false;
-        if blocking || slow {
+        let dispatch = || object.dispatch(call);
+        let (mut running, at_door) = if method.blocking || slow {
+            let mut running = Running::start(context, dispatch);
             match running.approach(&mut Context::from_waker(Waker::noop())) {
                 Approach::Ended(result) => return Some(result),
-                Approach::AtGate => {}
-                Approach::AtDoor => at_door = true,
+                Approach::AtGate => (running, false),
+                Approach::AtDoor => (running, true),
             }
         } else {
-            let polled = running.poll(&mut Context::from_waker(Waker::noop()));
+            let ran = run_on(context, dispatch, long, now);
             let began = std::mem::replace(now, clock::now());
-            let took = now.saturating_duration_since(began);
-            profile.note(index, running.method().name, took);
-            if let Poll::Ready(result) = polled {
-                return Some(result);
+            profile.note(index, method.name, now.saturating_duration_since(began));
+            match ran {
+                Ok(result) => return Some(result),
+                Err(running) => (running, false),
             }
-        }
+        };
         let finish = detach(running.cancellation());
         let end = move |result| {
             drop(permit);
             finish(result);
         };
         let cap = self.cap(*now);
-        if blocking {
+        if method.blocking {
             self.block(running, at_door, cap, end);
         } else {
             running.open_door();
-            let timed = slow.then(|| (Arc::clone(profile), index));
+            let timed = slow.then_some((profile, index));
             let supervised = supervise(running, cap, timed);
             tokio::spawn(async move { end(supervised.await) });
         }
@@ -153,6 +163,24 @@ impl Workers {
     }
 }
 
+/// Starts a call and polls it once. Gives what is left of it if it waits.
+///
+/// - `long`: there is much to read, which takes long by itself, wherever the method runs.
+/// - `now`: the time before; after, the time when the poll began.
+fn run_on(
+    context: Active,
+    dispatch: impl FnOnce() -> Dispatched,
+    long: bool,
+    now: &mut Instant,
+) -> Result<ReplyMessage, Running> {
+    if !long {
+        return Running::run_on(context, dispatch);
+    }
+    let running = Running::start(context, dispatch);
+    *now = clock::now();
+    running.run()
+}
+
 /// Runs the rest of a call on a thread of its own, for as long as it has `place`.
 fn on_thread<F>(mut running: Running, cap: Instant, place: impl Send + 'static, end: F)
 where
@@ -165,6 +193,14 @@ where
         drop(place);
         end(result);
     });
+}
+
+/// A call that is ready to run.
+pub(crate) struct Prepared<'f> {
+    pub(crate) object: Arc<dyn ServerObject>,
+    pub(crate) call: RawCall<'f>,
+    pub(crate) context: Active,
+    pub(crate) permit: Permit,
 }
 
 /// Room for one running call, and what keeps its object; given back on drop.

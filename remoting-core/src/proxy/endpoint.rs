@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::{CallOptions, Reference};
@@ -15,6 +15,7 @@ use crate::id::{CallId, MethodId, Slot};
 use crate::limits::Limits;
 use crate::object::{Pinned, ServerObject};
 use crate::payload::Payload;
+use crate::session::Reply;
 use crate::wire::locks::LockTokens;
 
 /// Where calls go.
@@ -211,15 +212,29 @@ pub(crate) trait Ticket: Send {
 
 /// A connection, as far as a call that was sent needs it.
 pub(crate) trait Wire: Send + Sync {
-    /// Gives the answer of a call.
-    fn poll_reply(
-        self: Arc<Self>,
-        call: CallId,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Fetched, Fault>>;
+    /// Gives the answer of a call, as it has come.
+    fn poll_reply(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>>;
+
+    /// Makes proxies of the objects that an answer holds, if it holds any.
+    fn unpack(self: Arc<Self>, reply: Result<Reply, Fault>) -> Result<Fetched, Fault>;
 
     /// Gives a call up: nobody will ask for its answer.
     fn abandon(&self, call: CallId);
+}
+
+impl dyn Wire {
+    /// Gives the answer of a call.
+    pub(crate) fn poll(
+        self: &Arc<Self>,
+        call: CallId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Fetched, Fault>> {
+        Poll::Ready(match ready!(self.poll_reply(call, cx)) {
+            Ok(reply) if reply.is_plain() => Ok(Fetched::value(reply.payload)),
+            Err(Fault::Error(error)) => Err(Fault::Error(error)),
+            reply => Arc::clone(self).unpack(reply),
+        })
+    }
 }
 
 impl Drop for CallState {

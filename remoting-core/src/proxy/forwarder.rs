@@ -12,7 +12,7 @@ use super::{CallOptions, Passenger, Reference};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::Fault;
 use crate::id::{InterfaceId, MethodId};
-use crate::object::{Bytes, Dispatched, Profile, RawCall, ServerObject, context};
+use crate::object::{Bytes, Dispatched, Entered, Profile, RawCall, ServerObject, context};
 use crate::payload::Payload;
 
 /// What stands for all methods and interfaces of others, which need not be known here.
@@ -65,6 +65,10 @@ impl ServerObject for Forwarder {
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
+    }
+
+    fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
+        Ok((self, None))
     }
 
     fn identity(&self) -> usize {

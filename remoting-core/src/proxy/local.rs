@@ -21,7 +21,7 @@ use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::object::context::Active;
 use crate::object::{
-    Bytes, Pinned, RawCall, Reached, Running, ServerObject, Workers, check_depth, reach,
+    Bytes, Pinned, Prepared, RawCall, Reached, ServerObject, Workers, check_depth, reach,
     seen_through,
 };
 use crate::session::{CancelReason, Cancellation};
@@ -68,20 +68,19 @@ impl LocalEndpoint {
             formatter: call.formatter.clone(),
             limits: ScanLimits::default(),
         };
-        let running = Running::start(context, || Arc::clone(&object).dispatch(raw));
+        let prepared = Prepared {
+            object,
+            call: raw,
+            context,
+            permit,
+        };
         let mut task = None;
         let _runtime = runtime().enter();
-        let done = self.workers.launch(
-            running,
-            (&object.profile(interface), index),
-            &mut now,
-            permit,
-            |cancellation| {
-                let (sender, receiver) = oneshot::channel();
-                task = Some((receiver, cancellation));
-                move |result| drop(sender.send(result))
-            },
-        );
+        let done = self.workers.launch(prepared, &mut now, |cancellation| {
+            let (sender, receiver) = oneshot::channel();
+            task = Some((receiver, cancellation));
+            move |result| drop(sender.send(result))
+        });
         match (done, task) {
             (Some(result), _) => Ok(Started::Done(result)),
             (None, Some((receiver, cancellation))) => Ok(Started::Task(receiver, cancellation)),

@@ -85,6 +85,9 @@ fn writing(write: impl FnOnce() -> Result<Payload, FormatError>) -> Result<Paylo
 }
 
 fn reading<R>(payload: &[Passenger], read: impl FnOnce() -> R) -> R {
+    if payload.is_empty() && SCOPE.with_borrow(|scope| matches!(scope, Scope::Outside)) {
+        return read();
+    }
     let inner = if payload.is_empty() {
         Scope::Outside
     } else {

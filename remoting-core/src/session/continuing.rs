@@ -121,7 +121,7 @@ impl<T: Exported> Session<T> {
             return;
         };
         let Goal::Answer(on) = partial.goal else {
-            effects.assembled = Some(partial.into_assembled());
+            effects.assembled = Some(Box::new(partial.into_assembled()));
             return;
         };
         let (key, times) = (partial.key, partial.times);

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::error::{ErrorKind, Executed, Fault, GoneReason};
 use crate::id::{CallId, MethodId, Slot};
-use crate::wire::{HEAD_LENGTH, Header, Message, RawFrame, Resolve, Target, Violation};
+use crate::wire::{
+    Call, HEAD_LENGTH, Header, Message, Post, RawFrame, Resolve, Return, Target, Violation, kind,
+};
 
 /// A CALL, or a POST where `call` is `None`.
 struct Arrived<'f> {
@@ -23,10 +25,41 @@ struct Arrived<'f> {
     call: Option<CallId>,
     /// It goes on in a CONT.
     more: bool,
+    /// Its answer is to be kept, which is not supported.
+    keep: bool,
     target: Target,
     method: MethodId,
     header: Header<'f>,
     payload: &'f [u8],
+}
+
+impl<'f> Arrived<'f> {
+    #[inline]
+    fn call(frame: RawFrame<'f>, call: Call<'f>) -> Self {
+        Self {
+            frame,
+            call: Some(call.call),
+            more: call.more,
+            keep: call.keep,
+            target: call.target,
+            method: call.method,
+            header: call.header,
+            payload: call.payload,
+        }
+    }
+
+    fn post(frame: RawFrame<'f>, post: Post<'f>) -> Self {
+        Self {
+            frame,
+            call: None,
+            more: false,
+            keep: false,
+            target: post.target,
+            method: post.method,
+            header: post.header,
+            payload: post.payload,
+        }
+    }
 }
 
 /// Where a call goes.
@@ -57,35 +90,25 @@ impl<T: Exported> Session<T> {
             return Ok(None);
         }
         self.liveness.on_frame(now);
+        // Almost all frames are of these two kinds.
+        match frame.kind {
+            kind::CALL if self.peer.is_some() => {
+                let call = Call::parse(frame).map_err(End::Violation)?;
+                return self.on_call(Arrived::call(frame, call), now, effects);
+            }
+            kind::RETURN if self.peer.is_some() => {
+                let answer = Return::parse(frame).map_err(End::Violation)?;
+                let done = self.on_return(&answer, effects);
+                return done.map(|()| None).map_err(End::Violation);
+            }
+            _ => {}
+        }
         let message = Message::parse(frame).map_err(End::Violation)?;
         if self.peer.is_none() && !matches!(message, Message::Hello(_) | Message::Abort(_)) {
             return Err(End::Violation(Violation::FrameBeforeHello));
         }
         match message {
-            Message::Call(call) => {
-                let arrived = Arrived {
-                    frame,
-                    call: Some(call.call),
-                    more: call.more,
-                    target: call.target,
-                    method: call.method,
-                    header: call.header,
-                    payload: call.payload,
-                };
-                self.on_call(arrived, call.keep, now, effects)
-            }
-            Message::Post(post) => {
-                let arrived = Arrived {
-                    frame,
-                    call: None,
-                    more: false,
-                    target: post.target,
-                    method: post.method,
-                    header: post.header,
-                    payload: post.payload,
-                };
-                self.on_call(arrived, false, now, effects)
-            }
+            Message::Post(post) => self.on_call(Arrived::post(frame, post), now, effects),
             Message::Resolve(resolve) => self.on_resolve(frame, resolve, now, effects),
             other => self.on_other(other, now, effects).map(|()| None),
         }
@@ -117,7 +140,7 @@ impl<T: Exported> Session<T> {
             Message::Cont(cont) => self.on_cont(&cont, now, effects),
             // Not in use: what they belong to was refused (rule S19).
             Message::Item(_) | Message::Credit(_) | Message::End(_) => Ok(()),
-            // These have been dealt with.
+            // These have been dealt with, or were refused before HELLO.
             Message::Call(_) | Message::Post(_) | Message::Resolve(_) => Ok(()),
         };
         done.map_err(End::Violation)
@@ -126,7 +149,6 @@ impl<T: Exported> Session<T> {
     fn on_call<'f>(
         &mut self,
         arrived: Arrived<'f>,
-        unsupported: bool,
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
@@ -136,7 +158,7 @@ impl<T: Exported> Session<T> {
         }
         self.on_request(arrived.call, arrived.frame)
             .map_err(End::Violation)?;
-        if let Some(fault) = self.refusal_of(&arrived, unsupported) {
+        if let Some(fault) = self.refusal_of(&arrived) {
             self.decline(arrived.header.references);
             self.refuse(arrived.call, &fault, None, now)?;
             return self.count_bad(&fault, now).map(|()| None);
@@ -247,8 +269,7 @@ impl<T: Exported> Session<T> {
                 return Err(Violation::TooMuchBeforeHello);
             }
         }
-        let Some(call) = call else { return Ok(()) };
-        let checked = self.incoming.check(call);
+        let checked = call.map_or(Ok(()), |call| self.incoming.check(call));
         if checked == Err(Violation::CallIdOutOfRange) {
             self.config.counters.calls_per_session.add();
         }
@@ -256,8 +277,8 @@ impl<T: Exported> Session<T> {
     }
 
     /// Why a call is not let through, whatever its target.
-    fn refusal_of(&mut self, arrived: &Arrived<'_>, unsupported: bool) -> Option<Fault> {
-        if let Some(fault) = refusal_of_header(&arrived.header, unsupported) {
+    fn refusal_of(&mut self, arrived: &Arrived<'_>) -> Option<Fault> {
+        if let Some(fault) = refusal_of_header(&arrived.header, arrived.keep) {
             return Some(fault);
         }
         if arrived.call.is_none() && self.incoming.posts() >= self.config.limits.calls_per_session {

@@ -32,7 +32,7 @@ pub struct Effects<T> {
     /// Calls whose object has been found, to be run in this order.
     pub ready: Vec<QueuedCall<T>>,
     /// A request that came in several frames, of which this was the last.
-    pub assembled: Option<Assembled<T>>,
+    pub assembled: Option<Box<Assembled<T>>>,
 }
 
 impl<T> Effects<T> {
@@ -48,6 +48,7 @@ impl<T> Effects<T> {
     }
 
     /// Whether there is nothing to do.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.wakers.is_empty()
             && self.cancelled.is_empty()
@@ -159,6 +160,13 @@ pub struct Reply {
     pub payload: Payload,
     /// The answer to a RESOLVE: the slot, and the signature hash of its interface.
     pub slot: Option<(Slot, u64)>,
+}
+
+impl Reply {
+    /// Whether it refers to no object.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.slot.is_none() && !self.payload.has_attached()
+    }
 }
 
 /// Names a caller that waits for a place.

@@ -4,6 +4,8 @@
 //! critical: who does not know it must not execute the call. What is not there
 //! has a meaning too: no key 2 is a deadline of 30 s, no key 11 is MessagePack.
 
+use std::ops::Deref;
+
 use super::locks::LockTokens;
 use super::references::ReferenceTable;
 use super::varint::Reader;
@@ -38,9 +40,13 @@ pub const MAX_PAIR_BYTES: usize = 8 * 1024;
 const TRACE_LENGTH: usize = 25;
 const MAX_IDEMPOTENCY_KEY: usize = 64;
 
-/// A header block that was read. Without a block it is the default.
+/// A header block that was read. Most messages have none, and then this is one empty word.
+#[derive(Debug, Clone, Default)]
+pub struct Header<'a>(Option<Box<Entries<'a>>>);
+
+/// What stands in a header block. Without a block it is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Header<'a> {
+pub struct Entries<'a> {
     /// How the payload is encoded, if it was said (key 11).
     pub codec: Option<u8>,
     /// How many milliseconds are left, if it was said (key 2).
@@ -61,7 +67,62 @@ pub struct Header<'a> {
     pub unknown_critical: Option<u64>,
 }
 
+/// What stands in a block that is not there.
+static NO_ENTRIES: Entries<'static> = Entries {
+    codec: None,
+    deadline_ms: None,
+    locks: LockTokens::EMPTY,
+    depth: 0,
+    user: UserPairs { block: &[] },
+    trace: None,
+    idempotency_key: None,
+    references: ReferenceTable::EMPTY,
+    unknown_critical: None,
+};
+
+impl<'a> Deref for Header<'a> {
+    type Target = Entries<'a>;
+
+    #[inline]
+    fn deref(&self) -> &Entries<'a> {
+        match &self.0 {
+            Some(entries) => entries,
+            None => &NO_ENTRIES,
+        }
+    }
+}
+
+impl<'a> From<Entries<'a>> for Header<'a> {
+    fn from(entries: Entries<'a>) -> Self {
+        Self(Some(Box::new(entries)))
+    }
+}
+
+impl PartialEq for Header<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Header<'_> {}
+
 impl<'a> Header<'a> {
+    /// Reads the entries of a block, without its length.
+    ///
+    /// # Errors
+    ///
+    /// If an entry does not end inside the block, has a value that its key does
+    /// not allow, or is there twice.
+    #[inline]
+    pub fn parse(block: &'a [u8]) -> Result<Self, Violation> {
+        if block.is_empty() {
+            return Ok(Self(None));
+        }
+        Entries::parse(block).map(Self::from)
+    }
+}
+
+impl<'a> Entries<'a> {
     /// The codec of the payload, MessagePack if nothing was said.
     pub fn codec_or_default(&self) -> u8 {
         self.codec.unwrap_or(DEFAULT_CODEC)
@@ -72,13 +133,7 @@ impl<'a> Header<'a> {
         self.deadline_ms.unwrap_or(DEFAULT_DEADLINE_MS)
     }
 
-    /// Reads the entries of a block, without its length.
-    ///
-    /// # Errors
-    ///
-    /// If an entry does not end inside the block, has a value that its key does
-    /// not allow, or is there twice.
-    pub fn parse(block: &'a [u8]) -> Result<Self, Violation> {
+    fn parse(block: &'a [u8]) -> Result<Self, Violation> {
         let mut header = Self::default();
         let mut seen = SeenKeys::default();
         let mut pairs = PairCount::default();

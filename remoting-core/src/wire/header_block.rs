@@ -15,8 +15,14 @@ use super::varint::{put_prefixed, put_varint, varint_length};
 pub struct HeaderBlock {
     codec: Option<u8>,
     deadline_ms: Option<u64>,
-    locks: LockTokens,
     depth: u32,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few calls carry.
+#[derive(Debug, Clone, Default)]
+struct Rare {
+    locks: LockTokens,
     /// The entries of key 3, ready to leave.
     references: Vec<u8>,
     pairs: Pairs,
@@ -53,12 +59,11 @@ impl HeaderBlock {
 
     /// Tells whether nothing needs to be written.
     pub fn is_empty(&self) -> bool {
-        self.codec.is_none()
-            && self.deadline_ms.is_none()
-            && self.locks.is_empty()
-            && self.references.is_empty()
-            && self.depth == 0
-            && self.pairs.count == 0
+        self.codec.is_none() && self.deadline_ms.is_none() && self.depth == 0 && self.rare.is_none()
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Tells how the payload is encoded.
@@ -73,7 +78,9 @@ impl HeaderBlock {
 
     /// Tells which locks the calls above hold.
     pub fn set_locks(&mut self, locks: &LockTokens) {
-        self.locks = locks.clone();
+        if !locks.is_empty() {
+            self.rare().locks = locks.clone();
+        }
     }
 
     /// Tells how many calls stand above this one.
@@ -86,9 +93,12 @@ impl HeaderBlock {
     #[must_use]
     pub fn with_references(&self, referred: impl IntoIterator<Item = Referred>) -> Self {
         let mut block = self.clone();
-        block.references.clear();
+        let mut references = Vec::new();
         for referred in referred {
-            referred.write(&mut block.references);
+            referred.write(&mut references);
+        }
+        if !references.is_empty() || block.rare.is_some() {
+            block.rare().references = references;
         }
         block
     }
@@ -100,14 +110,13 @@ impl HeaderBlock {
     /// [`PairsTooLarge`] if there are 64 pairs, or names and values would have more
     /// than 8 KiB; the block is then unchanged.
     pub fn add_pair(&mut self, name: &str, value: &str) -> Result<(), PairsTooLarge> {
-        let pairs = &mut self.pairs;
-        let bytes = pairs
-            .bytes
-            .saturating_add(name.len())
-            .saturating_add(value.len());
-        if pairs.count >= MAX_PAIRS || bytes > MAX_PAIR_BYTES {
+        let known = self.rare.as_ref().map(|rare| &rare.pairs);
+        let (count, bytes) = known.map_or((0, 0), |pairs| (pairs.count, pairs.bytes));
+        let bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
+        if count >= MAX_PAIRS || bytes > MAX_PAIR_BYTES {
             return Err(PairsTooLarge);
         }
+        let pairs = &mut self.rare().pairs;
         pairs.count += 1;
         pairs.bytes = bytes;
         let length = varint_length(name.len() as u64) + name.len() + value.len();
@@ -126,19 +135,22 @@ impl HeaderBlock {
             put_varint(out, varint_length(deadline_ms) as u64);
             put_varint(out, deadline_ms);
         }
-        if !self.references.is_empty() {
-            put_varint(out, key::REFERENCES);
-            put_prefixed(out, &self.references);
+        let rare = self.rare.as_deref();
+        if let Some(rare) = rare {
+            if !rare.references.is_empty() {
+                put_varint(out, key::REFERENCES);
+                put_prefixed(out, &rare.references);
+            }
+            out.extend_from_slice(&rare.pairs.encoded);
         }
-        out.extend_from_slice(&self.pairs.encoded);
         if let Some(codec) = self.codec {
             put_varint(out, key::CODEC);
             put_prefixed(out, &[codec]);
         }
-        if !self.locks.is_empty() {
+        if let Some(rare) = rare.filter(|rare| !rare.locks.is_empty()) {
             put_varint(out, key::LOCKS);
-            put_varint(out, self.locks_length() as u64);
-            self.locks.write(out);
+            put_varint(out, rare.locks_length() as u64);
+            rare.locks.write(out);
         }
         if self.depth > 0 {
             let depth = u64::from(self.depth);
@@ -152,19 +164,23 @@ impl HeaderBlock {
     fn length(&self) -> usize {
         let deadline = self.deadline_ms.map_or(0, |left| 2 + varint_length(left));
         let codec = self.codec.map_or(0, |_| 3);
-        let locks = match self.locks_length() {
-            0 => 0,
-            length => 1 + varint_length(length as u64) + length,
-        };
-        let references = match self.references.len() {
-            0 => 0,
-            length => 1 + varint_length(length as u64) + length,
-        };
         let depth = match u64::from(self.depth) {
             0 => 0,
             depth => 2 + varint_length(depth),
         };
-        deadline + depth + references + self.pairs.encoded.len() + codec + locks
+        let rare = self.rare.as_ref().map_or(0, |rare| rare.length());
+        deadline + depth + codec + rare
+    }
+}
+
+impl Rare {
+    /// The number of bytes of its entries.
+    fn length(&self) -> usize {
+        let entry = |length: usize| match length {
+            0 => 0,
+            length => 1 + varint_length(length as u64) + length,
+        };
+        entry(self.references.len()) + entry(self.locks_length()) + self.pairs.encoded.len()
     }
 
     fn locks_length(&self) -> usize {

@@ -29,7 +29,7 @@ pub use frame::{
     end_frame, extend_frame, kind, split_frame,
 };
 pub use header::{
-    DEFAULT_CODEC, DEFAULT_DEADLINE_MS, Header, MAX_PAIR_BYTES, MAX_PAIRS, UserPairs,
+    DEFAULT_CODEC, DEFAULT_DEADLINE_MS, Entries, Header, MAX_PAIR_BYTES, MAX_PAIRS, UserPairs,
 };
 pub use header_block::{HeaderBlock, PairsTooLarge};
 pub use hello::{Hello, LEAST_LIMIT, MAX_AGENT, MAX_CODECS};

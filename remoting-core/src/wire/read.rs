@@ -27,9 +27,7 @@ impl<'a> Message<'a> {
         if frame.kind >= kind::FIRST_IGNORABLE {
             return Ok(Self::Ignored(frame.kind));
         }
-        if !allowed_flags(frame.kind)?.contains(frame.flags) {
-            return Err(Violation::FlagNotAllowed);
-        }
+        check_flags(frame)?;
         let mut reader = Reader::new(frame.body);
         let message = read(frame.kind, frame.flags, &mut reader)?;
         reader.finish()?;
@@ -37,7 +35,43 @@ impl<'a> Message<'a> {
     }
 }
 
+impl<'a> Call<'a> {
+    /// Reads a frame of the kind CALL.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Message::parse`].
+    #[inline]
+    pub fn parse(frame: RawFrame<'a>) -> Result<Self, Violation> {
+        check_flags(frame)?;
+        call(frame.flags, &mut Reader::new(frame.body))
+    }
+}
+
+impl<'a> Return<'a> {
+    /// Reads a frame of the kind RETURN.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Message::parse`].
+    #[inline]
+    pub fn parse(frame: RawFrame<'a>) -> Result<Self, Violation> {
+        check_flags(frame)?;
+        result(frame.flags, &mut Reader::new(frame.body))
+    }
+}
+
+#[inline]
+fn check_flags(frame: RawFrame<'_>) -> Result<(), Violation> {
+    if allowed_flags(frame.kind)?.contains(frame.flags) {
+        Ok(())
+    } else {
+        Err(Violation::FlagNotAllowed)
+    }
+}
+
 /// The flags that a kind of frame may have.
+#[inline]
 fn allowed_flags(kind: u8) -> Result<Flags, Violation> {
     let payload = Flags::HDR.and(Flags::MORE);
     match kind {
@@ -56,12 +90,7 @@ fn allowed_flags(kind: u8) -> Result<Flags, Violation> {
 fn read<'a>(kind: u8, flags: Flags, reader: &mut Reader<'a>) -> Result<Message<'a>, Violation> {
     Ok(match kind {
         kind::CALL => Message::Call(call(flags, reader)?),
-        kind::RETURN => Message::Return(Return {
-            call: reader.call()?,
-            more: flags.contains(Flags::MORE),
-            header: header(flags, reader)?,
-            payload: reader.rest(),
-        }),
+        kind::RETURN => Message::Return(result(flags, reader)?),
         kind::POST => Message::Post(post(flags, reader)?),
         kind::ERROR => Message::Error(error(flags, reader)?),
         kind::CANCEL => Message::Cancel(reader.call()?),
@@ -112,10 +141,22 @@ fn block<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<&'a [u8], Violatio
     }
 }
 
+#[inline]
 fn header<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<Header<'a>, Violation> {
     Header::parse(block(flags, reader)?)
 }
 
+#[inline]
+fn result<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<Return<'a>, Violation> {
+    Ok(Return {
+        call: reader.call()?,
+        more: flags.contains(Flags::MORE),
+        header: header(flags, reader)?,
+        payload: reader.rest(),
+    })
+}
+
+#[inline]
 fn call<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<Call<'a>, Violation> {
     Ok(Call {
         call: reader.call()?,
@@ -143,6 +184,7 @@ fn tagged(reader: &mut Reader<'_>) -> Result<(u32, u32), Violation> {
     Ok((number / 4, number % 4))
 }
 
+#[inline]
 fn target(reader: &mut Reader<'_>) -> Result<Target, Violation> {
     match tagged(reader)? {
         (slot, 0) => Ok(Target::Slot(Slot(slot))),

@@ -34,6 +34,9 @@ pub enum Referred {
 pub struct ReferenceTable<'a>(&'a [u8]);
 
 impl<'a> ReferenceTable<'a> {
+    /// The table without entries.
+    pub(super) const EMPTY: Self = Self(&[]);
+
     /// Checks the value of header key 3.
     pub(super) fn parse(value: &'a [u8]) -> Result<Self, Violation> {
         let mut reader = Reader::new(value);

@@ -44,6 +44,7 @@ impl Varint {
 }
 
 /// Appends a number.
+#[inline]
 pub fn put_varint(out: &mut Vec<u8>, value: u64) {
     match u8::try_from(value) {
         Ok(byte) if byte < 0x80 => out.push(byte),
@@ -89,6 +90,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// [`Violation::FrameEndsEarly`] if none is left.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, Violation> {
         let (first, rest) = self.left.split_first().ok_or(Violation::FrameEndsEarly)?;
         self.left = rest;
@@ -100,6 +102,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// If the bytes end, the form is not the shortest, or the number is larger.
+    #[inline]
     pub fn varint32(&mut self) -> Result<u32, Violation> {
         u32::try_from(self.varint64()?).map_err(|_| Violation::NumberTooLarge)
     }
@@ -109,8 +112,15 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// If the bytes end, the form is not the shortest, or the number is larger.
+    #[inline]
     pub fn varint64(&mut self) -> Result<u64, Violation> {
-        let first = self.byte()?;
+        match self.byte()? {
+            first @ ..0x80 => Ok(u64::from(first)),
+            first => self.rest_of_varint(first),
+        }
+    }
+
+    fn rest_of_varint(&mut self, first: u8) -> Result<u64, Violation> {
         let mut value = u64::from(first & 0x7f);
         let mut last = first;
         let mut shift = 0;
@@ -123,7 +133,7 @@ impl<'a> Reader<'a> {
             }
             value |= bits << shift;
         }
-        if shift > 0 && last == 0 {
+        if last == 0 {
             return Err(Violation::NumberNotShortest);
         }
         Ok(value)
@@ -134,6 +144,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// As [`varint32`](Self::varint32), and if it is not below [`ID_LIMIT`].
+    #[inline]
     pub fn call(&mut self) -> Result<CallId, Violation> {
         Ok(CallId(self.id()?))
     }
@@ -143,6 +154,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// As [`varint32`](Self::varint32), and if it is not below [`ID_LIMIT`].
+    #[inline]
     pub fn slot(&mut self) -> Result<Slot, Violation> {
         Ok(Slot(self.id()?))
     }
@@ -152,6 +164,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// As [`varint32`](Self::varint32), and if it is not below [`ID_LIMIT`].
+    #[inline]
     pub fn id(&mut self) -> Result<u32, Violation> {
         let id = self.varint32()?;
         if id < ID_LIMIT {

@@ -115,7 +115,7 @@ fn construct(interface: &Interface, scope: &Scope) -> TokenStream {
     let arms = interface.constructors().map(|method| {
         let (index, ident, given) = (number(method), method.ident(), given(method));
         let run = Run::new(method, quote!(__T::#ident(#(#given),*)));
-        let closure = run.closure(&quote!(()));
+        let closure = run.closure(&quote!(_));
         let way = way(method);
         quote!(#index => call.#way(#closure),)
     });

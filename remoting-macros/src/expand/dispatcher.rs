@@ -58,11 +58,12 @@ fn dispatch(scope: &Scope, body: &TokenStream) -> TokenStream {
 /// Writes the arm of one method.
 fn arm(method: &Method) -> TokenStream {
     let (index, ident, given) = (number(method), method.ident(), given(method));
-    let object = local("object");
-    let run = Run::new(method, quote!(#object.#ident(#(#given),*)));
-    let closure = run.closure(&quote!(#object));
-    let place = place_of(ident);
+    let object = local("this");
     let exclusive = method.receiver == Receiver::Exclusive;
+    let mutable = exclusive.then(|| quote!(mut));
+    let run = Run::new(method, quote!(#object.#ident(#(#given),*)));
+    let closure = run.closure(&quote!(#mutable #object));
+    let place = place_of(ident);
     let way = match (exclusive, borrows_call(method)) {
         (false, false) => quote_spanned!(place=> shared),
         (false, true) => quote_spanned!(place=> shared_ref),
@@ -116,30 +117,24 @@ impl<'m> Run<'m> {
         let decoded = quote!((#(#names,)*): (#(#types,)*));
         let future = self.future();
         if !borrows_call(self.method) {
-            return quote_spanned!(self.place=> |#first, #decoded| __private::pin(#future));
+            return quote_spanned!(self.place=> |#first, #decoded| async move { #future.await });
         }
         let bytes = local("arguments");
         quote_spanned! {self.place=>
-            |#first, #bytes| {
+            |#first, #bytes| async move {
                 let #decoded = #bytes.decode()?;
-                Ok(__private::pin(#future))
+                Ok(#future.await)
             }
         }
     }
 
-    /// The future; it owns what it lends to the method.
+    /// The future of the method.
     fn future(&self) -> TokenStream {
         let call = &self.call;
-        let mut arguments = self.method.arguments.iter();
-        let future = if arguments.any(|argument| argument.passing.lends()) {
-            quote_spanned!(self.place=> async move { #call.await })
+        if self.method.answer.is_bytes() {
+            quote_spanned!(self.place=> __private::bytes(#call))
         } else {
             quote!(#call)
-        };
-        if self.method.answer.is_bytes() {
-            quote_spanned!(self.place=> __private::bytes(#future))
-        } else {
-            future
         }
     }
 }

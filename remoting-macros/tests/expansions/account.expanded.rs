@@ -150,22 +150,22 @@ const _: () = {
     impl<__T: Account + 'static> __private::Dispatch<__T> for AccountProxy {
         fn dispatch(call: __private::IncomingCall<'_, __T>) -> __private::Dispatched {
             match call.index() {
-                0 => call.shared(|object, (): ()| __private::pin(object.balance())),
+                0 => call.shared(|this, (): ()| async move { this.balance().await }),
                 1 => {
-                    call.exclusive(|object, (cents,): (u64,)| __private::pin(
-                        object.withdraw(cents),
-                    ))
+                    call.exclusive(|mut this, (cents,): (u64,)| async move {
+                        this.withdraw(cents).await
+                    })
                 }
                 2 => {
-                    call.shared_ref(|object, arguments| {
+                    call.shared_ref(|this, arguments| async move {
                         let (name,): (__private::Text<'_>,) = arguments.decode()?;
-                        Ok(__private::pin(async move { object.greet(&name).await }))
+                        Ok(this.greet(&name).await)
                     })
                 }
                 3 => {
-                    call.shared_ref(|object, arguments| {
+                    call.shared_ref(|this, arguments| async move {
                         let (text,): (__private::Text<'_>,) = arguments.decode()?;
-                        Ok(__private::pin(async move { object.note(&text).await }))
+                        Ok(this.note(&text).await)
                     })
                 }
                 _ => call.unknown(),
@@ -192,14 +192,10 @@ const _: () = {
         fn construct(call: __private::ConstructorCall<'_>) -> __private::Made<__T> {
             match call.index() {
                 0 => {
-                    call.construct_ref(|(), arguments| {
+                    call.construct_ref(|_, arguments| async move {
                         let (owner, balance): (__private::Text<'_>, u64) = arguments
                             .decode()?;
-                        Ok(
-                            __private::pin(async move {
-                                __T::open(&owner, balance).await
-                            }),
-                        )
+                        Ok(__T::open(&owner, balance).await)
                     })
                 }
                 _ => call.unknown(),
@@ -213,14 +209,10 @@ const _: () = {
         ) -> __private::Made<__F::Object> {
             match call.index() {
                 0 => {
-                    call.construct_ref(|factory, arguments| {
+                    call.construct_ref(|factory, arguments| async move {
                         let (owner, balance): (__private::Text<'_>, u64) = arguments
                             .decode()?;
-                        Ok(
-                            __private::pin(async move {
-                                factory.open(&owner, balance).await
-                            }),
-                        )
+                        Ok(factory.open(&owner, balance).await)
                     })
                 }
                 _ => call.unknown(),

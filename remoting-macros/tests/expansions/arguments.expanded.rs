@@ -158,7 +158,7 @@ const _: () = {
         fn dispatch(call: __private::IncomingCall<'_, __T>) -> __private::Dispatched {
             match call.index() {
                 0 => {
-                    call.exclusive_ref(|object, arguments| {
+                    call.exclusive_ref(|mut this, arguments| async move {
                         let (
                             path,
                             content,
@@ -168,15 +168,11 @@ const _: () = {
                             __private::ByteVec,
                             __private::Defaulted<u32>,
                         ) = arguments.decode()?;
-                        Ok(
-                            __private::pin(async move {
-                                object.write(&path, content.0, mode.0).await
-                            }),
-                        )
+                        Ok(this.write(&path, content.0, mode.0).await)
                     })
                 }
                 1 => {
-                    call.exclusive_ref(|object, arguments| {
+                    call.exclusive_ref(|mut this, arguments| async move {
                         let (
                             content,
                             comment,
@@ -184,30 +180,24 @@ const _: () = {
                             __private::Blob<'_>,
                             ::core::option::Option<__private::Text<'_>>,
                         ) = arguments.decode()?;
-                        Ok(
-                            __private::pin(async move {
-                                object.append(&content, comment.as_deref()).await
-                            }),
-                        )
+                        Ok(this.append(&content, comment.as_deref()).await)
                     })
                 }
                 2 => {
                     call.shared(|
-                        object,
+                        this,
                         (query, after): (Query, ::core::option::Option<Name>)|
-                    __private::pin(async move {
-                        object.find(&query, after.as_ref()).await
-                    }))
+                    async move { this.find(&query, after.as_ref()).await })
                 }
                 3 => {
-                    call.shared(|object, (path,): (String,)| __private::pin(
-                        __private::bytes(object.read(path)),
-                    ))
+                    call.shared(|this, (path,): (String,)| async move {
+                        __private::bytes(this.read(path)).await
+                    })
                 }
                 4 => {
-                    call.shared(|object, (r#in,): (String,)| __private::pin(
-                        object.kind(r#in),
-                    ))
+                    call.shared(|this, (r#in,): (String,)| async move {
+                        this.kind(r#in).await
+                    })
                 }
                 _ => call.unknown(),
             }

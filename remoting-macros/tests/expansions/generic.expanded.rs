@@ -189,14 +189,12 @@ const _: () = {
         fn dispatch(call: __private::IncomingCall<'_, __T>) -> __private::Dispatched {
             match call.index() {
                 0 => {
-                    call.shared(|object, (key,): (K,)| __private::pin(async move {
-                        object.get(&key).await
-                    }))
+                    call.shared(|this, (key,): (K,)| async move { this.get(&key).await })
                 }
                 1 => {
-                    call.shared(|object, (key, value): (K, V)| __private::pin(
-                        object.put(key, value),
-                    ))
+                    call.shared(|this, (key, value): (K, V)| async move {
+                        this.put(key, value).await
+                    })
                 }
                 _ => call.unknown(),
             }
@@ -254,9 +252,9 @@ const _: () = {
         fn construct(call: __private::ConstructorCall<'_>) -> __private::Made<__T> {
             match call.index() {
                 0 => {
-                    call.construct_ref(|(), arguments| {
+                    call.construct_ref(|_, arguments| async move {
                         let (first, why): (K, __private::Text<'_>) = arguments.decode()?;
-                        Ok(__private::pin(async move { __T::with(first, &why).await }))
+                        Ok(__T::with(first, &why).await)
                     })
                 }
                 _ => call.unknown(),
@@ -276,13 +274,9 @@ const _: () = {
         ) -> __private::Made<__F::Object> {
             match call.index() {
                 0 => {
-                    call.construct_ref(|factory, arguments| {
+                    call.construct_ref(|factory, arguments| async move {
                         let (first, why): (K, __private::Text<'_>) = arguments.decode()?;
-                        Ok(
-                            __private::pin(async move {
-                                factory.with(first, &why).await
-                            }),
-                        )
+                        Ok(factory.with(first, &why).await)
                     })
                 }
                 _ => call.unknown(),

@@ -6,10 +6,10 @@ use super::{frame, only_frame, read};
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::payload::Payload;
 use crate::wire::{
-    Abort, Call, ContOf, ErrorReply, Flags, GoAway, Header, HeaderBlock, MAX_BODY, Message, Ping,
-    Post, RawFrame, ResolveAnswer, ResolveRequest, ResolveWhat, Return, Target, TooLong, Violation,
-    WireFault, kind, write_abort, write_call, write_cancel, write_error, write_go_away, write_ping,
-    write_pong, write_post, write_release, write_resolve, write_return,
+    Abort, Call, ContOf, Entries, ErrorReply, Flags, GoAway, Header, HeaderBlock, MAX_BODY,
+    Message, Ping, Post, RawFrame, ResolveAnswer, ResolveRequest, ResolveWhat, Return, Target,
+    TooLong, Violation, WireFault, kind, write_abort, write_call, write_cancel, write_error,
+    write_go_away, write_ping, write_pong, write_post, write_release, write_resolve, write_return,
 };
 
 const NO_HEADER: fn() -> HeaderBlock = HeaderBlock::new;
@@ -42,10 +42,10 @@ fn block(deadline_ms: Option<u64>) -> (HeaderBlock, Header<'static>) {
     }
     (
         block,
-        Header {
+        Header::from(Entries {
             deadline_ms,
-            ..Header::default()
-        },
+            ..Entries::default()
+        }),
     )
 }
 

@@ -1,0 +1,227 @@
+//! The incoming half of a connection: it reads, cuts what has come into frames, and has the
+//! session take them in.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::{Connection, Export, Room, State, apply_all};
+use crate::channel::{LinkError, LinkReader};
+use crate::clock;
+use crate::limits::Limits;
+use crate::session::{Effects, End, Request, longest_body};
+use crate::wire::frame::split_frame;
+use crate::wire::violation::Violation;
+
+/// A read buffer that has grown beyond this is not kept when it is empty.
+const KEEP: usize = 64 * 1024;
+
+/// The incoming half of a link, with the bytes of frames that are not whole yet.
+pub(super) struct Reader {
+    link: Box<dyn LinkReader>,
+    buffer: Vec<u8>,
+    start: usize,
+    /// Whether reading waits for the peer to take what was written.
+    paused: bool,
+    handshake: Option<Room>,
+    effects: Effects<Export>,
+}
+
+impl Reader {
+    /// - `handshake`: dropped when the peer's first frames have come.
+    pub(super) fn new(link: Box<dyn LinkReader>, handshake: Option<Room>) -> Self {
+        Self {
+            link,
+            buffer: Vec::new(),
+            start: 0,
+            paused: false,
+            handshake,
+            effects: Effects::new(),
+        }
+    }
+
+    /// Whether reading waits for the peer to take what was written.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Reads and handles frames until there are no more for now.
+    pub(super) fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if connection.is_behind() {
+                self.pause(connection);
+                return Poll::Pending;
+            }
+            if std::mem::take(&mut self.paused) {
+                // What had come before the pause.
+                if let Err(end) = self.handle(connection, cx) {
+                    return Poll::Ready(end);
+                }
+                continue;
+            }
+            let read = match self.link.poll_read(cx, &mut self.buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(read) => read,
+            };
+            match read {
+                Ok(0) => return Poll::Ready(End::PeerClosed),
+                Ok(_) => {}
+                Err(LinkError::Io(error)) => return Poll::Ready(End::Lost(error.to_string())),
+                Err(other @ LinkError::Version(_)) => {
+                    return Poll::Ready(End::VersionMismatch(other.to_string()));
+                }
+                Err(LinkError::NotOurProtocol(what)) => {
+                    return Poll::Ready(End::NotOurProtocol(what));
+                }
+            }
+            if let Err(end) = self.handle(connection, cx) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    /// Stops reading until the peer has taken more of what was written.
+    fn pause(&mut self, connection: &Connection) {
+        if !std::mem::replace(&mut self.paused, true) {
+            connection.counters.unsent.add();
+        }
+    }
+
+    /// Handles the frames that have come, and writes the answers.
+    fn handle(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Result<(), End> {
+        self.handle_frames(connection)?;
+        match connection.poll_write(cx) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Handles frames, one after the other. The answer to a call that has ended at once is
+    /// appended where the next frame is taken in, so that a call locks the connection once.
+    fn handle_whole_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+        let mut now = clock::now();
+        let mut answer = None;
+        loop {
+            let (ended, came) = {
+                let mut state = connection.lock();
+                let effects = &mut self.effects;
+                let answered = answer.as_ref();
+                let ended = answered.and_then(|answer| state.answer(answer, now, effects));
+                let frames = (self.buffer.as_slice(), &mut self.start);
+                (
+                    ended,
+                    state.take_in(frames, &connection.limits, now, effects),
+                )
+            };
+            drop(answer.take());
+            if let Some(end) = ended {
+                return Err(end);
+            }
+            let came = came.map_err(|end| connection.counted(end))?;
+            if self.start > 0 {
+                self.handshake = None;
+            }
+            let mut assembled = self.effects.assembled.take();
+            let request = match (came, &mut assembled) {
+                (Came::Request(request), _) => Some(request),
+                (Came::Whole, Some(whole)) => whole.request().map_err(End::Violation)?,
+                (Came::Whole, None) => None,
+                (Came::Enough, _) => continue,
+                (Came::Nothing, _) => return Ok(()),
+                (Came::TooMuch, _) => {
+                    self.pause(connection);
+                    return Ok(());
+                }
+            };
+            apply_all(&mut self.effects);
+            answer = match request {
+                Some(Request::Call(call)) => connection.serve_call(call, &mut now),
+                Some(Request::Resolve(resolve)) => {
+                    connection.serve_resolve(resolve, now);
+                    now = clock::now();
+                    None
+                }
+                None => None,
+            };
+        }
+    }
+
+    /// Handles the frames that have come, or some of them if the answers pile up.
+    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+        let handled = self.handle_whole_frames(connection);
+        // Callers are woken together: the first one to run finds the others' answers there too.
+        apply_all(&mut self.effects);
+        handled?;
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+/// How many frames are taken in before others get at the connection.
+const AT_ONCE: usize = 8;
+
+/// How far the frames that have come were taken in.
+enum Came<'b> {
+    /// To this request.
+    Request(Request<'b, Export>),
+    /// To the last frame of a long request.
+    Whole,
+    /// To the end of those that are whole.
+    Nothing,
+    /// As far as may be at once.
+    Enough,
+    /// Until too much waits to be written.
+    TooMuch,
+}
+
+impl State {
+    /// Takes in frames until one asks for something.
+    ///
+    /// - `buffer`, `start`: what has come, and where in it the next frame begins.
+    fn take_in<'b>(
+        &mut self,
+        (buffer, start): (&'b [u8], &mut usize),
+        limits: &Limits,
+        now: Instant,
+        effects: &mut Effects<Export>,
+    ) -> Result<Came<'b>, End> {
+        let longest = longest_body(limits);
+        for _ in 0..AT_ONCE {
+            let unread = buffer.get(*start..).unwrap_or_default();
+            let split = split_frame(unread, longest).map_err(End::Violation)?;
+            let Some((frame, length)) = split else {
+                return Ok(Came::Nothing);
+            };
+            if self.session.unsent() > limits.unsent {
+                return Ok(Came::TooMuch);
+            }
+            *start = start.saturating_add(length);
+            if let Some(request) = self.session.handle_frame(frame, now, effects)? {
+                return Ok(Came::Request(request));
+            }
+            if effects.assembled.is_some() {
+                return Ok(Came::Whole);
+            }
+        }
+        Ok(Came::Enough)
+    }
+}
+
+impl Connection {
+    /// Counts the end of a session whose peer sent too long a frame.
+    fn counted(&self, end: End) -> End {
+        if end == End::Violation(Violation::FrameTooLong) {
+            self.counters.max_frame.add();
+        }
+        end
+    }
+
+    /// Whether so much waits to be written that nothing more should be read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.lock().session.unsent() > self.limits.unsent
+    }
+}

@@ -1,0 +1,188 @@
+//! The server's end: requests for objects, which are found, made, or seen through another interface.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::serve::{headers_of, unreadable_codec};
+use super::{Connection, Export, apply};
+use crate::clock;
+use crate::error::{ErrorKind, Fault};
+use crate::id::{InterfaceId, MethodId};
+use crate::object::context::Active;
+use crate::object::{
+    ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, seen_through, supervise,
+};
+use crate::session::{Effects, IncomingKey, IncomingResolve};
+use crate::wire::resolve::ResolveWhat;
+
+impl Connection {
+    /// Answers a request for an object.
+    pub(super) fn serve_resolve(
+        self: &Arc<Self>,
+        incoming: IncomingResolve<'_, Export>,
+        now: Instant,
+    ) {
+        let key = incoming.key;
+        match self.try_resolve(incoming, now) {
+            Ok(None) => {}
+            Ok(Some(export)) => self.answer(key, Ok(export)),
+            Err(fault) => self.answer(key, Err(fault)),
+        }
+    }
+
+    fn try_resolve(
+        self: &Arc<Self>,
+        incoming: IncomingResolve<'_, Export>,
+        now: Instant,
+    ) -> Result<Option<Export>, Fault> {
+        let request = &incoming.resolve.request;
+        let name = std::str::from_utf8(request.key).unwrap_or_default();
+        let interface = request.interface;
+        match request.what {
+            ResolveWhat::Name => self.service.resolve(name, interface).map(Some),
+            ResolveWhat::Activate(constructor) => {
+                let class = self.service.class(name, interface)?;
+                self.activate(&*class, constructor, incoming, now)
+            }
+            ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
+            ResolveWhat::Ticket => Err(Fault::of(ErrorKind::Unsupported)),
+        }
+    }
+
+    /// The object of a slot, seen through another of its interfaces.
+    fn cast(&self, key: &[u8], wanted: InterfaceId) -> Result<Export, Fault> {
+        let slot = ResolveWhat::slot(key).ok_or_else(|| Fault::of(ErrorKind::BadArguments))?;
+        let export = self.lock().session.exported(slot);
+        let export = export.ok_or_else(Fault::not_held)?;
+        let target = export.object().target()?;
+        let object = seen_through(&target, wanted).ok_or_else(|| {
+            let text = format!(
+                "the object has the interface `{}`, and not the one that is asked for",
+                target.interface().name
+            );
+            Fault::refused(ErrorKind::WrongInterface, text)
+        })?;
+        Ok(match target.tenant() {
+            Some(tenant) => Export::seen(object, tenant.hold()),
+            None => Export::Plain(object),
+        })
+    }
+
+    /// Runs a constructor. Gives the object if it was made at once.
+    fn activate(
+        self: &Arc<Self>,
+        class: &dyn crate::object::Class,
+        constructor: MethodId,
+        incoming: IncomingResolve<'_, Export>,
+        now: Instant,
+    ) -> Result<Option<Export>, Fault> {
+        let interface = class.interface();
+        let Some((index, method)) = interface.constructor(constructor) else {
+            return Err(Fault::of(ErrorKind::NoSuchMethod));
+        };
+        if self.stats().exports >= self.limits.objects_per_session {
+            self.counters.objects_per_session.add();
+            return Err(Fault::refused(
+                ErrorKind::ResourceExhausted,
+                "the session holds too many objects; drop some proxies",
+            ));
+        }
+        let vacancy = self.service.keeper().vacancy()?;
+        let permit = self.service.workers().admit()?;
+        let header = incoming.resolve.header;
+        let codec = header.codec_or_default();
+        let context = Active {
+            method,
+            peer: Arc::clone(&self.peer),
+            deadline: incoming.deadline,
+            headers: headers_of(&header),
+            locks: header.locks.clone(),
+            depth: header.depth,
+            queue: self.limits.queued_per_object,
+            cancellation: None,
+            started: false,
+            refusal: None,
+        };
+        let raw = RawCall {
+            interface: interface.id,
+            method,
+            index,
+            payload: self.arguments(incoming.resolve.payload, incoming.references),
+            formatter: self
+                .service
+                .formatter(codec)
+                .ok_or_else(|| unreadable_codec(codec))?,
+            limits: self.scan_limits(),
+        };
+        let mut running = Running::start(context, || class.construct(ConstructorCall::new(raw)));
+        if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
+            return Ok(Some(self.care_for(object?, vacancy)));
+        }
+        self.construct_later(incoming.key, running, vacancy, permit, now);
+        Ok(None)
+    }
+
+    /// Goes on with a constructor that waits.
+    fn construct_later(
+        self: &Arc<Self>,
+        key: IncomingKey,
+        mut running: Running<Arc<dyn ServerObject>>,
+        vacancy: Vacancy,
+        permit: Permit,
+        now: Instant,
+    ) {
+        let cancellation = running.cancellation();
+        let late = self.lock().session.attach(key, Arc::clone(&cancellation));
+        if let Some(reason) = late {
+            cancellation.cancel(reason);
+        }
+        let connection = Arc::clone(self);
+        let cap = self.service.workers().cap(now);
+        tokio::spawn(async move {
+            let object = supervise(running, cap, None).await;
+            drop(permit);
+            let export = object.map(|object| connection.care_for(object, vacancy));
+            connection.answer(key, export);
+            let then = connection.lock().flush(true);
+            connection.act(then);
+        });
+    }
+
+    /// Takes in an object that was made for the peer.
+    fn care_for(&self, object: Arc<dyn ServerObject>, vacancy: Vacancy) -> Export {
+        let tenant = self.service.keeper().take_in(object, vacancy, None);
+        Export::Kept(tenant.hold())
+    }
+
+    /// Answers a request for an object, and runs the calls that waited for it.
+    fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
+        let mut effects = Effects::new();
+        let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));
+        let failed;
+        let answer = match export {
+            Ok(export) => {
+                let signature = export.object().interface().signature;
+                Ok((export, signature))
+            }
+            Err(fault) => {
+                failed = fault;
+                Err(&failed)
+            }
+        };
+        let ended = {
+            let session = &mut self.lock().session;
+            let now = clock::now();
+            session.answer_resolve(key, answer, now, &mut effects);
+            bad.then(|| session.bad_request(now).err()).flatten()
+        };
+        let ready = std::mem::take(&mut effects.ready);
+        apply(effects);
+        if let Some(end) = ended {
+            self.shut(end);
+        }
+        for call in ready {
+            self.serve_queued(call);
+        }
+    }
+}
