@@ -74,7 +74,7 @@ const FULL: Effort = Effort {
     idle: 500,
     growth_rounds: 5,
     fairness_rounds: 5,
-    fairness_measured: Duration::from_secs(3),
+    fairness_measured: Duration::from_secs(2),
 };
 
 const QUICK: Effort = Effort {

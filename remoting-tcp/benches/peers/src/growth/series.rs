@@ -90,7 +90,9 @@ impl Series {
             Grows::Connections => counters::most_files().saturating_sub(OTHER_FILES),
             _ => usize::MAX,
         };
-        self.sizes.iter().map(|size| (*size).min(most)).collect()
+        let mut sizes: Vec<_> = self.sizes.iter().map(|size| (*size).min(most)).collect();
+        sizes.dedup();
+        sizes
     }
 
     /// What is missing, if the system allows less than is wanted.
@@ -129,6 +131,15 @@ impl Series {
     /// The bytes that one call carries there and back.
     pub(crate) fn bytes(&self, size: usize) -> Option<usize> {
         (self.grows == Grows::Payload).then_some(2 * size)
+    }
+
+    /// How often or how much is said in that.
+    pub(crate) fn rate(&self) -> &'static str {
+        if self.grows == Grows::Payload {
+            "MB/s"
+        } else {
+            "calls/s"
+        }
     }
 
     /// Whether each of what there is more of takes time to come into being.

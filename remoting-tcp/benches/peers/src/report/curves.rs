@@ -21,24 +21,24 @@ const DOWN: f64 = HEIGHT + 90.0;
 
 /// What a small plot shows of each point.
 struct Curve {
-    title: &'static str,
+    title: fn(&Series) -> &'static str,
     of: fn(&Series, usize, &Figures) -> f64,
 }
 
 const CURVES: [Curve; 3] = [
     Curve {
-        title: "calls/s (payload: MB/s)",
+        title: |series| series.rate(),
         of: |series, size, figures| match series.bytes(size) {
             Some(bytes) => bytes as f64 / figures.each * 1e3,
             None => 1e9 / figures.each,
         },
     },
     Curve {
-        title: "p99 in µs",
+        title: |_| "p99 in µs",
         of: |_, _, figures| figures.p99 / 1e3,
     },
     Curve {
-        title: "server memory in KiB",
+        title: |_| "server memory in KiB",
         of: |_, _, figures| figures.memory / 1024.0,
     },
 ];
@@ -108,7 +108,7 @@ fn plot(svg: &mut String, report: &Report, series: &Series, curve: &Curve, corne
         .copied()
         .filter(|value| *value > 0.0)
         .collect();
-    let title = format!("{}: {}", series.title, curve.title);
+    let title = format!("{}: {}", series.title, (curve.title)(series));
     label(svg, corner.0, corner.1 - 10.0, &title);
     let Some(least) = known.iter().copied().min_by(f64::total_cmp) else {
         return;
@@ -155,16 +155,12 @@ fn scales(svg: &mut String, series: &Series, sizes: &[usize], frame: &Frame) {
     }
     for (point, size) in sizes.iter().enumerate() {
         let (x, y) = (frame.across(point) - 12.0, frame.y + HEIGHT + 16.0);
-        label(svg, x, y, &short(&name_of(series, *size)));
+        let name = match series.bytes(*size) {
+            Some(_) => name_of(series, *size).replace("iB", ""),
+            None => grouped(*size as f64),
+        };
+        label(svg, x, y, &name.replace(' ', ""));
     }
-}
-
-/// Without what there is no room for.
-fn short(name: &str) -> String {
-    name.replace("000000", "M")
-        .replace("000", "k")
-        .replace("iB", "")
-        .replace(' ', "")
 }
 
 fn grouped(value: f64) -> String {

@@ -13,7 +13,7 @@ const WIDTH: f64 = 600.0;
 const LINE: f64 = 36.0;
 const TOP: f64 = 60.0;
 /// From which microsecond to which the scale goes.
-const SCALE: [f64; 2] = [10.0, 1_000_000.0];
+const SCALE: [f64; 2] = [10.0, 100_000.0];
 /// The company on the same connection, and on another one.
 const COLOURS: [(bool, &str, &str); 2] = [
     (true, "same connection", "#d62728"),
@@ -26,7 +26,7 @@ pub(super) fn text(report: &Report) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{:.0}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        LEFT + WIDTH + 40.0,
+        LEFT + WIDTH + 60.0,
         bottom + 50.0
     );
     let title =

@@ -37,11 +37,7 @@ fn table(report: &Report, series: &Series) -> String {
     } else {
         ""
     };
-    let rate = if series.bytes(1).is_some() {
-        "MB/s"
-    } else {
-        "calls/s"
-    };
+    let rate = series.rate();
     let mut text = format!(
         "### {}\n\n{}.\n\n| {} | {rate} floor | {rate} | × | CPU × | p50 µs floor | p50 µs | \
          p99 µs floor | p99 µs | max µs floor | max µs | memory floor | memory |{made}\n",
