@@ -7,10 +7,15 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 
 /// How many bytes fit without an allocation.
 const INLINE: usize = 54;
+
+/// A payload of fewer bytes is copied rather than shared: to write it on its own would cost more.
+pub(crate) const LARGE: usize = 16 * 1024;
 
 /// Encoded arguments or an encoded result, with the objects that they refer to.
 #[derive(Clone)]
@@ -26,6 +31,60 @@ struct Attached(Box<dyn Any + Send + Sync>);
 enum Repr {
     Inline { length: u8, bytes: [u8; INLINE] },
     Heap(Vec<u8>),
+    Shared(Bytes),
+    Joined(Box<Joined>),
+}
+
+/// Bytes behind others, that become one only if somebody asks for them as one.
+#[derive(Clone)]
+struct Joined {
+    head: Vec<u8>,
+    tail: Bytes,
+    whole: OnceLock<Vec<u8>>,
+}
+
+impl Joined {
+    fn whole(&self) -> &[u8] {
+        self.whole
+            .get_or_init(|| [&self.head, &*self.tail].concat())
+    }
+}
+
+/// A payload that is only looked at: bytes, and behind them some that can be shared.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    pub(crate) head: &'a [u8],
+    pub(crate) tail: Option<&'a Bytes>,
+}
+
+impl Content<'_> {
+    /// The number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        let tail = self.tail.map_or(0, |tail| tail.len());
+        self.head.len().saturating_add(tail)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Content<'a> {
+    fn from(head: &'a [u8]) -> Self {
+        Self { head, tail: None }
+    }
+}
+
+impl<'a> From<&'a Payload> for Content<'a> {
+    fn from(payload: &'a Payload) -> Self {
+        match &payload.bytes {
+            Repr::Shared(bytes) => Self {
+                head: &[],
+                tail: Some(bytes),
+            },
+            Repr::Joined(joined) => Self {
+                head: &joined.head,
+                tail: Some(&joined.tail),
+            },
+            Repr::Inline { .. } | Repr::Heap(_) => Self::from(payload.as_slice()),
+        }
+    }
 }
 
 impl Payload {
@@ -46,12 +105,62 @@ impl Payload {
         match &self.bytes {
             Repr::Inline { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
             Repr::Heap(bytes) => bytes,
+            Repr::Shared(bytes) => bytes,
+            Repr::Joined(joined) => joined.whole(),
+        }
+    }
+
+    /// Bytes in front of others, without copying those.
+    #[cfg_attr(
+        not(feature = "msgpack"),
+        expect(dead_code, reason = "other formats have no row of bytes as it is")
+    )]
+    pub(crate) fn joined(head: Vec<u8>, tail: Vec<u8>) -> Self {
+        let joined = Joined {
+            head,
+            tail: tail.into(),
+            whole: OnceLock::new(),
+        };
+        Self {
+            bytes: Repr::Joined(Box::new(joined)),
+            attached: None,
+        }
+    }
+
+    /// Makes it cheap to clone, if it is large.
+    pub(crate) fn share(&mut self) {
+        if let Repr::Heap(bytes) = &mut self.bytes {
+            if bytes.len() >= LARGE {
+                self.bytes = Repr::Shared(std::mem::take(bytes).into());
+            }
+        }
+    }
+
+    /// The bytes from `begin` on as their own, in the room that they have where nobody else has them.
+    #[cfg_attr(
+        not(feature = "msgpack"),
+        expect(dead_code, reason = "other formats have no row of bytes as it is")
+    )]
+    pub(crate) fn into_vec(self, begin: usize) -> Vec<u8> {
+        match self.bytes {
+            Repr::Heap(mut bytes) => {
+                bytes.drain(..begin.min(bytes.len()));
+                bytes
+            }
+            Repr::Shared(mut bytes) => {
+                drop(bytes.split_to(begin.min(bytes.len())));
+                bytes.into()
+            }
+            Repr::Inline { .. } | Repr::Joined(_) => {
+                let bytes = self.as_slice().get(begin..);
+                bytes.unwrap_or_default().to_vec()
+            }
         }
     }
 
     /// The number of bytes.
     pub fn len(&self) -> usize {
-        self.as_slice().len()
+        Content::from(self).len()
     }
 
     /// Tells whether there are no bytes.
@@ -75,6 +184,7 @@ impl Payload {
                     None => self.spill(more),
                 }
             }
+            Repr::Shared(_) | Repr::Joined(_) => self.spill(more),
         }
     }
 
@@ -82,7 +192,10 @@ impl Payload {
     #[cold]
     fn spill(&mut self, more: &[u8]) {
         let total = self.len().saturating_add(more.len());
-        let mut heap = Vec::with_capacity(total.max(4 * INLINE));
+        let mut heap = match &self.bytes {
+            Repr::Inline { .. } => Vec::with_capacity(total.max(4 * INLINE)),
+            Repr::Heap(_) | Repr::Shared(_) | Repr::Joined(_) => Vec::with_capacity(total),
+        };
         heap.extend_from_slice(self.as_slice());
         heap.extend_from_slice(more);
         self.bytes = Repr::Heap(heap);
@@ -121,6 +234,15 @@ impl From<&[u8]> for Payload {
         let mut payload = Self::new();
         payload.extend_from_slice(bytes);
         payload
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            bytes: Repr::Shared(bytes),
+            attached: None,
+        }
     }
 }
 

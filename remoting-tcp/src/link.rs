@@ -47,7 +47,11 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
 
     /// Reads once, at the end of `buffer`.
     fn fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        buffer.reserve(self.room);
+        // Who has made room already knows how much is to come.
+        let spare = buffer.capacity().saturating_sub(buffer.len());
+        if buffer.is_empty() || spare < LEAST_ROOM {
+            buffer.reserve(self.room);
+        }
         let offered = buffer
             .capacity()
             .saturating_sub(buffer.len())
@@ -127,6 +131,17 @@ impl<W: AsyncWrite + Unpin> StreamWriter<W> {
 }
 
 impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.preface.is_empty() {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        }
+        self.poll_write(cx, pieces.first().map_or(&[], |first| first))
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         while !self.preface.is_empty() {
             let both = [IoSlice::new(self.preface), IoSlice::new(bytes)];

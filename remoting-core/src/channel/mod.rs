@@ -11,7 +11,7 @@ mod pipe;
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -144,6 +144,18 @@ pub trait LinkWriter: Send {
     ///
     /// `bytes` begins where the last call's number left off; it may end inside a frame.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Takes some of the bytes of `pieces`, one after the other, and gives their number.
+    ///
+    /// By itself it takes bytes of the first one that has any. Large payloads come this way.
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = pieces.iter().find(|piece| !piece.is_empty());
+        self.poll_write(cx, first.map_or(&[], |piece| piece))
+    }
 
     /// Tells the peer that no more bytes will come.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;

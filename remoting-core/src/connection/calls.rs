@@ -10,6 +10,7 @@ use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::{CallId, Slot};
+use crate::payload::Content;
 use crate::proxy::{CallState, Fetched, Flight, Reference, Wire};
 use crate::session::{Effects, Lent, Outgoing, Posting, Reply};
 use crate::wire::header_block::HeaderBlock;
@@ -74,8 +75,9 @@ impl Connection {
         let now = call.now();
         let header = header_of(call, now)?;
         // Lent out for the time of the submission; a call that is queued needs it again.
-        let payload = std::mem::take(&mut call.payload);
-        let submission = submission_of(call, destination, &header, payload.as_slice());
+        let mut payload = std::mem::take(&mut call.payload);
+        payload.share();
+        let submission = submission_of(call, destination, &header, (&payload).into());
         // The RESOLVE of a call's own proxy may be under way beside it.
         let beside_resolve = matches!(destination, Destination::Target(Target::Answer(_)));
         let wakers = Wakers {
@@ -127,7 +129,7 @@ impl Connection {
             signature: interface.signature,
             key: name.as_bytes(),
             header: &header,
-            payload: &[],
+            payload: Content::from(&[] as &[u8]),
         });
         let wakers = Wakers {
             answer: waker,
@@ -179,7 +181,7 @@ fn submission_of<'a>(
     call: &CallState,
     destination: Destination<'a>,
     header: &'a HeaderBlock,
-    payload: &'a [u8],
+    payload: Content<'a>,
 ) -> Result<Submission<'a>, Fault> {
     let interface = call.interface;
     let resolve = |what, key| {

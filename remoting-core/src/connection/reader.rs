@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::{Connection, Export, Room, State, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
 use crate::limits::Limits;
+use crate::payload::LARGE;
 use crate::session::{Effects, End, Request, longest_body};
-use crate::wire::frame::split_frame;
+use crate::wire::frame::{Flags, kind, missing, split_frame};
 use crate::wire::violation::Violation;
 
 /// A read buffer that has grown beyond this is not kept when it is empty.
@@ -59,6 +62,7 @@ impl Reader {
                 }
                 continue;
             }
+            self.make_room(connection);
             let read = match self.link.poll_read(cx, &mut self.buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(read) => read,
@@ -98,7 +102,13 @@ impl Reader {
 
     /// Handles frames, one after the other. The answer to a call that has ended at once is
     /// appended where the next frame is taken in, so that a call locks the connection once.
-    fn handle_whole_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+    ///
+    /// - `shared`: the bytes that have come, if they are not in the buffer.
+    fn handle_whole_frames(
+        &mut self,
+        connection: &Arc<Connection>,
+        shared: Option<&Bytes>,
+    ) -> Result<(), End> {
         let mut now = clock::now();
         let mut answer = None;
         loop {
@@ -107,11 +117,13 @@ impl Reader {
                 let effects = &mut self.effects;
                 let answered = answer.as_ref();
                 let ended = answered.and_then(|answer| state.answer(answer, now, effects));
-                let frames = (self.buffer.as_slice(), &mut self.start);
-                (
-                    ended,
-                    state.take_in(frames, &connection.limits, now, effects),
-                )
+                let arrived = Arrived {
+                    bytes: shared.map_or(&*self.buffer, |shared| shared),
+                    shared,
+                };
+                let limits = &connection.limits;
+                let came = state.take_in(arrived, &mut self.start, limits, now, effects);
+                (ended, came)
             };
             drop(answer.take());
             if let Some(end) = ended {
@@ -122,10 +134,11 @@ impl Reader {
                 self.handshake = None;
             }
             let mut assembled = self.effects.assembled.take();
-            let request = match (came, &mut assembled) {
-                (Came::Request(request), _) => Some(request),
-                (Came::Whole, Some(whole)) => whole.request().map_err(End::Violation)?,
-                (Came::Whole, None) => None,
+            let body = assembled.as_ref().map(|whole| whole.body().clone());
+            let (request, whole) = match (came, &mut assembled) {
+                (Came::Request(request, whole), _) => (Some(request), whole),
+                (Came::Whole, Some(whole)) => (whole.request().map_err(End::Violation)?, body),
+                (Came::Whole, None) => (None, None),
                 (Came::Enough, _) => continue,
                 (Came::Nothing, _) => return Ok(()),
                 (Came::TooMuch, _) => {
@@ -135,7 +148,7 @@ impl Reader {
             };
             apply_all(&mut self.effects);
             answer = match request {
-                Some(Request::Call(call)) => connection.serve_call(call, &mut now),
+                Some(Request::Call(call)) => connection.serve_call(call, whole.as_ref(), &mut now),
                 Some(Request::Resolve(resolve)) => {
                     connection.serve_resolve(resolve, now);
                     now = clock::now();
@@ -148,17 +161,68 @@ impl Reader {
 
     /// Handles the frames that have come, or some of them if the answers pile up.
     fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
-        let handled = self.handle_whole_frames(connection);
+        let shared = self
+            .is_large(connection)
+            .then(|| Bytes::from(std::mem::take(&mut self.buffer)));
+        let handled = self.handle_whole_frames(connection, shared.as_ref());
         // Callers are woken together: the first one to run finds the others' answers there too.
         apply_all(&mut self.effects);
         handled?;
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        if self.buffer.is_empty() && self.buffer.capacity() > KEEP {
-            self.buffer = Vec::new();
+        if let Some(shared) = shared {
+            let left = shared.get(self.start..).unwrap_or_default();
+            self.buffer = left.to_vec();
+            self.start = 0;
         }
+        self.tidy();
         Ok(())
     }
+
+    /// Whether the next frame is whole, large, and most of what the buffer can hold: then it is
+    /// shared rather than copied, and nothing much is kept beside it.
+    fn is_large(&self, connection: &Connection) -> bool {
+        let unread = self.buffer.get(self.start..).unwrap_or_default();
+        if unread.len() < LARGE || unread.len() < self.buffer.capacity() / 3 {
+            return false;
+        }
+        let split = split_frame(unread, longest_body(&connection.limits));
+        let Ok(Some((frame, length))) = split else {
+            return false;
+        };
+        let alone = frame.kind != kind::CONT && !frame.flags.contains(Flags::MORE);
+        alone && frame.body.len() >= LARGE && length >= unread.len() / 2
+    }
+
+    /// Makes room for the rest of a large frame, so that it is read where it will stay. The room
+    /// is at most as much as has come already.
+    fn make_room(&mut self, connection: &Connection) {
+        let unread = self.buffer.get(self.start..).unwrap_or_default();
+        if unread.len() < LARGE {
+            return;
+        }
+        if let Ok(rest) = missing(unread, longest_body(&connection.limits)) {
+            self.buffer.reserve_exact(rest.min(unread.len()));
+        }
+    }
+
+    /// Forgets the frames that were handled. What is left moves only if it is less than they were.
+    fn tidy(&mut self) {
+        let left = self.buffer.len().saturating_sub(self.start);
+        if self.start >= left {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        if left == 0 && self.buffer.capacity() > KEEP {
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+/// What has come and is not taken in.
+#[derive(Clone, Copy)]
+struct Arrived<'b> {
+    bytes: &'b [u8],
+    /// The same, if it can be shared.
+    shared: Option<&'b Bytes>,
 }
 
 /// How many frames are taken in before others get at the connection.
@@ -166,8 +230,8 @@ const AT_ONCE: usize = 8;
 
 /// How far the frames that have come were taken in.
 enum Came<'b> {
-    /// To this request.
-    Request(Request<'b, Export>),
+    /// To this request, with the bytes of its frame if they can be shared.
+    Request(Request<'b, Export>, Option<Bytes>),
     /// To the last frame of a long request.
     Whole,
     /// To the end of those that are whole.
@@ -181,17 +245,18 @@ enum Came<'b> {
 impl State {
     /// Takes in frames until one asks for something.
     ///
-    /// - `buffer`, `start`: what has come, and where in it the next frame begins.
+    /// - `start`: where the next frame begins.
     fn take_in<'b>(
         &mut self,
-        (buffer, start): (&'b [u8], &mut usize),
+        arrived: Arrived<'b>,
+        start: &mut usize,
         limits: &Limits,
         now: Instant,
         effects: &mut Effects<Export>,
     ) -> Result<Came<'b>, End> {
         let longest = longest_body(limits);
         for _ in 0..AT_ONCE {
-            let unread = buffer.get(*start..).unwrap_or_default();
+            let unread = arrived.bytes.get(*start..).unwrap_or_default();
             let split = split_frame(unread, longest).map_err(End::Violation)?;
             let Some((frame, length)) = split else {
                 return Ok(Came::Nothing);
@@ -199,9 +264,19 @@ impl State {
             if self.session.unsent() > limits.unsent {
                 return Ok(Came::TooMuch);
             }
-            *start = start.saturating_add(length);
-            if let Some(request) = self.session.handle_frame(frame, now, effects)? {
-                return Ok(Came::Request(request));
+            let end = start.saturating_add(length);
+            let large = arrived.shared.filter(|_| frame.body.len() >= LARGE);
+            let whole = large.map(|shared| shared.slice(*start..end));
+            *start = end;
+            let request = match &whole {
+                None => self.session.handle_frame(frame, now, effects)?,
+                Some(whole) => {
+                    let frame = (frame, whole);
+                    self.session.handle_shared_frame(frame, now, effects)?
+                }
+            };
+            if let Some(request) = request {
+                return Ok(Came::Request(request, whole));
             }
             if effects.assembled.is_some() {
                 return Ok(Came::Whole);

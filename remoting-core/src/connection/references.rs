@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes as SharedBytes;
+
 use super::{Connection, Export, SlotEndpoint};
 use crate::error::Fault;
 use crate::object::{Bytes, ServerObject, seen_through};
 use crate::payload::Payload;
 use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
-use crate::session::{ExportKey, Lent, Received, Session};
+use crate::session::{ExportKey, Lent, Received, Session, kept};
 
 impl Connection {
     /// What the session has to know of the proxies in a payload. Asks them, so nothing may be
@@ -65,12 +67,16 @@ impl Connection {
     pub(super) fn arguments<'f>(
         self: &Arc<Self>,
         bytes: &'f [u8],
+        whole: Option<&SharedBytes>,
         references: Vec<Received<Export>>,
     ) -> Bytes<'f> {
-        if references.is_empty() {
+        if references.is_empty() && whole.is_none() {
             return Bytes::Borrowed(bytes);
         }
-        let mut payload = Payload::from(bytes);
+        let mut payload = kept(bytes, whole);
+        if references.is_empty() {
+            return Bytes::Owned(payload);
+        }
         payload.attach(self.proxies(references));
         Bytes::Owned(payload)
     }

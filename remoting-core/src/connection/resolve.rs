@@ -108,7 +108,7 @@ impl Connection {
             interface: interface.id,
             method,
             index,
-            payload: self.arguments(incoming.resolve.payload, incoming.references),
+            payload: self.arguments(incoming.resolve.payload, None, incoming.references),
             formatter: self
                 .service
                 .formatter(codec)

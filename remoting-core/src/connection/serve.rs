@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes as SharedBytes;
+
 use super::{Connection, Export, State, apply};
 use crate::budget::ScanLimits;
 use crate::clock;
@@ -10,7 +12,7 @@ use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
 use crate::object::context::{Active, Headers};
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
-use crate::payload::Payload;
+use crate::payload::Content;
 use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
 use crate::sink::ReplyMessage;
 use crate::wire::header::Header;
@@ -46,7 +48,7 @@ impl State {
         now: Instant,
         effects: &mut Effects<Export>,
     ) -> Option<End> {
-        let bytes = answer.result.as_ref().map(Payload::as_slice);
+        let bytes = answer.result.as_ref().map(Content::from);
         self.session
             .reply(answer.key, bytes, &answer.lent, now, effects);
         answer.bad.then(|| self.session.bad_request(now).err())?
@@ -55,9 +57,12 @@ impl State {
 
 impl Connection {
     /// Runs a call whose frame was just read. Gives the answer if it has ended at once.
+    ///
+    /// - `whole`: the bytes of the frame, if they can be shared.
     pub(super) fn serve_call(
         self: &Arc<Self>,
         call: IncomingRequest<'_, Export>,
+        whole: Option<&SharedBytes>,
         now: &mut Instant,
     ) -> Option<Answer> {
         let key = call.key;
@@ -69,7 +74,7 @@ impl Connection {
             codec: call.header.codec_or_default(),
             headers: headers_of(&call.header),
             locks: call.header.locks.clone(),
-            payload: self.arguments(call.payload, references),
+            payload: self.arguments(call.payload, whole, references),
             depth: call.header.depth,
             deadline: call.deadline,
         };
@@ -176,6 +181,10 @@ impl Connection {
 
     /// Makes the answer of a call. Asks the proxies in it, so nothing may be locked meanwhile.
     fn answer_of(self: &Arc<Self>, key: IncomingKey, result: ReplyMessage) -> Answer {
+        let mut result = result;
+        if let Ok(payload) = &mut result {
+            payload.share();
+        }
         let lent = match &result {
             Ok(payload) | Err(Fault::App(payload)) => self.lent(payload),
             Err(Fault::Error(_)) => Ok(Vec::new()),

@@ -4,6 +4,7 @@
 //! the bytes together; another formatter is called through its trait. The second
 //! costs about a microsecond a value, which is why the first exists.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::arguments::{Named, NamedSeed, Positional, PositionalSeed};
 #[cfg(feature = "msgpack")]
 use super::message_pack::{self, MessagePack};
 use super::{
-    ArgumentStyle, Arguments, Codec, DecodeArguments, FormatError, Formatter, ScanBudget,
+    ArgumentStyle, Arguments, ByteVec, Codec, DecodeArguments, FormatError, Formatter, ScanBudget,
     ScanLimits,
 };
 use crate::payload::Payload;
@@ -66,6 +67,41 @@ impl FormatterRef {
             Kind::Other(formatter) => formatter.serialize(&value, &mut payload)?,
         }
         Ok(payload)
+    }
+
+    /// Writes a value that is not needed any more. Many bytes are not copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode`](Self::encode).
+    pub(crate) fn encode_owned<T: Serialize + 'static>(
+        &self,
+        mut value: T,
+    ) -> Result<Payload, FormatError> {
+        let bytes = (&mut value as &mut dyn Any).downcast_mut::<ByteVec>();
+        match (bytes, &self.0) {
+            #[cfg(feature = "msgpack")]
+            (Some(ByteVec(bytes)), Kind::MessagePack) if message_pack::is_large(bytes.len()) => {
+                message_pack::encode_bytes(std::mem::take(bytes))
+            }
+            _ => self.encode(&value),
+        }
+    }
+
+    /// Reads bytes out of a payload that is nothing else, in the room that they have there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`decode`](Self::decode).
+    pub(crate) fn decode_bytes(&self, payload: Payload) -> Result<Vec<u8>, FormatError> {
+        #[cfg(feature = "msgpack")]
+        if let (Kind::MessagePack, true) = (&self.0, message_pack::is_large(payload.len())) {
+            if let Some(begin) = message_pack::bytes_begin(payload.as_slice()) {
+                return Ok(payload.into_vec(begin));
+            }
+        }
+        let bytes = self.decode::<ByteVec>(payload.as_slice(), ScanLimits::default());
+        bytes.map(|bytes| bytes.0)
     }
 
     /// Reads a value which may borrow from `bytes`.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeSeed;
 
 use super::{Codec, FormatError, Formatter, ScanBudget, ScanError, ScanLimits, erased_serde};
-use crate::payload::Payload;
+use crate::payload::{LARGE, Payload};
 
 /// The MessagePack formatter: small, fast, and structs may evolve.
 ///
@@ -67,6 +67,32 @@ pub(super) fn encode<T: Serialize + ?Sized>(
     value
         .serialize(&mut serializer)
         .map_err(FormatError::encode)
+}
+
+/// Whether so many bytes are worth more than a copy.
+pub(super) const fn is_large(length: usize) -> bool {
+    length >= LARGE
+}
+
+/// The same for bytes that are not needed any more: they go along without being copied.
+pub(super) fn encode_bytes(bytes: Vec<u8>) -> Result<Payload, FormatError> {
+    let head = match (u16::try_from(bytes.len()), u32::try_from(bytes.len())) {
+        (Ok(length), _) => [&[0xc5], length.to_be_bytes().as_slice()].concat(),
+        (Err(_), Ok(length)) => [&[0xc6], length.to_be_bytes().as_slice()].concat(),
+        (Err(_), Err(_)) => return Err(FormatError::encode("more than 4 GiB of bytes")),
+    };
+    Ok(Payload::joined(head, bytes))
+}
+
+/// Where the bytes begin in a payload that is nothing but one long row of bytes.
+pub(super) fn bytes_begin(mut payload: &[u8]) -> Option<usize> {
+    let whole = payload.len();
+    let Ok(Head::Plain(length)) = read_head(&mut payload) else {
+        return None;
+    };
+    let marker = whole.saturating_sub(payload.len());
+    // Behind one byte there is a number, or a short text.
+    (marker > 1 && payload.len() == length).then_some(marker)
 }
 
 /// Scans `bytes` and reads what `seed` asks for, without indirection.

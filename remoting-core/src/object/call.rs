@@ -15,7 +15,7 @@ use super::{Bytes, Pinned, RawCall, context, internal};
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::{ByteVec, DecodeArguments, FormatterRef};
 use crate::payload::Payload;
-use crate::proxy::encode;
+use crate::proxy::{encode, encode_owned};
 use crate::sink::ReplyMessage;
 
 /// A call that runs, and ends in the encoded result or in a fault.
@@ -39,7 +39,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         A: for<'de> DecodeArguments<'de> + Send + 'static,
         F: FnOnce(SharedObject<T>, A) -> M + Send + 'static,
         M: Future<Output = Result<R, E>> + Send + 'static,
-        R: Serialize + Send,
+        R: Serialize + Send + 'static,
         E: Serialize + Send,
     {
         let Self { raw, object } = self;
@@ -63,7 +63,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         A: for<'de> DecodeArguments<'de> + Send + 'static,
         F: FnOnce(ExclusiveObject<T>, A) -> M + Send + 'static,
         M: Future<Output = Result<R, E>> + Send + 'static,
-        R: Serialize + Send,
+        R: Serialize + Send + 'static,
         E: Serialize + Send,
     {
         let Self { raw, object } = self;
@@ -88,7 +88,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
     where
         F: FnOnce(SharedObject<T>, ArgumentBytes) -> M + Send + 'static,
         M: Future<Output = Result<Result<R, E>, Fault>> + Send + 'static,
-        R: Serialize + Send,
+        R: Serialize + Send + 'static,
         E: Serialize + Send,
     {
         let Self { raw, object } = self;
@@ -107,7 +107,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
     where
         F: FnOnce(ExclusiveObject<T>, ArgumentBytes) -> M + Send + 'static,
         M: Future<Output = Result<Result<R, E>, Fault>> + Send + 'static,
-        R: Serialize + Send,
+        R: Serialize + Send + 'static,
         E: Serialize + Send,
     {
         let Self { raw, object } = self;
@@ -163,13 +163,13 @@ pub(crate) fn refused(fault: Fault) -> Dispatched {
 }
 
 /// Encodes what the user's method returned.
-pub(super) fn reply<R: Serialize, E: Serialize>(
+pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
     method: &str,
     formatter: &FormatterRef,
     result: Result<R, E>,
 ) -> Result<Payload, Fault> {
     match result {
-        Ok(value) => encode(formatter, &value).map_err(|error| {
+        Ok(value) => encode_owned(formatter, value).map_err(|error| {
             let text = format!("the result of `{method}` could not be written: {error}");
             Fault::executed(ErrorKind::BadResult, text)
         }),

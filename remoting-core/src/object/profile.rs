@@ -13,6 +13,8 @@ use crate::descriptor::InterfaceDescriptor;
 
 /// A first poll that takes longer holds up the connection too much.
 const SLOW: Duration = Duration::from_micros(100);
+/// By which part of it what is remembered fades with each call.
+const FADING: u32 = 64;
 /// A poll that takes longer deserves a line in the log.
 const STUCK: Duration = Duration::from_millis(100);
 
@@ -44,14 +46,15 @@ impl Profile {
             .is_some_and(|longest| u128::from(longest.load(Ordering::Relaxed)) > SLOW.as_micros())
     }
 
-    /// Notes how long a first poll took. What is remembered fades by an eighth a call.
+    /// Notes how long a first poll took. What is remembered fades slowly, so that a method which
+    /// is slow once in a while is taken for slow.
     pub(crate) fn note(&self, index: usize, method: &str, took: Duration) {
         let Some(longest) = self.0.get(index) else {
             return;
         };
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         let before = longest.load(Ordering::Relaxed);
-        let after = micros.max(before - before / 8);
+        let after = micros.max(before - before.div_ceil(FADING));
         if after != before {
             longest.store(after, Ordering::Relaxed);
         }
@@ -85,7 +88,11 @@ mod tests {
         assert!(!profile.is_slow(0));
         profile.note(0, "m", Duration::from_millis(1));
         assert!(profile.is_slow(0));
-        for _ in 0..40 {
+        for _ in 0..100 {
+            profile.note(0, "m", Duration::from_micros(1));
+        }
+        assert!(profile.is_slow(0));
+        for _ in 0..60 {
             profile.note(0, "m", Duration::from_micros(1));
         }
         assert!(!profile.is_slow(0));

@@ -14,7 +14,7 @@ use super::{CallError, Stub, passage, wait};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::formatter::{ByteVec, FormatterRef};
+use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::object::context;
 
@@ -178,7 +178,10 @@ pub(super) fn decode_bytes<E: CallError>(
     formatter: &FormatterRef,
     fetched: Result<Fetched, Fault>,
 ) -> Result<Vec<u8>, E> {
-    decode_value::<ByteVec, E>(formatter, fetched).map(|bytes| bytes.0)
+    match fetched {
+        Ok(fetched) => formatter.decode_bytes(fetched.payload).map_err(unreadable),
+        Err(fault) => Err(decode_fault(formatter, fault)),
+    }
 }
 
 /// Takes the new object of a constructor.

@@ -29,7 +29,9 @@ pub(crate) use endpoint::{
 };
 pub(crate) use forwarder::Forwarder;
 pub use options::CallOptions;
-pub(crate) use passage::{Passenger, Passengers, decode_arguments, encode, passengers};
+pub(crate) use passage::{
+    Passenger, Passengers, decode_arguments, encode, encode_owned, passengers,
+};
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};

@@ -105,6 +105,14 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     writing(|| formatter.encode(value))
 }
 
+/// Writes a value that is not needed any more, and attaches the proxies in it.
+pub(crate) fn encode_owned<T: Serialize + 'static>(
+    formatter: &FormatterRef,
+    value: T,
+) -> Result<Payload, FormatError> {
+    writing(|| formatter.encode_owned(value))
+}
+
 /// Writes the arguments of a call and attaches the proxies in them.
 pub(crate) fn encode_arguments<A: Arguments>(
     formatter: &FormatterRef,

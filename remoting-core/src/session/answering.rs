@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
-use crate::payload::Payload;
+use crate::payload::{Content, Payload};
 use crate::wire::{
     ContOf, HEAD_LENGTH, HeaderBlock, ResolveAnswer, TooLong, Violation, WireFault, write_error,
     write_return,
@@ -39,7 +39,7 @@ impl<T: Exported> Session<T> {
     pub fn reply(
         &mut self,
         key: IncomingKey,
-        result: Result<&[u8], &Fault>,
+        result: Result<Content<'_>, &Fault>,
         lent: &[Lent<T>],
         now: Instant,
         effects: &mut Effects<T>,
@@ -133,7 +133,7 @@ impl<T: Exported> Session<T> {
     fn write_answer(
         &mut self,
         call: CallId,
-        result: Result<&[u8], &Fault>,
+        result: Result<Content<'_>, &Fault>,
         lent: &[Lent<T>],
         effects: &mut Effects<T>,
     ) {
@@ -195,7 +195,7 @@ impl<T: Exported> Session<T> {
             text,
             payload: payload.as_slice(),
         };
-        let begin = self.output.len();
+        let begin = self.output.mark();
         let written = write_error(self.output.buffer(), call, header, &fault);
         self.fits_since(begin, written)
     }
@@ -204,13 +204,21 @@ impl<T: Exported> Session<T> {
         &mut self,
         call: CallId,
         header: &HeaderBlock,
-        payload: &[u8],
+        payload: Content<'_>,
     ) -> Result<(), TooLong> {
-        let begin = self.output.len();
+        let begin = self.output.mark();
+        let longest = self.longest_frame();
         // What cannot fit is not copied first.
-        if payload.len() <= self.longest_frame() {
-            let written = write_return(self.output.buffer(), call, header, payload);
-            if self.fits_since(begin, written).is_ok() {
+        if payload.len() <= longest {
+            let written = match payload.tail {
+                None => {
+                    let written = write_return(self.output.buffer(), call, header, payload.head);
+                    self.fits_since(begin, written)
+                }
+                Some(_) => write_return(self.output.buffer(), call, header, &[])
+                    .and_then(|()| self.write_large(begin, payload, longest)),
+            };
+            if written.is_ok() {
                 return Ok(());
             }
         }
@@ -236,7 +244,7 @@ impl<T: Exported> Session<T> {
 
     /// Takes a frame back that was not written, or is too long.
     fn fits_since(&mut self, begin: usize, written: Result<(), TooLong>) -> Result<(), TooLong> {
-        let length = self.output.len().saturating_sub(begin);
+        let length = self.output.mark().saturating_sub(begin);
         if written.is_ok() && length <= self.longest_frame().saturating_add(HEAD_LENGTH) {
             return Ok(());
         }
@@ -267,7 +275,7 @@ impl<T: Exported> Session<T> {
         };
         let mut answer = Payload::new();
         ResolveAnswer { slot, signature }.write(&mut answer);
-        self.write_answer(call, Ok(answer.as_slice()), &[], effects);
+        self.write_answer(call, Ok((&answer).into()), &[], effects);
         // Their caller may have given the object up already: they keep it.
         if let Ok(object) = self.exports.get(slot) {
             self.assembly.found(call, object);

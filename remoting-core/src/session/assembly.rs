@@ -195,7 +195,7 @@ impl<T> PartialRequest<T> {
             key: self.key,
             kind: self.kind,
             flags: self.flags,
-            body: self.body,
+            body: self.body.into(),
             target,
             references: self.references,
             deadline: self.times.deadline,

@@ -2,15 +2,18 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::assembly::{Begun, Goal};
 use super::chained::ChainedCall;
+use super::references::kept;
 use super::running::Finished;
 use super::{Effects, Exported, IncomingKey, Reply, Session};
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::CallId;
-use crate::payload::Payload;
+use crate::payload::{Content, LARGE};
 use crate::wire::{
-    Cont, ContOf, HEAD_LENGTH, Message, RawFrame, Return, TooLong, Violation, extend_frame,
+    Cont, ContOf, HEAD_LENGTH, Message, RawFrame, Return, TooLong, Violation, lengthen_frame,
 };
 
 /// How much of long messages is put into the output at a time, at least.
@@ -19,32 +22,82 @@ const FILL: usize = 64 * 1024;
 const CONT_FIELDS: usize = 16;
 
 impl<T: Exported> Session<T> {
-    /// Adds a payload to the frame at the end of the output, which has none yet: as much as it
-    /// holds. The rest follows in CONTs.
+    /// Adds a payload to the frame at the end of the output, which has none yet.
     ///
     /// - `begin`: where the frame begins.
-    /// - `most`: how long the whole body may be.
+    /// - `longest`: how long its body may be.
     ///
     /// # Errors
     ///
-    /// It is longer; the frame is gone.
+    /// It does not fit; the frame is gone.
+    pub(super) fn write_large(
+        &mut self,
+        begin: usize,
+        payload: Content<'_>,
+        longest: usize,
+    ) -> Result<(), TooLong> {
+        let fields = self.fields_since(begin);
+        if fields.saturating_add(payload.len()) > longest {
+            self.output.buffer().truncate(begin);
+            return Err(TooLong);
+        }
+        self.add_to_frame(begin, payload, false)
+    }
+
+    /// The same, as much as the frame holds. The rest follows in CONTs.
+    ///
+    /// - `most`: how long the whole body may be.
     pub(super) fn write_long(
         &mut self,
         begin: usize,
         of: ContOf,
-        payload: &[u8],
+        payload: Content<'_>,
         most: usize,
     ) -> Result<(), TooLong> {
-        let fields = self.output.len().saturating_sub(begin);
-        let fields = fields.saturating_sub(HEAD_LENGTH);
+        let fields = self.fields_since(begin);
         let room = self.max_body().saturating_sub(fields);
-        if fields.saturating_add(payload.len()) > most || room == 0 {
+        let fits = payload.head.len() <= room && room > 0;
+        if fields.saturating_add(payload.len()) > most || (payload.tail.is_some() && !fits) {
             self.output.buffer().truncate(begin);
             return Err(TooLong);
         }
-        let (first, rest) = payload.split_at_checked(room).unwrap_or((payload, &[]));
-        extend_frame(self.output.buffer(), begin, first)?;
+        let shared;
+        let (head, whole) = match payload.tail {
+            Some(tail) => (payload.head, tail),
+            None => {
+                shared = Bytes::copy_from_slice(payload.head);
+                (&[] as &[u8], &shared)
+            }
+        };
+        let mut rest = whole.clone();
+        let first = rest.split_to(room.saturating_sub(head.len()).min(whole.len()));
+        let tail = Some(&first);
+        self.add_to_frame(begin, Content { head, tail }, true)?;
         self.parts.push(of, rest);
+        Ok(())
+    }
+
+    /// How long the fields of the frame at the end of the output are.
+    fn fields_since(&self, begin: usize) -> usize {
+        let length = self.output.mark().saturating_sub(begin);
+        length.saturating_sub(HEAD_LENGTH)
+    }
+
+    fn add_to_frame(
+        &mut self,
+        begin: usize,
+        payload: Content<'_>,
+        more: bool,
+    ) -> Result<(), TooLong> {
+        let out = self.output.buffer();
+        out.extend_from_slice(payload.head);
+        let tail = payload.tail.map_or(0, |tail| tail.len());
+        lengthen_frame(out, begin, tail, more)?;
+        match payload.tail {
+            Some(tail) if tail.len() >= LARGE => self.output.push(tail.clone()),
+            Some(tail) => self.output.buffer().extend_from_slice(tail),
+            None => {}
+        }
         Ok(())
     }
 
@@ -52,7 +105,7 @@ impl<T: Exported> Session<T> {
     pub(super) fn write_parts(&mut self) {
         let room = self.max_body().saturating_sub(CONT_FIELDS);
         while !self.parts.is_empty() {
-            let whole = self.parts.write_next(self.output.buffer(), room);
+            let whole = self.parts.write_next(&mut self.output, room);
             if let Some(ContOf::Call(call)) = whole {
                 self.outgoing.set_end(call, self.output.end());
             }
@@ -128,7 +181,7 @@ impl<T: Exported> Session<T> {
         let references = std::mem::take(&mut partial.references);
         let assembled = partial.into_assembled();
         if let Ok(Message::Call(call)) = Message::parse(assembled.frame()) {
-            let mut payload = Payload::from(call.payload);
+            let mut payload = kept(call.payload, Some(assembled.body()));
             if !references.is_empty() {
                 payload.attach(references);
             }

@@ -2,19 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::answering::refused;
 use super::assembly::{Begun, Goal};
 use super::chained::ChainedCall;
-use super::exports::NoObject;
-use super::incoming::AnswerState;
+use super::routing::Route;
 use super::running::Times;
 use super::time::after;
 use super::{
     EARLY_BYTES, EARLY_CALLS, Effects, End, Exported, IncomingRequest, IncomingResolve, Request,
     Session,
 };
-use crate::error::{ErrorKind, Executed, Fault, GoneReason};
-use crate::id::{CallId, MethodId, Slot};
+use crate::error::{ErrorKind, Executed, Fault};
+use crate::id::{CallId, MethodId};
 use crate::wire::{
     Call, HEAD_LENGTH, Header, Message, Post, RawFrame, Resolve, Return, Target, Violation, kind,
 };
@@ -62,19 +63,20 @@ impl<'f> Arrived<'f> {
     }
 }
 
-/// Where a call goes.
-enum Route<T> {
-    Object(T),
-    /// It waits for the answer to this RESOLVE.
-    Behind(CallId),
-    /// Nowhere. `bad` tells that the caller should have known.
-    Nowhere {
-        fault: Fault,
-        bad: bool,
-    },
-}
-
 impl<T: Exported> Session<T> {
+    /// The same for a frame whose bytes, `whole`, can be shared: large payloads are not copied.
+    pub fn handle_shared_frame<'f>(
+        &mut self,
+        (frame, whole): (RawFrame<'f>, &Bytes),
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<Option<Request<'f, T>>, End> {
+        self.arriving = Some(whole.clone());
+        let handled = self.handle_frame(frame, now, effects);
+        self.arriving = None;
+        handled
+    }
+
     /// Takes in a frame. Gives a request that the driver has to answer, if it is one.
     ///
     /// # Errors
@@ -295,49 +297,6 @@ impl<T: Exported> Session<T> {
             deadline: after(now, wait.min(most)),
             cap: after(now, most),
         }
-    }
-
-    /// Finds the object that a call goes to.
-    fn route(&self, target: Target) -> Route<T> {
-        match target {
-            Target::Slot(slot) => self.route_to(slot),
-            Target::Answer(call) => match self.incoming.answer(call) {
-                AnswerState::Pending => Route::Behind(call),
-                AnswerState::Object(slot) => self.route_to(slot),
-                AnswerState::Failed(fault) => Route::Nowhere {
-                    fault: fault.clone(),
-                    bad: false,
-                },
-                AnswerState::None => {
-                    let text = "there is no such answer, or it has been forgotten";
-                    Route::Nowhere {
-                        fault: refused(ErrorKind::BadArguments, text),
-                        bad: true,
-                    }
-                }
-            },
-        }
-    }
-
-    /// What a call goes to, so that it stays.
-    fn kept(&self, target: Target) -> Option<T> {
-        let slot = match target {
-            Target::Slot(slot) => slot,
-            Target::Answer(call) => match self.incoming.answer(call) {
-                AnswerState::Object(slot) => slot,
-                _ => return None,
-            },
-        };
-        self.exports.get(slot).ok().cloned()
-    }
-
-    fn route_to(&self, slot: Slot) -> Route<T> {
-        let fault = match self.exports.get(slot) {
-            Ok(object) => return Route::Object(object.shared()),
-            Err(NoObject::Released) => Fault::of(ErrorKind::ObjectGone(GoneReason::Released)),
-            Err(NoObject::Unknown) => Fault::not_held(),
-        };
-        Route::Nowhere { fault, bad: true }
     }
 
     /// Keeps a call until its object is found.

@@ -39,6 +39,7 @@ mod places;
 mod rates;
 mod references;
 mod requests;
+mod routing;
 mod running;
 mod time;
 
@@ -50,9 +51,13 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 pub use cancellation::{CancelReason, Cancellation, Watch};
 pub use end::End;
 pub use exports::ExportKey;
+pub use output::Gathered;
+pub(crate) use references::kept;
 pub use references::{Lent, Received};
 pub use requests::{
     Assembled, Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello,
@@ -125,6 +130,8 @@ pub struct Session<T> {
     imports: Imports,
     liveness: Liveness,
     rates: Rates,
+    /// The bytes of the frame that is being taken in, where they can be shared.
+    arriving: Option<Bytes>,
     /// Bytes of requests that came before any of our bytes were on their way.
     early_bytes: usize,
     /// Why no more calls of this side can be sent, once they cannot.
@@ -173,6 +180,7 @@ impl<T: Exported> Session<T> {
             imports: Imports::default(),
             liveness: Liveness::new(limits, &config.counters, now),
             rates: Rates::new(limits, now),
+            arriving: None,
             early_bytes: 0,
             refusal: None,
             going_away: false,
@@ -241,7 +249,7 @@ impl<T: Exported> Session<T> {
     }
 
     /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
-    pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
+    pub fn take_output(&mut self, spare: Vec<u8>) -> Gathered {
         self.flush_releases(&[]);
         self.write_parts();
         self.output.take(spare)

@@ -1,30 +1,150 @@
 //! The bytes that wait to be written, and how far they have got.
 
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
 /// A buffer of whole frames with a count of all bytes before and in it.
 ///
 /// Positions are counted from the session's first byte, so that the end of a
-/// frame can later be compared with what the kernel took.
+/// frame can later be compared with what the kernel took. Large payloads are not
+/// copied into the buffer: they stand beside it, with the place where they belong.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    buffer: Vec<u8>,
+    gathered: Gathered,
     taken: u64,
     written: u64,
+}
+
+/// Bytes on their way out: small ones together, large ones where their owners have put them.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    small: Vec<u8>,
+    /// With the place in `small` in front of which they belong.
+    large: VecDeque<(usize, Bytes)>,
+    /// How many bytes of `small` were written.
+    done: usize,
+    /// How many bytes are left in `large`.
+    large_bytes: usize,
+}
+
+impl Gathered {
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        let small = self.small.len().saturating_sub(self.done);
+        small.saturating_add(self.large_bytes)
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first bytes, up to the first large payload.
+    pub fn first(&self) -> &[u8] {
+        let end = self.large.front().map_or(self.small.len(), |(at, _)| *at);
+        match self.small.get(self.done..end) {
+            Some(small) if !small.is_empty() => small,
+            _ => self.large.front().map_or(&[], |(_, bytes)| bytes),
+        }
+    }
+
+    /// The bytes from the beginning on, as far as `slices` holds them. Gives how many of
+    /// `slices` are used.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut from = self.done;
+        let mut used = 0;
+        let rest = (self.small.len(), None);
+        let large = self.large.iter().map(|(at, bytes)| (*at, Some(bytes)));
+        for (at, bytes) in large.chain([rest]) {
+            let small = self.small.get(from..at).unwrap_or_default();
+            for part in [small, bytes.map_or(&[], |bytes| bytes)] {
+                match slices.get_mut(used) {
+                    None => return used,
+                    Some(_) if part.is_empty() => {}
+                    Some(slice) => {
+                        *slice = IoSlice::new(part);
+                        used = used.saturating_add(1);
+                    }
+                }
+            }
+            from = at;
+        }
+        used
+    }
+
+    /// Whether all of it is one slice.
+    pub fn is_small(&self) -> bool {
+        self.large.is_empty()
+    }
+
+    /// Drops the first `count` bytes, which have been written.
+    pub fn advance(&mut self, mut count: usize) {
+        while count > 0 {
+            let end = self.large.front().map_or(self.small.len(), |(at, _)| *at);
+            let small = end.saturating_sub(self.done).min(count);
+            self.done = self.done.saturating_add(small);
+            count = count.saturating_sub(small);
+            let Some((_, bytes)) = self.large.front_mut().filter(|_| count > 0) else {
+                return;
+            };
+            let large = bytes.len().min(count);
+            drop(bytes.split_to(large));
+            self.large_bytes = self.large_bytes.saturating_sub(large);
+            count = count.saturating_sub(large);
+            if bytes.is_empty() {
+                self.large.pop_front();
+            }
+        }
+    }
+
+    /// The room of what has been written, for more to come.
+    pub fn into_spare(self) -> Vec<u8> {
+        let mut spare = self.small;
+        spare.clear();
+        spare
+    }
+
+    /// All bytes, one after the other.
+    #[cfg(test)]
+    pub(super) fn flat(&self) -> Vec<u8> {
+        let mut slices = vec![IoSlice::new(&[]); 2 * self.large.len() + 1];
+        let used = self.slices(&mut slices);
+        slices
+            .iter()
+            .take(used)
+            .flat_map(|slice| slice.to_vec())
+            .collect()
+    }
 }
 
 impl Output {
     /// Where frames are appended.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
+        &mut self.gathered.small
+    }
+
+    /// Where the next frame begins in the buffer.
+    pub(super) fn mark(&self) -> usize {
+        self.gathered.small.len()
+    }
+
+    /// Puts bytes behind what was appended, without copying them.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        let gathered = &mut self.gathered;
+        gathered.large_bytes = gathered.large_bytes.saturating_add(bytes.len());
+        gathered.large.push_back((gathered.small.len(), bytes));
     }
 
     /// How many bytes wait to be taken.
     pub(super) fn len(&self) -> usize {
-        self.buffer.len()
+        self.gathered.len()
     }
 
     /// The position behind the last byte.
     pub(super) fn end(&self) -> u64 {
-        self.taken.saturating_add(self.buffer.len() as u64)
+        self.taken.saturating_add(self.len() as u64)
     }
 
     /// How many bytes the kernel has taken.
@@ -38,10 +158,14 @@ impl Output {
     }
 
     /// Gives the bytes away and goes on in `spare`.
-    pub(super) fn take(&mut self, mut spare: Vec<u8>) -> Vec<u8> {
+    pub(super) fn take(&mut self, mut spare: Vec<u8>) -> Gathered {
         spare.clear();
         self.taken = self.end();
-        std::mem::replace(&mut self.buffer, spare)
+        let next = Gathered {
+            small: spare,
+            ..Gathered::default()
+        };
+        std::mem::replace(&mut self.gathered, next)
     }
 
     /// Whether anything has been given away yet.
@@ -61,7 +185,9 @@ impl Output {
 
     /// Throws away what was not given away yet.
     pub(super) fn clear(&mut self) {
-        self.buffer.clear();
+        self.gathered.small.clear();
+        self.gathered.large.clear();
+        self.gathered.large_bytes = 0;
     }
 }
 
@@ -77,7 +203,7 @@ mod tests {
             (output.end(), output.unsent(), output.is_begun()),
             (5, 5, false)
         );
-        assert_eq!(output.take(vec![1, 2, 3]), b"hello");
+        assert_eq!(output.take(vec![1, 2, 3]).flat(), b"hello");
         output.buffer().extend_from_slice(b"you");
         output.on_written(4);
         assert_eq!((output.len(), output.end(), output.unsent()), (3, 8, 4));
@@ -87,5 +213,31 @@ mod tests {
             5,
             "what was not taken cannot have been written"
         );
+    }
+
+    #[test]
+    fn large_payloads_leave_where_they_belong_however_the_writes_fall() {
+        for step in 1..12 {
+            let mut output = Output::default();
+            output.push(Bytes::from_static(b"one"));
+            output.buffer().extend_from_slice(b"-2-");
+            output.push(Bytes::from_static(b"three"));
+            output.push(Bytes::from_static(b"four"));
+            output.buffer().extend_from_slice(b"-5");
+            let whole = b"one-2-threefour-5";
+            assert_eq!((output.len(), output.mark()), (whole.len(), 5));
+            let mut gathered = output.take(Vec::new());
+            assert_eq!(gathered.flat(), whole);
+            let mut written = Vec::new();
+            while !gathered.is_empty() {
+                assert_eq!(gathered.flat(), &whole[written.len()..]);
+                assert!(gathered.flat().starts_with(gathered.first()));
+                let flat = gathered.flat();
+                let part = flat.get(..step).unwrap_or(&flat);
+                written.extend_from_slice(part);
+                gathered.advance(part.len());
+            }
+            assert_eq!(written, whole);
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::{ContOf, write_cont};
+use bytes::Bytes;
+
+use super::output::Output;
+use crate::payload::LARGE;
+use crate::wire::{ContOf, lengthen_frame, write_cont};
 
 /// How much of one message goes out at a time while something else waits.
 const FAIR: usize = 16 * 1024;
@@ -18,8 +22,7 @@ pub(super) struct Parts {
 #[derive(Debug)]
 struct Part {
     of: ContOf,
-    payload: Vec<u8>,
-    done: usize,
+    rest: Bytes,
 }
 
 impl Parts {
@@ -33,13 +36,9 @@ impl Parts {
     }
 
     /// Goes on with a message behind all others.
-    pub(super) fn push(&mut self, of: ContOf, rest: &[u8]) {
+    pub(super) fn push(&mut self, of: ContOf, rest: Bytes) {
         self.bytes = self.bytes.saturating_add(rest.len());
-        self.queue.push_back(Part {
-            of,
-            payload: rest.to_vec(),
-            done: 0,
-        });
+        self.queue.push_back(Part { of, rest });
     }
 
     /// Keeps the messages that somebody wants.
@@ -47,7 +46,7 @@ impl Parts {
         self.queue.retain(|part| {
             let wanted = wanted(part.of);
             if !wanted {
-                self.bytes = self.bytes.saturating_sub(part.rest().len());
+                self.bytes = self.bytes.saturating_sub(part.rest.len());
             }
             wanted
         });
@@ -56,28 +55,27 @@ impl Parts {
     /// Appends a CONT of the message whose turn it is. Gives the message if it is whole now.
     ///
     /// - `room`: how many bytes of a payload fit into one frame.
-    pub(super) fn write_next(&mut self, out: &mut Vec<u8>, room: usize) -> Option<ContOf> {
+    pub(super) fn write_next(&mut self, out: &mut Output, room: usize) -> Option<ContOf> {
         let mut part = self.queue.pop_front()?;
-        let alone = out.is_empty() && self.queue.is_empty();
+        let alone = out.len() == 0 && self.queue.is_empty();
         let most = if alone { room } else { room.min(FAIR) };
-        let rest = part.rest();
-        let piece = rest.get(..most).unwrap_or(rest);
-        let (length, more) = (piece.len(), piece.len() < rest.len());
+        let piece = part.rest.split_to(most.min(part.rest.len()));
+        self.bytes = self.bytes.saturating_sub(piece.len());
+        let more = !part.rest.is_empty();
+        let begin = out.mark();
         // A piece was cut to fit.
-        let _ = write_cont(out, part.of, more, piece);
-        self.bytes = self.bytes.saturating_sub(length);
+        if piece.len() < LARGE {
+            let _ = write_cont(out.buffer(), part.of, more, &piece);
+        } else {
+            let _ = write_cont(out.buffer(), part.of, more, &[]);
+            let _ = lengthen_frame(out.buffer(), begin, piece.len(), more);
+            out.push(piece);
+        }
         if !more {
             return Some(part.of);
         }
-        part.done = part.done.saturating_add(length);
         self.queue.push_back(part);
         None
-    }
-}
-
-impl Part {
-    fn rest(&self) -> &[u8] {
-        self.payload.get(self.done..).unwrap_or_default()
     }
 }
 
@@ -90,12 +88,12 @@ mod tests {
     fn a_lone_message_fills_its_frames_and_several_take_turns() {
         let mut parts = Parts::default();
         let (one, other) = (ContOf::Call(CallId(1)), ContOf::Return(CallId(1)));
-        parts.push(one, &[1; 100_000]);
-        let mut out = Vec::new();
+        parts.push(one, Bytes::from(vec![1; 100_000]));
+        let mut out = Output::default();
         assert_eq!(parts.write_next(&mut out, 60_000), None);
         assert!(out.len() > 60_000 && parts.bytes() == 40_000);
 
-        parts.push(other, &[2; 20_000]);
+        parts.push(other, Bytes::from(vec![2; 20_000]));
         let mut whole = Vec::new();
         while !parts.is_empty() {
             let before = out.len();
@@ -109,11 +107,11 @@ mod tests {
     #[test]
     fn what_nobody_wants_is_not_sent() {
         let mut parts = Parts::default();
-        parts.push(ContOf::Call(CallId(1)), &[1; 100]);
-        parts.push(ContOf::Call(CallId(2)), &[2; 10]);
+        parts.push(ContOf::Call(CallId(1)), Bytes::from(vec![1; 100]));
+        parts.push(ContOf::Call(CallId(2)), Bytes::from(vec![2; 10]));
         parts.retain(|of| of != ContOf::Call(CallId(1)));
         assert_eq!(parts.bytes(), 10);
-        let whole = parts.write_next(&mut Vec::new(), 100);
+        let whole = parts.write_next(&mut Output::default(), 100);
         assert_eq!(whole, Some(ContOf::Call(CallId(2))));
     }
 }

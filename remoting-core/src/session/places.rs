@@ -7,6 +7,7 @@ use super::outgoing::UNFINISHED;
 use super::{EARLY_BYTES, EARLY_CALLS, Effects, Exported, Outgoing, Session};
 use crate::error::{Error, ErrorKind};
 use crate::id::CallId;
+use crate::payload::Content;
 use crate::wire::{ContOf, HEAD_LENGTH, MAX_KEY, Target, TooLong};
 
 /// Why a frame was not written.
@@ -33,7 +34,7 @@ impl<T: Exported> Session<T> {
     }
 
     /// Refuses what can never be sent.
-    pub(super) fn check(&self, payload: &[u8]) -> Result<(), Error> {
+    pub(super) fn check(&self, payload: Content<'_>) -> Result<(), Error> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
@@ -112,15 +113,13 @@ impl<T: Exported> Session<T> {
         &mut self,
         now: Instant,
         call: Option<CallId>,
-        payload: &[u8],
+        payload: Content<'_>,
         write: impl Fn(&mut Vec<u8>, &[u8]) -> Result<(), TooLong>,
     ) -> Result<u64, Unwritten> {
-        let begin = self.output.len();
-        // What cannot fit is not copied first.
-        if payload.len() <= self.max_body() && write(self.output.buffer(), payload).is_ok() {
-            let length = self.output.len().saturating_sub(begin);
+        let begin = self.output.mark();
+        if self.write_frame(begin, payload, &write).is_ok() {
             let early = self.peer.is_none() && self.output.end() > EARLY_BYTES as u64;
-            if length <= self.max_body().saturating_add(HEAD_LENGTH) && !early {
+            if !early {
                 self.liveness.on_append(now);
                 return Ok(self.output.end());
             }
@@ -143,6 +142,38 @@ impl<T: Exported> Session<T> {
             .map_err(|TooLong| Unwritten::TooLarge)?;
         self.liveness.on_append(now);
         Ok(UNFINISHED)
+    }
+
+    /// Appends a frame of at most the peer's length, or nothing.
+    fn write_frame(
+        &mut self,
+        begin: usize,
+        payload: Content<'_>,
+        write: impl Fn(&mut Vec<u8>, &[u8]) -> Result<(), TooLong>,
+    ) -> Result<(), TooLong> {
+        let longest = self.max_body();
+        // What cannot fit is not copied first.
+        if payload.len() > longest {
+            return Err(TooLong);
+        }
+        if payload.tail.is_some() && self.peer.is_some() {
+            write(self.output.buffer(), &[])?;
+            return self.write_large(begin, payload, longest);
+        }
+        let joined;
+        let bytes = match payload.tail {
+            None => payload.head,
+            Some(tail) => {
+                joined = [payload.head, tail].concat();
+                &joined
+            }
+        };
+        write(self.output.buffer(), bytes)?;
+        if self.output.mark().saturating_sub(begin) > longest.saturating_add(HEAD_LENGTH) {
+            self.output.buffer().truncate(begin);
+            return Err(TooLong);
+        }
+        Ok(())
     }
 
     pub(super) fn too_large(&self) -> Error {

@@ -4,11 +4,13 @@
 //! and when it is read. So the counts are exact whatever the payload says of them,
 //! and even if nobody can decode it.
 
+use bytes::Bytes;
+
 use super::exports::ExportKey;
 use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InterfaceId, Slot};
-use crate::payload::Payload;
+use crate::payload::{LARGE, Payload};
 use crate::wire::{HeaderBlock, MAX_REFERENCES, ReferenceTable, Referred, Release, Violation};
 
 /// An object that a payload of this side refers to.
@@ -58,9 +60,9 @@ impl<T: Exported> Session<T> {
         received.collect()
     }
 
-    /// Copies a payload out of its frame, with the objects that came along.
+    /// Takes a payload out of its frame, with the objects that came along.
     pub(super) fn keep(&mut self, payload: &[u8], table: ReferenceTable<'_>) -> Payload {
-        let mut payload = Payload::from(payload);
+        let mut payload = kept(payload, self.arriving.as_ref());
         if !table.is_empty() {
             payload.attach(self.receive(table));
         }
@@ -190,5 +192,17 @@ impl<T: Exported> Session<T> {
                 effects.dropped.extend(last.unwrap_or_default());
             }
         }
+    }
+}
+
+/// A payload on its own: copied, or shared if it is large.
+///
+/// - `whole`: what the payload is the end of, if that can be shared.
+pub(crate) fn kept(payload: &[u8], whole: Option<&Bytes>) -> Payload {
+    let whole = whole.filter(|_| payload.len() >= LARGE);
+    let begin = whole.and_then(|whole| whole.len().checked_sub(payload.len()));
+    match (whole, begin) {
+        (Some(whole), Some(begin)) => Payload::from(whole.slice(begin..)),
+        _ => Payload::from(payload),
     }
 }

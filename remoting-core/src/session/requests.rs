@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::cancellation::{CancelReason, Cancellation};
 use super::references::Received;
 use crate::error::Error;
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
-use crate::payload::Payload;
+use crate::payload::{Content, Payload};
 use crate::wire::{
     Flags, Header, HeaderBlock, LockTokens, Message, RawFrame, Resolve, ResolveWhat, Target,
     Violation,
@@ -88,7 +90,7 @@ pub enum Outgoing<'a> {
         /// What goes along.
         header: &'a HeaderBlock,
         /// The arguments.
-        payload: &'a [u8],
+        payload: Content<'a>,
     },
     /// A request for the slot of an object.
     Resolve {
@@ -103,7 +105,7 @@ pub enum Outgoing<'a> {
         /// What goes along.
         header: &'a HeaderBlock,
         /// The constructor's arguments, if something is activated.
-        payload: &'a [u8],
+        payload: Content<'a>,
     },
 }
 
@@ -116,9 +118,9 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The arguments.
-    pub(super) const fn payload(&self) -> &'a [u8] {
+    pub(super) const fn payload(&self) -> Content<'a> {
         match self {
-            Self::Call { payload, .. } | Self::Resolve { payload, .. } => payload,
+            Self::Call { payload, .. } | Self::Resolve { payload, .. } => *payload,
         }
     }
 
@@ -137,7 +139,7 @@ pub struct Posting<'a> {
     /// What goes along.
     pub header: &'a HeaderBlock,
     /// The arguments.
-    pub payload: &'a [u8],
+    pub payload: Content<'a>,
 }
 
 /// What became of a request that was to be sent.
@@ -241,7 +243,7 @@ pub struct Assembled<T> {
     pub(super) key: IncomingKey,
     pub(super) kind: u8,
     pub(super) flags: Flags,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// The object of a call.
     pub(super) target: Option<T>,
     pub(super) references: Vec<Received<T>>,
@@ -256,6 +258,11 @@ impl<T> Assembled<T> {
             flags: self.flags.without(Flags::MORE),
             body: &self.body,
         }
+    }
+
+    /// The body of its frame.
+    pub fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// The request, once. `None` if it was taken before.

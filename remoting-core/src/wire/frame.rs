@@ -115,14 +115,13 @@ pub fn split_frame(
     buffer: &[u8],
     max_body: usize,
 ) -> Result<Option<(RawFrame<'_>, usize)>, Violation> {
-    let Some((&[low, middle, high, last], behind)) = buffer.split_first_chunk() else {
+    let Some((length, last)) = head(buffer) else {
         return Ok(None);
     };
-    let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
     if length > max_body {
         return Err(Violation::FrameTooLong);
     }
-    let Some(body) = behind.get(..length) else {
+    let Some(body) = buffer.get(HEAD_LENGTH..HEAD_LENGTH + length) else {
         return Ok(None);
     };
     let frame = RawFrame {
@@ -133,20 +132,49 @@ pub fn split_frame(
     Ok(Some((frame, HEAD_LENGTH + length)))
 }
 
-/// Adds to the body of the last frame of `out`, which has its length already, and says that the
-/// payload goes on in a CONT.
+/// Tells how many bytes are missing of the first frame of `buffer`, as far as its head tells.
+///
+/// # Errors
+///
+/// [`Violation::FrameTooLong`] if the head announces more than `max_body` bytes.
+pub(crate) fn missing(buffer: &[u8], max_body: usize) -> Result<usize, Violation> {
+    let length = head(buffer).map_or(0, |(length, _)| length);
+    if length > max_body {
+        return Err(Violation::FrameTooLong);
+    }
+    Ok(length
+        .saturating_add(HEAD_LENGTH)
+        .saturating_sub(buffer.len()))
+}
+
+/// What the head of the first frame says: the length of the body, and the last byte.
+fn head(buffer: &[u8]) -> Option<(usize, u8)> {
+    let [low, middle, high, last] = *buffer.first_chunk()?;
+    let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
+    Some((length, last))
+}
+
+/// Says that the body of the last frame of `out`, which has its length already, goes on for `behind`
+/// bytes that are not in `out`.
 ///
 /// - `begin`: where the frame begins.
+/// - `more`: whether the payload goes on in a CONT after these.
 ///
 /// # Errors
 ///
 /// [`TooLong`] if the body does not fit; `out` then ends where the frame began.
-pub fn extend_frame(out: &mut Vec<u8>, begin: usize, more: &[u8]) -> Result<(), TooLong> {
-    out.extend_from_slice(more);
-    if let Some(last) = out.get_mut(begin.saturating_add(HEAD_LENGTH - 1)) {
-        *last |= Flags::MORE.0;
+pub fn lengthen_frame(
+    out: &mut Vec<u8>,
+    begin: usize,
+    behind: usize,
+    more: bool,
+) -> Result<(), TooLong> {
+    if more {
+        if let Some(last) = out.get_mut(begin.saturating_add(HEAD_LENGTH - 1)) {
+            *last |= Flags::MORE.0;
+        }
     }
-    end_frame(out, FrameStart(begin))
+    set_length(out, begin, behind)
 }
 
 /// A body cannot be that long: [`MAX_BODY`] is the limit. Nothing was written.
@@ -182,8 +210,13 @@ pub fn begin_frame(out: &mut Vec<u8>, kind: u8, flags: Flags) -> FrameStart {
 ///
 /// [`TooLong`] if the body does not fit; `out` then ends where the frame began.
 pub fn end_frame(out: &mut Vec<u8>, start: FrameStart) -> Result<(), TooLong> {
-    let FrameStart(start) = start;
-    let length = out.len().saturating_sub(start.saturating_add(HEAD_LENGTH));
+    set_length(out, start.0, 0)
+}
+
+/// Writes the length of the last frame, `behind` bytes of which are not in `out`.
+fn set_length(out: &mut Vec<u8>, start: usize, behind: usize) -> Result<(), TooLong> {
+    let here = out.len().saturating_sub(start.saturating_add(HEAD_LENGTH));
+    let length = here.saturating_add(behind);
     if length > MAX_BODY {
         out.truncate(start);
         return Err(TooLong);

@@ -26,7 +26,7 @@ mod tests;
 
 pub use frame::{
     DEFAULT_MAX_BODY, Flags, FrameStart, HEAD_LENGTH, MAX_BODY, RawFrame, TooLong, begin_frame,
-    end_frame, extend_frame, kind, split_frame,
+    end_frame, kind, lengthen_frame, split_frame,
 };
 pub use header::{
     DEFAULT_CODEC, DEFAULT_DEADLINE_MS, Entries, Header, MAX_PAIR_BYTES, MAX_PAIRS, UserPairs,

@@ -19,7 +19,7 @@ fn only_what_the_kernel_did_not_take_whole_was_not_executed() {
     let mut side = Side::greeted(Limits::default(), 100, now);
     let first = sent(side.call(SLOT, b"1", now));
     let second = sent(side.call(SLOT, b"2", now));
-    let taken = side.session.take_output(Vec::new());
+    let taken = side.session.take_output(Vec::new()).flat();
     let third = sent(side.call(SLOT, b"3", now));
     let hello = side.session.unsent() - side.session.output_len() - taken.len();
     side.session
@@ -127,7 +127,7 @@ fn who_is_turned_away_before_hello_was_not_executed() {
     let now = Instant::now();
     let mut client = Side::new(Limits::default(), now);
     let call = sent(client.resolve("object", now));
-    let bytes = client.session.take_output(Vec::new());
+    let bytes = client.session.take_output(Vec::new()).flat();
     client
         .session
         .written(bytes.len(), now, &mut client.effects);
@@ -218,7 +218,7 @@ fn a_peer_that_never_answers_a_ping_is_given_up() {
         if let Err(end) = pair.client.session.handle_timeout(at, effects) {
             break end;
         }
-        let bytes = pair.client.session.take_output(Vec::new());
+        let bytes = pair.client.session.take_output(Vec::new()).flat();
         pair.client.session.written(bytes.len(), at, effects);
     };
     assert_eq!((end, at - now), (End::PeerSilent, Duration::from_secs(25)));

@@ -202,7 +202,7 @@ fn what_is_not_in_use_is_not_executed() {
     bytes.extend_from_slice(&[2, 0, 0, 11, 8, 0]);
     assert_eq!(side.read(&bytes, now), Ok(()));
     assert!(side.arrivals.is_empty());
-    let answers = side.session.take_output(Vec::new());
+    let answers = side.session.take_output(Vec::new()).flat();
     for call in 1..=4 {
         // ERROR: call, code 18 (Unsupported), executed 0.
         let answer = [3, call, ErrorKind::Unsupported.code(), 0];

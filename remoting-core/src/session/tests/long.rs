@@ -47,7 +47,7 @@ fn small_calls_pass_a_long_one() {
     let slot = Target::Slot(pair.connect("object"));
     let large = sent(pair.client.call(slot, &long(1_000_000), pair.now));
     let small = sent(pair.client.call(slot, b"small", pair.now));
-    let bytes = pair.client.session.take_output(Vec::new());
+    let bytes = pair.client.session.take_output(Vec::new()).flat();
     assert!(bytes.len() < 200_000, "{}", bytes.len());
     pair.server.read(&bytes, pair.now).unwrap();
     assert_eq!(pair.server.arrivals.len(), 1, "the small one is there");
@@ -64,7 +64,7 @@ fn what_is_not_whole_when_the_connection_is_lost_was_not_executed() {
     let mut pair = pair();
     let slot = Target::Slot(pair.connect("object"));
     let call = sent(pair.client.call(slot, &long(1_000_000), pair.now));
-    let bytes = pair.client.session.take_output(Vec::new());
+    let bytes = pair.client.session.take_output(Vec::new()).flat();
     pair.client
         .session
         .written(bytes.len(), pair.now, &mut pair.client.effects);
@@ -86,7 +86,7 @@ fn what_was_written_whole_may_have_been_executed() {
     let slot = Target::Slot(pair.connect("object"));
     let call = sent(pair.client.call(slot, &long(50_000), pair.now));
     while pair.client.session.output_len() > 0 {
-        let bytes = pair.client.session.take_output(Vec::new());
+        let bytes = pair.client.session.take_output(Vec::new()).flat();
         pair.client
             .session
             .written(bytes.len(), pair.now, &mut pair.client.effects);
@@ -104,7 +104,7 @@ fn a_long_call_whose_deadline_passes_on_the_way_is_not_executed() {
         .client
         .call_within(slot, &long(1_000_000), second, pair.now);
     let call = sent(call);
-    let bytes = pair.client.session.take_output(Vec::new());
+    let bytes = pair.client.session.take_output(Vec::new()).flat();
     pair.server.read(&bytes, pair.now).unwrap();
     pair.wait(second * 2);
     let error = pair.client.error(call);
@@ -126,7 +126,7 @@ fn a_long_call_that_is_given_up_is_sent_no_further() {
     let mut pair = pair();
     let slot = Target::Slot(pair.connect("object"));
     let call = sent(pair.client.call(slot, &long(1_000_000), pair.now));
-    let bytes = pair.client.session.take_output(Vec::new());
+    let bytes = pair.client.session.take_output(Vec::new()).flat();
     pair.server.read(&bytes, pair.now).unwrap();
     pair.client
         .session
@@ -147,7 +147,7 @@ fn a_long_answer_that_nobody_waits_for_is_thrown_away_and_its_number_free() {
     pair.pass();
     let key = pair.server.arrivals.remove(0).key;
     pair.server.reply(key, Ok(&long(1_000_000)), pair.now);
-    let bytes = pair.server.session.take_output(Vec::new());
+    let bytes = pair.server.session.take_output(Vec::new()).flat();
     pair.client.read(&bytes, pair.now).unwrap();
     pair.client
         .session
@@ -195,7 +195,7 @@ fn a_long_call_may_name_an_answer_that_has_not_come() {
         let target = Target::Answer(resolve);
         let call = sent(pair.client.call(target, &long(300_000), pair.now));
         if answered_first {
-            let bytes = pair.client.session.take_output(Vec::new());
+            let bytes = pair.client.session.take_output(Vec::new()).flat();
             pair.server.read(&bytes, pair.now).unwrap();
             pair.server.answer_all(pair.now);
         }
@@ -213,7 +213,7 @@ fn a_long_call_ends_with_the_answer_that_it_names() {
     let resolve = sent(pair.client.resolve("object", pair.now));
     let target = Target::Answer(resolve);
     let call = sent(pair.client.call(target, &long(300_000), pair.now));
-    let bytes = pair.client.session.take_output(Vec::new());
+    let bytes = pair.client.session.take_output(Vec::new()).flat();
     pair.server.read(&bytes, pair.now).unwrap();
     let key = pair.server.arrivals.remove(0).key;
     let fault = Err(&failed("no such luck"));

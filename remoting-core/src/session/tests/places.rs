@@ -80,14 +80,14 @@ fn before_hello_only_a_few_bytes_are_sent() {
 #[test]
 fn a_peer_that_sends_more_before_hello_has_broken_a_rule() {
     let mut pair = Pair::silent(Limits::default(), Limits::default());
-    let hello = pair.server.session.take_output(Vec::new());
+    let hello = pair.server.session.take_output(Vec::new()).flat();
     pair.client.read(&hello, pair.now).unwrap();
     // The client has the server's HELLO now; the other server has not sent one.
     let mut other = Side::new(Limits::default(), pair.now);
     for _ in 0..17 {
         sent(pair.client.resolve("object", pair.now));
     }
-    let bytes = pair.client.session.take_output(Vec::new());
+    let bytes = pair.client.session.take_output(Vec::new()).flat();
     assert!(other.read(&bytes, pair.now).is_err());
 }
 
@@ -193,7 +193,7 @@ fn while_too_much_waits_to_be_written_callers_wait_too() {
     assert_eq!(side.counters.unsent.get(), 1);
     let first = wait(&mut side, now);
     let second = wait(&mut side, now);
-    let bytes = side.session.take_output(Vec::new());
+    let bytes = side.session.take_output(Vec::new()).flat();
     assert_eq!(
         side.call(SLOT, b"", now),
         Start::Full,
@@ -210,7 +210,7 @@ fn while_too_much_waits_to_be_written_callers_wait_too() {
         Poll::Ready(Ok(()))
     );
     sent(side.call(SLOT, b"", now));
-    let bytes = side.session.take_output(Vec::new());
+    let bytes = side.session.take_output(Vec::new()).flat();
     side.session.written(bytes.len(), now, &mut side.effects);
     assert_eq!(
         side.session.poll_wait(second, Waker::noop(), now),

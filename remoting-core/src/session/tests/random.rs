@@ -271,7 +271,7 @@ impl World {
             (second, first)
         };
         if from.side.leaving.is_empty() {
-            from.side.leaving = from.side.session.take_output(Vec::new());
+            from.side.leaving = from.side.session.take_output(Vec::new()).flat();
         }
         let count = bytes.min(from.side.leaving.len());
         let moved: Vec<u8> = from.side.leaving.drain(..count).collect();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::limits::{Counters, Limits};
+use crate::payload::Content;
 use crate::session::{
     Effects, End, IncomingKey, Lent, Outgoing, Posting, Received, Reply, Request, Session,
     SessionConfig, Start,
@@ -69,7 +70,7 @@ impl Side {
     /// A side whose peer has announced `max_calls` and nothing unusual.
     pub(super) fn greeted(limits: Limits, max_calls: u32, now: Instant) -> Self {
         let mut side = Self::new(limits, now);
-        side.session.take_output(Vec::new());
+        side.session.take_output(Vec::new()).flat();
         let mut hello = Vec::new();
         write_hello(
             &mut hello,
@@ -122,6 +123,7 @@ impl Side {
 
     pub(super) fn reply(&mut self, key: IncomingKey, result: Result<&[u8], &Fault>, now: Instant) {
         let effects = &mut self.effects;
+        let result = result.map(Content::from);
         self.session.reply(key, result, &self.lending, now, effects);
     }
 
@@ -163,7 +165,7 @@ impl Side {
             target,
             method: MethodId(7),
             header: &header,
-            payload,
+            payload: payload.into(),
         };
         self.session.start(
             outgoing,
@@ -182,7 +184,7 @@ impl Side {
             signature: 2,
             key: name.as_bytes(),
             header: &HeaderBlock::new(),
-            payload: &[],
+            payload: Content::from(&[] as &[u8]),
         };
         let deadline = now + Duration::from_secs(30);
         self.session.start(
@@ -202,7 +204,7 @@ impl Side {
             target,
             method: MethodId(7),
             header: &header,
-            payload,
+            payload: payload.into(),
         };
         match self.session.post(post, &self.lending, now, effects) {
             Ok(sent) => sent,
@@ -368,7 +370,7 @@ fn pass(from: &mut Side, to: &mut Side, now: Instant) -> bool {
     if from.session.output_len() == 0 {
         return false;
     }
-    let bytes = from.session.take_output(Vec::new());
+    let bytes = from.session.take_output(Vec::new()).flat();
     from.session.written(bytes.len(), now, &mut from.effects);
     // A broken rule is noted as the end of the side that saw it.
     let _ = to.read(&bytes, now);

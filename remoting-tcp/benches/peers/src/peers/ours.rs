@@ -24,7 +24,7 @@ const AHEAD: usize = 64;
 trait Directory {
     async fn add(&self, a: i32, b: i32) -> remoting::Result<i32>;
     async fn get_person(&self, id: u32, country: &str, detailed: bool) -> remoting::Result<Person>;
-    async fn echo(&self, data: Vec<u8>) -> remoting::Result<Vec<u8>>;
+    async fn echo(&self, data: &[u8]) -> remoting::Result<Vec<u8>>;
 }
 
 struct OnePerson;
@@ -38,8 +38,8 @@ impl Directory for OnePerson {
         Ok(Person::find(id, country, detailed))
     }
 
-    async fn echo(&self, data: Vec<u8>) -> remoting::Result<Vec<u8>> {
-        Ok(data)
+    async fn echo(&self, data: &[u8]) -> remoting::Result<Vec<u8>> {
+        Ok(data.to_vec())
     }
 }
 
@@ -189,7 +189,7 @@ impl Caller for OursCaller {
     }
 
     async fn echo(&self, data: &Bytes) -> Result<usize> {
-        let back = self.directory.echo(data.to_vec()).await?;
+        let back = self.directory.echo(data).await?;
         Ok(std::hint::black_box(back).len())
     }
 
