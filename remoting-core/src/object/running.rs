@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Sleep, sleep_until};
 
 use super::context::{Active, Door, Visit};
@@ -259,10 +258,7 @@ pub(crate) async fn supervise<R: Send + 'static>(
             return Poll::Ready(Err(fault));
         }
         let began = clock::now();
-        let polled = match timed {
-            Some(_) => aside(|| running.poll(cx)),
-            None => running.poll(cx),
-        };
+        let polled = running.poll(cx);
         let took = clock::now().saturating_duration_since(began);
         match timed.take() {
             Some((profile, index)) => profile.note(index, running.method.name, took),
@@ -273,16 +269,6 @@ pub(crate) async fn supervise<R: Send + 'static>(
         polled
     })
     .await
-}
-
-/// Does what is expected to take long, so that the other tasks of this worker thread go on meanwhile.
-fn aside<R>(work: impl FnOnce() -> R) -> R {
-    let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-    match runtime {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        // One thread has nobody to hand its tasks to.
-        _ => work(),
-    }
 }
 
 /// Brings a call to its door and keeps it there until `place` is there for it.

@@ -130,7 +130,14 @@ impl Workers {
             running.open_door();
             let timed = slow.then_some((profile, index));
             let supervised = supervise(running, cap, timed);
-            tokio::spawn(async move { end(supervised.await) });
+            tokio::spawn(async move {
+                if slow {
+                    // To the back of the queue, from where other worker threads take it: here
+                    // it would run next, and the reader wait for it.
+                    tokio::task::yield_now().await;
+                }
+                end(supervised.await);
+            });
         }
         None
     }
