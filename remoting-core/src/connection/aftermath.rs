@@ -19,18 +19,23 @@ pub(super) fn apply_all(effects: &mut Effects<Export>) {
 }
 
 fn carry_out(effects: &mut Effects<Export>) {
-    debug_assert!(
-        effects.ready.is_empty(),
-        "only an answered RESOLVE sets calls free"
-    );
-    for (cancellation, reason) in effects.cancelled.drain(..) {
-        cancellation.cancel(reason);
+    let rare = effects.has_rare().then(|| effects.rare());
+    if let Some(rare) = rare {
+        debug_assert!(
+            rare.ready.is_empty(),
+            "only an answered RESOLVE sets calls free"
+        );
+        for (cancellation, reason) in rare.cancelled.drain(..) {
+            cancellation.cancel(reason);
+        }
     }
     for waker in effects.wakers.drain(..) {
         waker.wake();
     }
-    for export in effects.dropped.drain(..) {
-        drop_quietly(export);
+    if effects.has_rare() {
+        for export in effects.rare().dropped.drain(..) {
+            drop_quietly(export);
+        }
     }
 }
 

@@ -97,18 +97,19 @@ impl Connection {
                 if let Some(end) = &state.end {
                     return Poll::Ready(end.clone());
                 }
+                let mut due = state.session.poll_timeout();
+                let mut result = Ok(());
                 let now = clock::now();
-                let result = match state.session.poll_timeout() {
-                    Some(due) if due <= now => state.session.handle_timeout(now, &mut effects),
-                    _ => Ok(()),
-                };
+                if due.is_some_and(|due| due <= now) {
+                    result = state.session.handle_timeout(now, &mut effects);
+                    due = state.session.poll_timeout();
+                }
                 if state.session.is_drained() && state.session.unsent() == 0 {
                     return Poll::Ready(End::Drained);
                 }
                 if state.flush == Flush::Idle && state.session.output_len() > 0 {
                     state.flush = Flush::Due;
                 }
-                let due = state.session.poll_timeout();
                 // A timer that fires too early is set anew then, and not for each frame.
                 let set = Some(timer.deadline().into_std()).filter(|_| !timer.is_elapsed());
                 state.armed = due.map(|due| set.map_or(due, |set| due.min(set)));

@@ -89,7 +89,7 @@ pub(crate) struct Connection {
 struct State {
     session: Session<Export>,
     /// The outgoing half; taken out by whoever is writing.
-    outbound: Option<Outbound>,
+    outbound: Option<Box<Outbound>>,
     flush: Flush,
     /// Wakes the driver.
     driver: Option<Waker>,
@@ -159,7 +159,7 @@ impl Connection {
         };
         let state = State {
             session: Session::new(session, clock::now()),
-            outbound: Some(Outbound::new(link.writer)),
+            outbound: Some(Box::new(Outbound::new(link.writer))),
             flush: Flush::Due,
             driver: None,
             armed: None,
@@ -262,7 +262,7 @@ impl Connection {
             state.flush = Flush::Due;
         }
         if lost {
-            let holds = effects.dropped.iter().filter_map(Export::hold);
+            let holds = effects.rare().dropped.iter().filter_map(Export::hold);
             holds.for_each(Hold::lose);
         }
         self.closed.notify_waiters();

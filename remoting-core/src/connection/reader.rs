@@ -50,15 +50,18 @@ impl Reader {
 
     /// Reads and handles frames until there are no more for now.
     pub(super) fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
+        // Others may have appended since.
+        let mut behind = connection.is_behind();
         loop {
-            if connection.is_behind() {
+            if behind {
                 self.pause(connection);
                 return Poll::Pending;
             }
             if std::mem::take(&mut self.paused) {
                 // What had come before the pause.
-                if let Err(end) = self.handle(connection, cx) {
-                    return Poll::Ready(end);
+                match self.handle(connection, cx) {
+                    Ok(after) => behind = after,
+                    Err(end) => return Poll::Ready(end),
                 }
                 continue;
             }
@@ -78,8 +81,9 @@ impl Reader {
                     return Poll::Ready(End::NotOurProtocol(what));
                 }
             }
-            if let Err(end) = self.handle(connection, cx) {
-                return Poll::Ready(end);
+            match self.handle(connection, cx) {
+                Ok(after) => behind = after,
+                Err(end) => return Poll::Ready(end),
             }
         }
     }
@@ -91,28 +95,33 @@ impl Reader {
         }
     }
 
-    /// Handles the frames that have come, and writes the answers.
-    fn handle(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Result<(), End> {
-        self.handle_frames(connection)?;
-        match connection.poll_write(cx) {
-            Poll::Ready(written) => written,
-            Poll::Pending => Ok(()),
+    /// Handles the frames that have come, and writes the answers. Tells whether so much waits to
+    /// be written after it that nothing more should be read.
+    fn handle(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Result<bool, End> {
+        if !self.handle_frames(connection)? {
+            return Ok(false);
         }
+        if let Poll::Ready(Err(end)) = connection.poll_write(cx) {
+            return Err(end);
+        }
+        Ok(connection.is_behind())
     }
 
     /// Handles frames, one after the other. The answer to a call that has ended at once is
     /// appended where the next frame is taken in, so that a call locks the connection once.
+    ///
+    /// Tells whether anything waits to be written after it.
     ///
     /// - `shared`: the bytes that have come, if they are not in the buffer.
     fn handle_whole_frames(
         &mut self,
         connection: &Arc<Connection>,
         shared: Option<&Bytes>,
-    ) -> Result<(), End> {
+    ) -> Result<bool, End> {
         let mut now = clock::now();
         let mut answer = None;
         loop {
-            let (ended, came) = {
+            let (ended, came, unsent) = {
                 let mut state = connection.lock();
                 let effects = &mut self.effects;
                 let answered = answer.as_ref();
@@ -123,7 +132,7 @@ impl Reader {
                 };
                 let limits = &connection.limits;
                 let came = state.take_in(arrived, &mut self.start, limits, now, effects);
-                (ended, came)
+                (ended, came, state.session.unsent() > 0)
             };
             drop(answer.take());
             if let Some(end) = ended {
@@ -133,17 +142,20 @@ impl Reader {
             if self.start > 0 {
                 self.handshake = None;
             }
-            let mut assembled = self.effects.assembled.take();
+            let mut assembled = match came {
+                Came::Whole => self.effects.rare().assembled.take(),
+                _ => None,
+            };
             let body = assembled.as_ref().map(|whole| whole.body().clone());
             let (request, whole) = match (came, &mut assembled) {
                 (Came::Request(request, whole), _) => (Some(request), whole),
                 (Came::Whole, Some(whole)) => (whole.request().map_err(End::Violation)?, body),
                 (Came::Whole, None) => (None, None),
                 (Came::Enough, _) => continue,
-                (Came::Nothing, _) => return Ok(()),
+                (Came::Nothing, _) => return Ok(unsent),
                 (Came::TooMuch, _) => {
                     self.pause(connection);
-                    return Ok(());
+                    return Ok(unsent);
                 }
             };
             apply_all(&mut self.effects);
@@ -159,22 +171,23 @@ impl Reader {
         }
     }
 
-    /// Handles the frames that have come, or some of them if the answers pile up.
-    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+    /// Handles the frames that have come, or some of them if the answers pile up. Tells whether
+    /// anything waits to be written after it.
+    fn handle_frames(&mut self, connection: &Arc<Connection>) -> Result<bool, End> {
         let shared = self
             .is_large(connection)
             .then(|| Bytes::from(std::mem::take(&mut self.buffer)));
         let handled = self.handle_whole_frames(connection, shared.as_ref());
         // Callers are woken together: the first one to run finds the others' answers there too.
         apply_all(&mut self.effects);
-        handled?;
+        let unsent = handled?;
         if let Some(shared) = shared {
             let left = shared.get(self.start..).unwrap_or_default();
             self.buffer = left.to_vec();
             self.start = 0;
         }
         self.tidy();
-        Ok(())
+        Ok(unsent)
     }
 
     /// Whether the next frame is whole, large, and most of what the buffer can hold: then it is
@@ -278,7 +291,7 @@ impl State {
             if let Some(request) = request {
                 return Ok(Came::Request(request, whole));
             }
-            if effects.assembled.is_some() {
+            if effects.has_rare() && effects.rare().assembled.is_some() {
                 return Ok(Came::Whole);
             }
         }

@@ -176,7 +176,7 @@ impl Connection {
             session.answer_resolve(key, answer, now, &mut effects);
             bad.then(|| session.bad_request(now).err()).flatten()
         };
-        let ready = std::mem::take(&mut effects.ready);
+        let ready = std::mem::take(&mut effects.rare().ready);
         apply(effects);
         if let Some(end) = ended {
             self.shut(end);

@@ -98,9 +98,9 @@ impl<T: Exported> Session<T> {
     }
 
     pub(super) fn expire_incoming(&mut self, now: Instant, effects: &mut Effects<T>) {
-        let known = effects.cancelled.len();
-        let late = self.incoming.expire(now, &mut effects.cancelled);
-        for (_, reason) in effects.cancelled.iter().skip(known) {
+        let known = effects.rare().cancelled.len();
+        let late = self.incoming.expire(now, &mut effects.rare().cancelled);
+        for (_, reason) in effects.rare().cancelled.iter().skip(known) {
             match reason {
                 CancelReason::Cap => self.config.counters.max_deadline.add(),
                 CancelReason::Deadline => self.config.counters.default_deadline.add(),
@@ -254,12 +254,12 @@ impl<T: Exported> Session<T> {
 
     fn export(&mut self, key: IncomingKey, object: T, signature: u64, effects: &mut Effects<T>) {
         if self.closed {
-            return effects.dropped.push(object);
+            return effects.rare().dropped.push(object);
         }
         let slot = match self.exports.add(object) {
             Ok(slot) => slot,
             Err(object) => {
-                effects.dropped.push(object);
+                effects.rare().dropped.push(object);
                 self.config.counters.objects_per_session.add();
                 let text = "the session holds as many objects as it may; release some";
                 let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
@@ -269,6 +269,7 @@ impl<T: Exported> Session<T> {
         let Some((call, chained)) = self.incoming.finish_resolve(key, Ok(slot)) else {
             // Nobody asked, or it was answered before.
             effects
+                .rare()
                 .dropped
                 .extend(self.exports.release(slot, 1).unwrap_or(None));
             return;
@@ -281,6 +282,7 @@ impl<T: Exported> Session<T> {
             self.assembly.found(call, object);
             let chained = chained.into_iter();
             effects
+                .rare()
                 .ready
                 .extend(chained.map(|waiting| waiting.on(object.clone())));
         }

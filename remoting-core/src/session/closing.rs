@@ -77,10 +77,10 @@ impl<T: Exported> Session<T> {
         self.admission.clear(&mut effects.wakers);
         self.parts = Parts::default();
         self.clear_assembly(effects);
-        for mut waiting in self.incoming.clear(&mut effects.cancelled) {
+        for mut waiting in self.incoming.clear(&mut effects.rare().cancelled) {
             self.discard(&mut waiting, effects);
         }
-        effects.dropped.extend(self.exports.drain());
+        effects.rare().dropped.extend(self.exports.drain());
         self.imports.clear();
         effects.wakers.append(&mut self.curious);
     }

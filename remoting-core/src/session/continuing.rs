@@ -174,7 +174,7 @@ impl<T: Exported> Session<T> {
             return;
         };
         let Goal::Answer(on) = partial.goal else {
-            effects.assembled = Some(Box::new(partial.into_assembled()));
+            effects.rare().assembled = Some(partial.into_assembled());
             return;
         };
         let (key, times) = (partial.key, partial.times);
@@ -230,7 +230,7 @@ impl<T: Exported> Session<T> {
     fn drop_partial(&mut self, call: CallId, effects: &mut Effects<T>) -> Option<IncomingKey> {
         let partial = self.assembly.take(call)?;
         if let Goal::Object(object) = partial.goal {
-            effects.dropped.push(object);
+            effects.rare().dropped.push(object);
         }
         self.give_back(partial.references, effects);
         Some(partial.key)
@@ -305,7 +305,7 @@ impl<T: Exported> Session<T> {
         let (requests, answers) = self.assembly.clear();
         for partial in requests {
             if let Goal::Object(object) = partial.goal {
-                effects.dropped.push(object);
+                effects.rare().dropped.push(object);
             }
             self.give_back(partial.references, effects);
         }

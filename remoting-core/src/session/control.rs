@@ -41,7 +41,7 @@ impl<T: Exported> Session<T> {
             self.config.counters.cancels_per_second.add();
             return Err(Violation::TooManyCancels);
         }
-        if let Some(waiting) = self.incoming.cancel(call, &mut effects.cancelled) {
+        if let Some(waiting) = self.incoming.cancel(call, &mut effects.rare().cancelled) {
             self.end_waiting(waiting, &Fault::of(ErrorKind::Cancelled), now, effects);
         }
         self.refuse_partial(call, &Fault::of(ErrorKind::Cancelled), now, effects);

@@ -106,7 +106,7 @@ impl<T: Exported> Session<T> {
         for received in references {
             match received {
                 Received::Theirs { slot, .. } => self.imports.release(slot, 1),
-                Received::Own(object) => effects.dropped.push(object),
+                Received::Own(object) => effects.rare().dropped.push(object),
                 Received::Nothing => {}
             }
         }
@@ -119,7 +119,10 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
         for (slot, count) in release.slots.iter() {
-            effects.dropped.extend(self.exports.release(slot, count)?);
+            effects
+                .rare()
+                .dropped
+                .extend(self.exports.release(slot, count)?);
         }
         release
             .calls
@@ -166,12 +169,12 @@ impl<T: Exported> Session<T> {
                 Lent::Home(slot) => Referred::Receivers(*slot),
                 Lent::Own { object, key } => match self.exports.lend(object.clone(), *key) {
                     Ok((slot, spare)) => {
-                        effects.dropped.extend(spare);
+                        effects.rare().dropped.extend(spare);
                         let interface = key.interface;
                         Referred::Senders { slot, interface }
                     }
                     Err(object) => {
-                        effects.dropped.push(object);
+                        effects.rare().dropped.push(object);
                         self.take_back(&table, effects);
                         self.config.counters.objects_per_session.add();
                         let text = "the session holds as many objects as it may; release some";
@@ -189,7 +192,7 @@ impl<T: Exported> Session<T> {
         for referred in table {
             if let Referred::Senders { slot, .. } = referred {
                 let last = self.exports.release(*slot, 1);
-                effects.dropped.extend(last.unwrap_or_default());
+                effects.rare().dropped.extend(last.unwrap_or_default());
             }
         }
     }

@@ -27,6 +27,12 @@ use crate::wire::{
 pub struct Effects<T> {
     /// Tasks to wake.
     pub wakers: Vec<Waker>,
+    /// What most calls do not leave; made when it is first written to.
+    rare: Option<Box<RareEffects<T>>>,
+}
+
+/// The effects that are rare.
+pub struct RareEffects<T> {
     /// Running calls of the peer that are to stop.
     pub cancelled: Vec<(Arc<Cancellation>, CancelReason)>,
     /// What the peer holds no more.
@@ -34,14 +40,12 @@ pub struct Effects<T> {
     /// Calls whose object has been found, to be run in this order.
     pub ready: Vec<QueuedCall<T>>,
     /// A request that came in several frames, of which this was the last.
-    pub assembled: Option<Box<Assembled<T>>>,
+    pub assembled: Option<Assembled<T>>,
 }
 
-impl<T> Effects<T> {
-    /// Makes effects of which there are none. Allocates nothing.
-    pub const fn new() -> Self {
+impl<T> RareEffects<T> {
+    const fn new() -> Self {
         Self {
-            wakers: Vec::new(),
             cancelled: Vec::new(),
             dropped: Vec::new(),
             ready: Vec::new(),
@@ -49,14 +53,39 @@ impl<T> Effects<T> {
         }
     }
 
-    /// Whether there is nothing to do.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.wakers.is_empty()
-            && self.cancelled.is_empty()
+    fn is_empty(&self) -> bool {
+        self.cancelled.is_empty()
             && self.dropped.is_empty()
             && self.ready.is_empty()
             && self.assembled.is_none()
+    }
+}
+
+impl<T> Effects<T> {
+    /// Makes effects of which there are none. Allocates nothing.
+    pub const fn new() -> Self {
+        Self {
+            wakers: Vec::new(),
+            rare: None,
+        }
+    }
+
+    /// Whether there is nothing to do.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && !self.has_rare()
+    }
+
+    /// Whether there is anything but tasks to wake.
+    #[inline]
+    pub fn has_rare(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.is_empty())
+    }
+
+    /// What most calls do not leave.
+    pub fn rare(&mut self) -> &mut RareEffects<T> {
+        self.rare
+            .get_or_insert_with(|| Box::new(RareEffects::new()))
     }
 }
 
@@ -70,10 +99,7 @@ impl<T> fmt::Debug for Effects<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Effects")
             .field("wakers", &self.wakers.len())
-            .field("cancelled", &self.cancelled.len())
-            .field("dropped", &self.dropped.len())
-            .field("ready", &self.ready.len())
-            .field("assembled", &self.assembled.is_some())
+            .field("rare", &self.has_rare())
             .finish()
     }
 }

@@ -204,7 +204,7 @@ fn an_object_too_many_is_refused_and_dropped_outside() {
     };
     let mut pair = Pair::with(Limits::default(), limits);
     pair.connect("first");
-    pair.server.effects.dropped.clear();
+    pair.server.effects.rare().dropped.clear();
     let second = sent(pair.client.resolve("second", pair.now));
     let call = sent(pair.client.call(Target::Answer(second), b"", pair.now));
     pair.pass();
@@ -215,6 +215,6 @@ fn an_object_too_many_is_refused_and_dropped_outside() {
         ErrorKind::ResourceExhausted
     );
     assert_eq!(pair.client.error(call).executed(), Executed::No);
-    assert_eq!(pair.server.effects.dropped.len(), 1);
+    assert_eq!(pair.server.effects.rare().dropped.len(), 1);
     assert_eq!(pair.server.counters.objects_per_session.get(), 1);
 }

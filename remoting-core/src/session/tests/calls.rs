@@ -40,7 +40,10 @@ fn a_call_is_answered_and_leaves_nothing_behind() {
     assert_eq!(pair.client.session.stats(), SessionStats::default());
     assert_eq!(pair.server.session.stats(), SessionStats::default());
     // The one that the peer held.
-    assert_eq!(pair.server.effects.dropped, [Object::from("counter")]);
+    assert_eq!(
+        pair.server.effects.rare().dropped,
+        [Object::from("counter")]
+    );
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn a_call_that_is_given_up_keeps_its_number_until_its_answer_has_come() {
     let next = sent(pair.client.call(Target::Slot(slot), b"2", pair.now));
     assert_ne!(call, next);
     pair.pass();
-    let (told, reason) = pair.server.effects.cancelled.remove(0);
+    let (told, reason) = pair.server.effects.rare().cancelled.remove(0);
     assert!(Arc::ptr_eq(&told, &cancellation));
     assert_eq!(reason, CancelReason::Caller);
     pair.server.reply(first.key, Ok(b"late"), pair.now);
@@ -151,6 +154,7 @@ fn a_deadline_ends_the_call_at_its_caller_and_stops_it_at_the_callee() {
     let reasons = pair
         .server
         .effects
+        .rare()
         .cancelled
         .iter()
         .map(|(_, reason)| *reason);
@@ -186,12 +190,20 @@ fn a_handler_that_goes_on_after_its_deadline_is_cut_at_the_cap() {
     let told = pair
         .server
         .effects
+        .rare()
         .cancelled
         .drain(..)
         .map(|(_, reason)| reason);
     assert_eq!(told.collect::<Vec<_>>(), [CancelReason::Deadline; 2]);
     pair.wait(SECOND);
-    for ((told, reason), expected) in pair.server.effects.cancelled.drain(..).zip(cancellations) {
+    for ((told, reason), expected) in pair
+        .server
+        .effects
+        .rare()
+        .cancelled
+        .drain(..)
+        .zip(cancellations)
+    {
         assert!(Arc::ptr_eq(&told, &expected));
         assert_eq!(reason, CancelReason::Cap);
     }
@@ -213,7 +225,7 @@ fn a_handler_that_starts_late_learns_that_it_was_cancelled() {
         pair.server.session.attach(key, Arc::default()),
         Some(CancelReason::Caller)
     );
-    assert!(pair.server.effects.cancelled.is_empty());
+    assert!(pair.server.effects.rare().cancelled.is_empty());
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_goodbye_leaves_the_output_to_be_written_and_claims_nothing_of_its_calls() {
 fn the_end_stops_what_runs_and_gives_up_what_is_held() {
     let mut pair = Pair::new();
     let slot = pair.connect("object");
-    pair.server.effects.dropped.clear();
+    pair.server.effects.rare().dropped.clear();
     sent(pair.client.call(Target::Slot(slot), b"", pair.now));
     let resolve = sent(pair.client.resolve("other", pair.now));
     sent(pair.client.call(Target::Answer(resolve), b"", pair.now));
@@ -71,10 +71,10 @@ fn the_end_stops_what_runs_and_gives_up_what_is_held() {
     pair.server.session.attach(keys[0], cancellation);
     pair.server.close(End::PeerClosed);
     assert_eq!(
-        pair.server.effects.cancelled[0].1,
+        pair.server.effects.rare().cancelled[0].1,
         CancelReason::SessionEnded
     );
-    assert_eq!(pair.server.effects.dropped.len(), 1);
+    assert_eq!(pair.server.effects.rare().dropped.len(), 1);
     assert_eq!(pair.server.session.stats(), SessionStats::default());
     // What comes late is taken in silence.
     assert_eq!(
@@ -82,7 +82,7 @@ fn the_end_stops_what_runs_and_gives_up_what_is_held() {
         Some(CancelReason::SessionEnded)
     );
     pair.server.answer_all(pair.now);
-    assert_eq!(pair.server.effects.dropped.len(), 2);
+    assert_eq!(pair.server.effects.rare().dropped.len(), 2);
     assert_eq!(pair.server.session.output_len(), 0);
     assert_eq!(pair.server.session.poll_timeout(), None);
     let Start::Refused(error) = pair.server.call(SLOT, b"", pair.now) else {

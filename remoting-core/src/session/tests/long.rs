@@ -69,7 +69,7 @@ fn what_is_not_whole_when_the_connection_is_lost_was_not_executed() {
         .session
         .written(bytes.len(), pair.now, &mut pair.client.effects);
     pair.server.read(&bytes, pair.now).unwrap();
-    pair.server.effects.dropped.clear();
+    pair.server.effects.rare().dropped.clear();
     for side in [&mut pair.client, &mut pair.server] {
         side.close(End::Lost("cut".to_owned()));
         assert_eq!(side.session.unsent(), 0);
@@ -77,7 +77,7 @@ fn what_is_not_whole_when_the_connection_is_lost_was_not_executed() {
     assert_eq!(pair.client.error(call).executed(), Executed::No);
     assert!(pair.server.arrivals.is_empty());
     // The object it went to, and the slot itself.
-    assert_eq!(pair.server.effects.dropped.len(), 2);
+    assert_eq!(pair.server.effects.rare().dropped.len(), 2);
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Side {
 
     /// Takes the request whose last frame has just come.
     fn take_assembled(&mut self) {
-        if let Some(mut assembled) = self.effects.assembled.take() {
+        if let Some(mut assembled) = self.effects.rare().assembled.take() {
             let request = assembled.request().unwrap().expect("it is taken once");
             let arrived = arrival(request, &mut self.borrowed);
             self.arrivals.push(arrived);
@@ -137,7 +137,7 @@ impl Side {
 
     /// Takes the calls that an answered RESOLVE has set free.
     pub(super) fn take_ready(&mut self) {
-        for mut call in self.effects.ready.drain(..) {
+        for mut call in self.effects.rare().ready.drain(..) {
             note(Session::unpack(&mut call.payload), &mut self.borrowed);
             self.arrivals.push(Arrival {
                 key: call.key,
