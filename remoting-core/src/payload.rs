@@ -284,6 +284,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_payload_is_the_same_bytes_whether_it_is_shared_or_joined() {
+        let bytes: Vec<u8> = (0..2 * LARGE).map(|n| n as u8).collect();
+        let (head, tail) = bytes.split_at(5);
+        let mut shared = Payload::from(bytes.clone());
+        shared.share();
+        for payload in [
+            Payload::joined(head.to_vec(), tail.to_vec()),
+            Payload::from(bytes.clone()),
+            shared,
+        ] {
+            assert_eq!(payload.len(), bytes.len());
+            assert!(payload.as_slice() == bytes);
+            assert!(payload.clone().into_vec(7) == bytes[7..]);
+            let content = Content::from(&payload);
+            let tail = content.tail.map_or(&[] as &[u8], |tail| tail);
+            assert!([content.head, tail].concat() == bytes);
+            let mut longer = payload;
+            longer.extend_from_slice(b"more");
+            assert!(longer.as_slice() == [&bytes, &b"more"[..]].concat());
+        }
+    }
+
+    #[test]
     fn a_payload_keeps_its_bytes_when_it_outgrows_its_inline_place() {
         for total in [0, 1, INLINE - 1, INLINE, INLINE + 1, 1000] {
             let bytes: Vec<u8> = (0..total).map(|n| n as u8).collect();

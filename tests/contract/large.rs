@@ -9,6 +9,7 @@ use crate::pair::{Pair, statements, until};
 
 statements! { every channel:
     large_arguments_and_results_arrive_as_they_were_sent,
+    bytes_of_every_size_come_back_the_same,
     what_is_larger_than_a_server_takes_is_not_sent,
 }
 
@@ -24,6 +25,8 @@ pub trait Shelf {
 
     async fn swap(&self, books: String) -> remoting::Result<String>;
     async fn size(&self) -> remoting::Result<usize>;
+    async fn turn(&self, leaves: &[u8]) -> remoting::Result<Vec<u8>>;
+    async fn keep(&self, leaves: Vec<u8>) -> remoting::Result<Vec<u8>>;
     #[oneway]
     async fn put(&self, books: String) -> remoting::Result<()>;
 }
@@ -42,6 +45,14 @@ impl Shelf for Wood {
 
     async fn size(&self) -> remoting::Result<usize> {
         Ok(self.0.lock().unwrap().len())
+    }
+
+    async fn turn(&self, leaves: &[u8]) -> remoting::Result<Vec<u8>> {
+        Ok(leaves.iter().rev().copied().collect())
+    }
+
+    async fn keep(&self, leaves: Vec<u8>) -> remoting::Result<Vec<u8>> {
+        Ok(leaves)
     }
 
     async fn put(&self, books: String) -> remoting::Result<()> {
@@ -117,4 +128,25 @@ async fn constructors_and_oneway_methods_take_large_arguments_too(pair: &Pair) {
     });
     until(|| swapped.is_finished()).await;
     assert_eq!(swapped.await.unwrap(), books(600_000));
+}
+
+/// Around the sizes at which bytes are shared instead of copied, are longer than 16 bits tell, and
+/// need more than one frame.
+async fn bytes_of_every_size_come_back_the_same(pair: &Pair) {
+    let shelf = shelf(pair);
+    for size in [0, 1, 60, 16 * 1024, 64 * 1024, 256 * 1024, 400_000] {
+        for size in [size - size.min(20), size, size + 20] {
+            let leaves: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let turned = shelf.turn(&leaves).await.unwrap();
+            assert!(turned.iter().rev().eq(&leaves), "{size} bytes");
+            let kept = shelf.keep(leaves.clone()).await.unwrap();
+            assert!(kept == leaves, "{size} bytes");
+        }
+    }
+    // Many at a time share what is read together.
+    let leaves = vec![7; 40_000];
+    let calls: Vec<_> = (0..20).map(|_| shelf.turn(&leaves)).collect();
+    for call in calls.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+        assert!(call.await.unwrap().unwrap() == leaves);
+    }
 }

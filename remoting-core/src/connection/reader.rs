@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::serve::Answer;
 use super::{Connection, Export, Room, State, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
 use crate::limits::Limits;
 use crate::payload::LARGE;
 use crate::session::{Effects, End, Request, longest_body};
-use crate::wire::frame::{Flags, kind, missing, split_frame};
+use crate::wire::frame::{Flags, MAX_BODY, kind, missing, split_frame};
 use crate::wire::violation::Violation;
 
 /// A read buffer that has grown beyond this is not kept when it is empty.
@@ -119,55 +120,42 @@ impl Reader {
         shared: Option<&Bytes>,
     ) -> Result<bool, End> {
         let mut now = clock::now();
-        let mut answer = None;
+        let mut answer: Option<Answer> = None;
+        let arrived = Arrived {
+            bytes: shared.map_or(&*self.buffer, |shared| shared),
+            shared,
+        };
         loop {
-            let (ended, came, unsent) = {
-                let mut state = connection.lock();
-                let effects = &mut self.effects;
+            let begin = self.start;
+            let came = {
+                let (mut state, effects) = (connection.lock(), &mut self.effects);
                 let answered = answer.as_ref();
-                let ended = answered.and_then(|answer| state.answer(answer, now, effects));
-                let arrived = Arrived {
-                    bytes: shared.map_or(&*self.buffer, |shared| shared),
-                    shared,
-                };
-                let limits = &connection.limits;
-                let came = state.take_in(arrived, &mut self.start, limits, now, effects);
-                (ended, came, state.session.unsent() > 0)
+                match answered.map_or(Ok(()), |answer| state.answer(answer, now, effects)) {
+                    Ok(()) => {
+                        let start = &mut self.start;
+                        state.take_in(arrived, start, &connection.limits, now, effects)
+                    }
+                    Err(end) => Err(end),
+                }
             };
             drop(answer.take());
-            if let Some(end) = ended {
-                return Err(end);
-            }
-            let came = came.map_err(|end| connection.counted(end))?;
-            if self.start > 0 {
-                self.handshake = None;
-            }
-            let mut assembled = match came {
-                Came::Whole => self.effects.rare().assembled.take(),
-                _ => None,
-            };
-            let body = assembled.as_ref().map(|whole| whole.body().clone());
-            let (request, whole) = match (came, &mut assembled) {
-                (Came::Request(request, whole), _) => (Some(request), whole),
-                (Came::Whole, Some(whole)) => (whole.request().map_err(End::Violation)?, body),
-                (Came::Whole, None) => (None, None),
-                (Came::Enough, _) => continue,
-                (Came::Nothing, _) => return Ok(unsent),
-                (Came::TooMuch, _) => {
-                    self.pause(connection);
-                    return Ok(unsent);
+            let request = match came {
+                Ok(Came::Request(request)) => request,
+                Ok(Came::Whole) => {
+                    answer = connection.serve_whole(&mut self.effects, &mut now)?;
+                    continue;
                 }
+                Ok(Came::Enough) => continue,
+                Ok(Came::Nothing { unsent }) => return Ok(unsent),
+                Ok(Came::TooMuch) => {
+                    self.pause(connection);
+                    return Ok(true);
+                }
+                Err(end) => return Err(connection.counted(end)),
             };
             apply_all(&mut self.effects);
-            answer = match request {
-                Some(Request::Call(call)) => connection.serve_call(call, whole.as_ref(), &mut now),
-                Some(Request::Resolve(resolve)) => {
-                    connection.serve_resolve(resolve, now);
-                    now = clock::now();
-                    None
-                }
-                None => None,
-            };
+            let whole = arrived.whole(begin, self.start);
+            answer = connection.serve(request, whole.as_ref(), &mut now);
         }
     }
 
@@ -180,6 +168,9 @@ impl Reader {
         let handled = self.handle_whole_frames(connection, shared.as_ref());
         // Callers are woken together: the first one to run finds the others' answers there too.
         apply_all(&mut self.effects);
+        if self.start > 0 {
+            self.handshake = None;
+        }
         let unsent = handled?;
         if let Some(shared) = shared {
             let left = shared.get(self.start..).unwrap_or_default();
@@ -238,17 +229,34 @@ struct Arrived<'b> {
     shared: Option<&'b Bytes>,
 }
 
+impl Arrived<'_> {
+    /// The bytes of the last frame of a range, if it is large and can be shared.
+    fn whole(&self, begin: usize, end: usize) -> Option<Bytes> {
+        let (mut begin, shared) = (begin, self.shared?);
+        loop {
+            let frame = shared.get(begin..end)?;
+            let (frame, length) = split_frame(frame, MAX_BODY).ok()??;
+            let after = begin.saturating_add(length);
+            if after >= end {
+                let large = frame.body.len() >= LARGE;
+                return large.then(|| shared.slice(begin..end));
+            }
+            begin = after;
+        }
+    }
+}
+
 /// How many frames are taken in before others get at the connection.
 const AT_ONCE: usize = 8;
 
 /// How far the frames that have come were taken in.
 enum Came<'b> {
-    /// To this request, with the bytes of its frame if they can be shared.
-    Request(Request<'b, Export>, Option<Bytes>),
+    /// To this request.
+    Request(Request<'b, Export>),
     /// To the last frame of a long request.
     Whole,
-    /// To the end of those that are whole.
-    Nothing,
+    /// To the end of those that are whole. `unsent` tells whether anything waits to be written.
+    Nothing { unsent: bool },
     /// As far as may be at once.
     Enough,
     /// Until too much waits to be written.
@@ -271,31 +279,69 @@ impl State {
         for _ in 0..AT_ONCE {
             let unread = arrived.bytes.get(*start..).unwrap_or_default();
             let split = split_frame(unread, longest).map_err(End::Violation)?;
+            let unsent = self.session.unsent();
             let Some((frame, length)) = split else {
-                return Ok(Came::Nothing);
+                let unsent = unsent > 0;
+                return Ok(Came::Nothing { unsent });
             };
-            if self.session.unsent() > limits.unsent {
+            if unsent > limits.unsent {
                 return Ok(Came::TooMuch);
             }
-            let end = start.saturating_add(length);
-            let large = arrived.shared.filter(|_| frame.body.len() >= LARGE);
-            let whole = large.map(|shared| shared.slice(*start..end));
-            *start = end;
-            let request = match &whole {
+            let begin = *start;
+            *start = start.saturating_add(length);
+            let request = match arrived.whole(begin, *start) {
                 None => self.session.handle_frame(frame, now, effects)?,
                 Some(whole) => {
-                    let frame = (frame, whole);
+                    let frame = (frame, &whole);
                     self.session.handle_shared_frame(frame, now, effects)?
                 }
             };
             if let Some(request) = request {
-                return Ok(Came::Request(request, whole));
+                return Ok(Came::Request(request));
             }
             if effects.has_rare() && effects.rare().assembled.is_some() {
                 return Ok(Came::Whole);
             }
         }
         Ok(Came::Enough)
+    }
+}
+
+impl Connection {
+    /// Serves a request of the peer. Gives the answer of a call that has ended at once.
+    ///
+    /// - `whole`: the bytes of its frame, if they can be shared.
+    fn serve(
+        self: &Arc<Self>,
+        request: Request<'_, Export>,
+        whole: Option<&Bytes>,
+        now: &mut Instant,
+    ) -> Option<Answer> {
+        match request {
+            Request::Call(call) => self.serve_call(call, whole, now),
+            Request::Resolve(resolve) => {
+                self.serve_resolve(resolve, *now);
+                *now = clock::now();
+                None
+            }
+        }
+    }
+
+    /// The same for a request that came in several frames.
+    #[cold]
+    fn serve_whole(
+        self: &Arc<Self>,
+        effects: &mut Effects<Export>,
+        now: &mut Instant,
+    ) -> Result<Option<Answer>, End> {
+        let assembled = effects.rare().assembled.take();
+        apply_all(effects);
+        let Some(mut assembled) = assembled else {
+            return Ok(None);
+        };
+        let body = assembled.body().clone();
+        let request = assembled.request().map_err(End::Violation)?;
+        Ok(request.and_then(|request| self.serve(request, Some(&body), now)))
     }
 }
 

@@ -41,17 +41,24 @@ pub(super) struct Answer {
 }
 
 impl State {
-    /// Appends an answer. Gives the end of the session, if the peer has asked for nonsense too often.
+    /// Appends an answer.
+    ///
+    /// # Errors
+    ///
+    /// The end of the session, if the peer has asked for nonsense too often.
     pub(super) fn answer(
         &mut self,
         answer: &Answer,
         now: Instant,
         effects: &mut Effects<Export>,
-    ) -> Option<End> {
+    ) -> Result<(), End> {
         let bytes = answer.result.as_ref().map(Content::from);
         self.session
             .reply(answer.key, bytes, &answer.lent, now, effects);
-        answer.bad.then(|| self.session.bad_request(now).err())?
+        match answer.bad {
+            true => self.session.bad_request(now),
+            false => Ok(()),
+        }
     }
 }
 
@@ -207,7 +214,7 @@ impl Connection {
         let mut effects = Effects::new();
         let ended = self.lock().answer(answer, now, &mut effects);
         apply(effects);
-        if let Some(end) = ended {
+        if let Err(end) = ended {
             self.shut(end);
         }
     }

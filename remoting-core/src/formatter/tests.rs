@@ -1,6 +1,7 @@
 //! What holds for each formatter, and what tells them apart.
 
 mod arguments;
+mod bytes;
 mod hostile;
 mod values;
 

@@ -1,6 +1,5 @@
 //! The bytes that wait to be written, and how far they have got.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::Bytes;
@@ -22,7 +21,9 @@ pub(super) struct Output {
 pub struct Gathered {
     small: Vec<u8>,
     /// With the place in `small` in front of which they belong.
-    large: VecDeque<(usize, Bytes)>,
+    large: Vec<(usize, Bytes)>,
+    /// How many of `large` were written.
+    gone: usize,
     /// How many bytes of `small` were written.
     done: usize,
     /// How many bytes are left in `large`.
@@ -41,12 +42,17 @@ impl Gathered {
         self.len() == 0
     }
 
+    /// The large payloads that are not written.
+    fn left(&self) -> &[(usize, Bytes)] {
+        self.large.get(self.gone..).unwrap_or_default()
+    }
+
     /// The first bytes, up to the first large payload.
     pub fn first(&self) -> &[u8] {
-        let end = self.large.front().map_or(self.small.len(), |(at, _)| *at);
+        let end = self.left().first().map_or(self.small.len(), |(at, _)| *at);
         match self.small.get(self.done..end) {
             Some(small) if !small.is_empty() => small,
-            _ => self.large.front().map_or(&[], |(_, bytes)| bytes),
+            _ => self.left().first().map_or(&[], |(_, bytes)| bytes),
         }
     }
 
@@ -56,7 +62,7 @@ impl Gathered {
         let mut from = self.done;
         let mut used = 0;
         let rest = (self.small.len(), None);
-        let large = self.large.iter().map(|(at, bytes)| (*at, Some(bytes)));
+        let large = self.left().iter().map(|(at, bytes)| (*at, Some(bytes)));
         for (at, bytes) in large.chain([rest]) {
             let small = self.small.get(from..at).unwrap_or_default();
             for part in [small, bytes.map_or(&[], |bytes| bytes)] {
@@ -76,17 +82,18 @@ impl Gathered {
 
     /// Whether all of it is one slice.
     pub fn is_small(&self) -> bool {
-        self.large.is_empty()
+        self.left().is_empty()
     }
 
     /// Drops the first `count` bytes, which have been written.
     pub fn advance(&mut self, mut count: usize) {
         while count > 0 {
-            let end = self.large.front().map_or(self.small.len(), |(at, _)| *at);
+            let end = self.left().first().map_or(self.small.len(), |(at, _)| *at);
             let small = end.saturating_sub(self.done).min(count);
             self.done = self.done.saturating_add(small);
             count = count.saturating_sub(small);
-            let Some((_, bytes)) = self.large.front_mut().filter(|_| count > 0) else {
+            let next = self.large.get_mut(self.gone).filter(|_| count > 0);
+            let Some((_, bytes)) = next else {
                 return;
             };
             let large = bytes.len().min(count);
@@ -94,7 +101,7 @@ impl Gathered {
             self.large_bytes = self.large_bytes.saturating_sub(large);
             count = count.saturating_sub(large);
             if bytes.is_empty() {
-                self.large.pop_front();
+                self.gone = self.gone.saturating_add(1);
             }
         }
     }
@@ -134,7 +141,7 @@ impl Output {
     pub(super) fn push(&mut self, bytes: Bytes) {
         let gathered = &mut self.gathered;
         gathered.large_bytes = gathered.large_bytes.saturating_add(bytes.len());
-        gathered.large.push_back((gathered.small.len(), bytes));
+        gathered.large.push((gathered.small.len(), bytes));
     }
 
     /// How many bytes wait to be taken.
