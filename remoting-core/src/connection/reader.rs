@@ -185,7 +185,7 @@ impl Reader {
     /// shared rather than copied, and nothing much is kept beside it.
     fn is_large(&self, connection: &Connection) -> bool {
         let unread = self.buffer.get(self.start..).unwrap_or_default();
-        if unread.len() < LARGE || unread.len() < self.buffer.capacity() / 3 {
+        if unread.len() < LARGE {
             return false;
         }
         let split = split_frame(unread, longest_body(&connection.limits));
@@ -193,7 +193,7 @@ impl Reader {
             return false;
         };
         let alone = frame.kind != kind::CONT && !frame.flags.contains(Flags::MORE);
-        alone && frame.body.len() >= LARGE && length >= unread.len() / 2
+        alone && frame.body.len() >= LARGE && length >= self.buffer.capacity() / 2
     }
 
     /// Makes room for the rest of a large frame, so that it is read where it will stay. The room
@@ -238,7 +238,8 @@ impl Arrived<'_> {
             let (frame, length) = split_frame(frame, MAX_BODY).ok()??;
             let after = begin.saturating_add(length);
             if after >= end {
-                let large = frame.body.len() >= LARGE;
+                // What is kept of a buffer must be most of it.
+                let large = frame.body.len() >= LARGE && length >= shared.len() / 2;
                 return large.then(|| shared.slice(begin..end));
             }
             begin = after;
