@@ -23,3 +23,4 @@ mod references;
 mod servers;
 mod sponsors;
 mod tower;
+mod unreadable;
