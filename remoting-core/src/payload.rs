@@ -118,7 +118,7 @@ impl Payload {
     pub(crate) fn joined(head: Vec<u8>, tail: Vec<u8>) -> Self {
         let joined = Joined {
             head,
-            tail: tail.into(),
+            tail: snug(tail).into(),
             whole: OnceLock::new(),
         };
         Self {
@@ -131,7 +131,7 @@ impl Payload {
     pub(crate) fn share(&mut self) {
         if let Repr::Heap(bytes) = &mut self.bytes {
             if bytes.len() >= LARGE {
-                self.bytes = Repr::Shared(std::mem::take(bytes).into());
+                self.bytes = Repr::Shared(snug(std::mem::take(bytes)).into());
             }
         }
     }
@@ -223,6 +223,14 @@ impl Payload {
     }
 }
 
+/// The same bytes in at most twice the room: they may be kept for long.
+fn snug(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.capacity() / 2 > bytes.len() {
+        bytes.shrink_to_fit();
+    }
+    bytes
+}
+
 impl Default for Payload {
     fn default() -> Self {
         Self::new()
@@ -303,6 +311,23 @@ mod tests {
             let mut longer = payload;
             longer.extend_from_slice(b"more");
             assert!(longer.as_slice() == [&bytes, &b"more"[..]].concat());
+        }
+    }
+
+    #[test]
+    fn what_is_shared_takes_at_most_twice_its_room() {
+        let roomy = || {
+            let mut bytes = Vec::with_capacity(100 * LARGE);
+            bytes.resize(LARGE, 1);
+            bytes
+        };
+        let mut shared = Payload::from(roomy());
+        shared.share();
+        let joined = Payload::joined(Vec::new(), roomy());
+        for payload in [shared, joined] {
+            let tail = Content::from(&payload).tail.cloned().unwrap();
+            drop(payload);
+            assert!(Vec::from(tail).capacity() <= 2 * LARGE);
         }
     }
 

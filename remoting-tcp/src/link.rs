@@ -68,8 +68,9 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
     /// Fits the room for the next read to what the last one brought.
     fn learn(&mut self, count: usize, offered: usize) {
         if count == offered {
-            self.room = offered.saturating_mul(2).min(MOST_ROOM);
-        } else if count < self.room / 4 {
+            let more = offered.saturating_mul(2).min(MOST_ROOM);
+            self.room = self.room.max(more);
+        } else if count < self.room / 4 && offered >= self.room {
             self.room = (self.room / 2).max(LEAST_ROOM);
         }
     }
@@ -139,7 +140,8 @@ impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
         if self.preface.is_empty() {
             return Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         }
-        self.poll_write(cx, pieces.first().map_or(&[], |first| first))
+        let first = pieces.iter().find(|piece| !piece.is_empty());
+        self.poll_write(cx, first.map_or(&[], |first| first))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

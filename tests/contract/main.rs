@@ -13,6 +13,7 @@ mod failures;
 mod interfaces;
 mod large;
 mod leases;
+mod names;
 mod objects;
 mod ordering;
 mod pair;

@@ -139,6 +139,9 @@ impl Reader {
                 }
             };
             drop(answer.take());
+            if self.start > 0 {
+                self.handshake = None;
+            }
             let request = match came {
                 Ok(Came::Request(request)) => request,
                 Ok(Came::Whole) => {
@@ -166,17 +169,15 @@ impl Reader {
             .is_large(connection)
             .then(|| Bytes::from(std::mem::take(&mut self.buffer)));
         let handled = self.handle_whole_frames(connection, shared.as_ref());
-        // Callers are woken together: the first one to run finds the others' answers there too.
-        apply_all(&mut self.effects);
-        if self.start > 0 {
-            self.handshake = None;
-        }
-        let unsent = handled?;
         if let Some(shared) = shared {
             let left = shared.get(self.start..).unwrap_or_default();
             self.buffer = left.to_vec();
             self.start = 0;
         }
+        // Callers are woken together: the first one to run finds the others' answers there too,
+        // and those who take bytes find that nobody else has them.
+        apply_all(&mut self.effects);
+        let unsent = handled?;
         self.tidy();
         Ok(unsent)
     }

@@ -56,8 +56,8 @@ impl<T: Exported> Session<T> {
     ) -> Result<(), TooLong> {
         let fields = self.fields_since(begin);
         let room = self.max_body().saturating_sub(fields);
-        let fits = payload.head.len() <= room && room > 0;
-        if fields.saturating_add(payload.len()) > most || (payload.tail.is_some() && !fits) {
+        let head = payload.tail.map_or(0, |_| payload.head.len());
+        if fields.saturating_add(payload.len()) > most || room == 0 || head > room {
             self.output.buffer().truncate(begin);
             return Err(TooLong);
         }

@@ -202,10 +202,33 @@ impl<T: Exported> Session<T> {
 ///
 /// - `whole`: what the payload is the end of, if that can be shared.
 pub(crate) fn kept(payload: &[u8], whole: Option<&Bytes>) -> Payload {
-    let whole = whole.filter(|_| payload.len() >= LARGE);
+    // What is kept of the whole must be most of it.
+    let whole = whole.filter(|whole| payload.len() >= LARGE.max(whole.len() / 2));
     let begin = whole.and_then(|whole| whole.len().checked_sub(payload.len()));
     match (whole, begin) {
         (Some(whole), Some(begin)) => Payload::from(whole.slice(begin..)),
         _ => Payload::from(payload),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Content;
+
+    #[test]
+    fn a_payload_keeps_no_more_alive_than_twice_its_bytes() {
+        let whole = Bytes::from(vec![7; 4 * LARGE]);
+        for (length, shared) in [
+            (LARGE - 1, false),
+            (LARGE, false),
+            (2 * LARGE - 1, false),
+            (2 * LARGE, true),
+            (4 * LARGE, true),
+        ] {
+            let payload = kept(&whole[whole.len() - length..], Some(&whole));
+            assert_eq!(payload.len(), length);
+            assert_eq!(Content::from(&payload).tail.is_some(), shared, "{length}");
+        }
     }
 }

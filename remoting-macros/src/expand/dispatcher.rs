@@ -58,10 +58,10 @@ fn dispatch(scope: &Scope, body: &TokenStream) -> TokenStream {
 /// Writes the arm of one method.
 fn arm(method: &Method) -> TokenStream {
     let (index, ident, given) = (number(method), method.ident(), given(method));
-    let object = local("this");
+    let object = local("it");
     let exclusive = method.receiver == Receiver::Exclusive;
     let mutable = exclusive.then(|| quote!(mut));
-    let run = Run::new(method, quote!(#object.#ident(#(#given),*)));
+    let run = Run::new(method, quote!((&#mutable *#object).#ident(#(#given),*)));
     let closure = run.closure(&quote!(#mutable #object));
     let place = place_of(ident);
     let way = match (exclusive, borrows_call(method)) {

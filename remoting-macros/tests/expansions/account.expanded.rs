@@ -150,22 +150,22 @@ const _: () = {
     impl<__T: Account + 'static> __private::Dispatch<__T> for AccountProxy {
         fn dispatch(call: __private::IncomingCall<'_, __T>) -> __private::Dispatched {
             match call.index() {
-                0 => call.shared(|this, (): ()| async move { this.balance().await }),
+                0 => call.shared(|it, (): ()| async move { (&*it).balance().await }),
                 1 => {
-                    call.exclusive(|mut this, (cents,): (u64,)| async move {
-                        this.withdraw(cents).await
+                    call.exclusive(|mut it, (cents,): (u64,)| async move {
+                        (&mut *it).withdraw(cents).await
                     })
                 }
                 2 => {
-                    call.shared_ref(|this, arguments| async move {
+                    call.shared_ref(|it, arguments| async move {
                         let (name,): (__private::Text<'_>,) = arguments.decode()?;
-                        Ok(this.greet(&name).await)
+                        Ok((&*it).greet(&name).await)
                     })
                 }
                 3 => {
-                    call.shared_ref(|this, arguments| async move {
+                    call.shared_ref(|it, arguments| async move {
                         let (text,): (__private::Text<'_>,) = arguments.decode()?;
-                        Ok(this.note(&text).await)
+                        Ok((&*it).note(&text).await)
                     })
                 }
                 _ => call.unknown(),

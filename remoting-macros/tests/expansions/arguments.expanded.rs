@@ -158,7 +158,7 @@ const _: () = {
         fn dispatch(call: __private::IncomingCall<'_, __T>) -> __private::Dispatched {
             match call.index() {
                 0 => {
-                    call.exclusive_ref(|mut this, arguments| async move {
+                    call.exclusive_ref(|mut it, arguments| async move {
                         let (
                             path,
                             content,
@@ -168,11 +168,11 @@ const _: () = {
                             __private::ByteVec,
                             __private::Defaulted<u32>,
                         ) = arguments.decode()?;
-                        Ok(this.write(&path, content.0, mode.0).await)
+                        Ok((&mut *it).write(&path, content.0, mode.0).await)
                     })
                 }
                 1 => {
-                    call.exclusive_ref(|mut this, arguments| async move {
+                    call.exclusive_ref(|mut it, arguments| async move {
                         let (
                             content,
                             comment,
@@ -180,23 +180,23 @@ const _: () = {
                             __private::Blob<'_>,
                             ::core::option::Option<__private::Text<'_>>,
                         ) = arguments.decode()?;
-                        Ok(this.append(&content, comment.as_deref()).await)
+                        Ok((&mut *it).append(&content, comment.as_deref()).await)
                     })
                 }
                 2 => {
                     call.shared(|
-                        this,
+                        it,
                         (query, after): (Query, ::core::option::Option<Name>)|
-                    async move { this.find(&query, after.as_ref()).await })
+                    async move { (&*it).find(&query, after.as_ref()).await })
                 }
                 3 => {
-                    call.shared(|this, (path,): (String,)| async move {
-                        __private::bytes(this.read(path)).await
+                    call.shared(|it, (path,): (String,)| async move {
+                        __private::bytes((&*it).read(path)).await
                     })
                 }
                 4 => {
-                    call.shared(|this, (r#in,): (String,)| async move {
-                        this.kind(r#in).await
+                    call.shared(|it, (r#in,): (String,)| async move {
+                        (&*it).kind(r#in).await
                     })
                 }
                 _ => call.unknown(),

@@ -189,11 +189,11 @@ const _: () = {
         fn dispatch(call: __private::IncomingCall<'_, __T>) -> __private::Dispatched {
             match call.index() {
                 0 => {
-                    call.shared(|this, (key,): (K,)| async move { this.get(&key).await })
+                    call.shared(|it, (key,): (K,)| async move { (&*it).get(&key).await })
                 }
                 1 => {
-                    call.shared(|this, (key, value): (K, V)| async move {
-                        this.put(key, value).await
+                    call.shared(|it, (key, value): (K, V)| async move {
+                        (&*it).put(key, value).await
                     })
                 }
                 _ => call.unknown(),

@@ -192,6 +192,21 @@ fn no_read_takes_more_than_64_kib_and_a_quiet_reader_keeps_little() {
     assert_eq!((total, reader.room), (1_000_000, MOST_ROOM / 2));
 }
 
+#[test]
+fn room_that_somebody_else_has_made_teaches_the_reader_nothing() {
+    let sent = [&PREFACE[..], &vec![1; 1_000_000]].concat();
+    let mut reader = StreamReader::new(pieces(&sent, usize::MAX));
+    let mut buffer = Vec::new();
+    while reader.room < MOST_ROOM {
+        assert!(reader.poll_read(&mut cx(), &mut buffer).is_ready());
+        buffer.clear();
+    }
+    buffer = Vec::with_capacity(5_000);
+    buffer.push(0);
+    assert!(reader.poll_read(&mut cx(), &mut buffer).is_ready());
+    assert_eq!((buffer.len(), reader.room), (5_000, MOST_ROOM));
+}
+
 #[tokio::test]
 async fn a_reader_that_waits_gives_a_large_buffer_back() {
     let (mut peer, stream) = duplex(1 << 20);
