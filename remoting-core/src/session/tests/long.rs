@@ -1,14 +1,15 @@
 //! Messages that are longer than a frame.
 
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::support::{Pair, failed, result, sent};
 use crate::error::{ErrorKind, Executed, Fault};
-use crate::id::InterfaceId;
+use crate::id::{InterfaceId, MethodId};
 use crate::limits::Limits;
-use crate::session::{End, ExportKey, Lent, SessionStats, Start};
-use crate::wire::{Target, frame};
+use crate::payload::Content;
+use crate::session::{End, ExportKey, Lent, Outgoing, SessionStats, Start};
+use crate::wire::{HeaderBlock, Target, frame};
 
 fn small_frames() -> Limits {
     Limits {
@@ -337,4 +338,30 @@ fn many_long_calls_wait_for_each_other() {
     pair.pass();
     pair.server.answer_all(pair.now);
     assert_ne!(pair.server.session.stats(), SessionStats::default());
+}
+
+#[test]
+fn a_call_whose_header_fills_a_frame_is_refused_and_the_session_lives() {
+    let mut pair = pair();
+    let target = Target::Slot(pair.connect("object"));
+    let lent: Vec<_> = (0..1024).map(|object| own("lent", object)).collect();
+    let mut header = HeaderBlock::new();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        header.add_pair(name, &"x".repeat(1000)).unwrap();
+    }
+    let outgoing = Outgoing::Call {
+        target,
+        method: MethodId(7),
+        header: &header,
+        payload: Content::from(b"arguments".as_slice()),
+    };
+    let (client, later) = (&mut pair.client, pair.now + Duration::from_secs(30));
+    let effects = &mut client.effects;
+    let start = client
+        .session
+        .start(outgoing, &lent, Waker::noop(), later, pair.now, effects);
+    assert!(matches!(start, Start::Refused(error) if error.kind() == ErrorKind::TooLarge));
+    pair.pass();
+    assert_eq!((&pair.client.end, &pair.server.end), (&None, &None));
+    assert_eq!(pair.client.session.stats().exports, 0, "nothing was lent");
 }
