@@ -69,7 +69,7 @@ impl Outbound {
     }
 
     fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.bytes.is_small() {
+        if self.bytes.is_one() {
             return self.link.poll_write(cx, self.bytes.first());
         }
         let mut slices = [IoSlice::new(&[]); SLICES];

@@ -133,8 +133,8 @@ impl ServerObject for Named {
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        match self.target() {
-            Ok(object) => object.dispatch(call),
+        match self.enter() {
+            Ok(entered) => entered.dispatch(call),
             Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }

@@ -235,7 +235,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
     }
 
     fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
-        Ok((self, None))
+        Ok(Entered::plain(self))
     }
 
     fn identity(&self) -> usize {

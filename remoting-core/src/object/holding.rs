@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Tenant;
+use super::{Dispatched, RawCall, ServerObject, Tenant};
 
 /// A call that runs; it keeps its object.
 pub(crate) struct Busy(Arc<Tenant>);
@@ -18,6 +18,32 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.leave();
+    }
+}
+
+/// An object that a call has come to, with what keeps it until the call has ended.
+pub(crate) struct Entered {
+    pub(crate) object: Arc<dyn ServerObject>,
+    pub(crate) busy: Option<Busy>,
+}
+
+impl Entered {
+    /// An object that needs no keeping.
+    pub(crate) fn plain(object: Arc<dyn ServerObject>) -> Self {
+        Self { object, busy: None }
+    }
+
+    /// Runs the call.
+    pub(crate) fn dispatch(self, call: RawCall<'_>) -> Dispatched {
+        let running = self.object.dispatch(call);
+        match self.busy {
+            None => running,
+            Some(busy) => Box::pin(async move {
+                let result = running.await;
+                drop(busy);
+                result
+            }),
+        }
     }
 }
 

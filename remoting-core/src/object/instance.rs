@@ -136,7 +136,7 @@ impl<T: Send + Sync + 'static> ServerObject for Instance<T> {
     }
 
     fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
-        Ok((self, None))
+        Ok(Entered::plain(self))
     }
 
     fn identity(&self) -> usize {

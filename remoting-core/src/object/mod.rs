@@ -50,7 +50,7 @@ pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
 pub use dispatcher::Dispatcher;
-pub(crate) use holding::{Busy, Hold};
+pub(crate) use holding::{Busy, Entered, Hold};
 pub(crate) use instance::Instance;
 pub(crate) use keeper::{Keeper, Names, Vacancy};
 pub use kind::AlsoOffers;
@@ -66,9 +66,6 @@ pub(crate) use workers::{Permit, Prepared, Workers};
 
 /// A future with a name that does not matter.
 pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// What runs a call, with what keeps it until the call has ended.
-pub(crate) type Entered = (Arc<dyn ServerObject>, Option<Busy>);
 
 /// An object that calls can reach, whatever it is made of.
 pub(crate) trait ServerObject: Send + Sync {

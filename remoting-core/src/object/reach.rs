@@ -29,7 +29,7 @@ pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<R
     let target = object.target()?;
     let interface = target.interface_id();
     if let Some((index, method)) = target.method(method) {
-        let (object, busy) = target.enter()?;
+        let Entered { object, busy } = target.enter()?;
         return Ok(Reached {
             object,
             interface,
@@ -59,15 +59,8 @@ impl ServerObject for Tenant {
     /// Only what has not asked [`reach`](super::reach) comes here.
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
         match self.begin_call() {
+            Ok(entered) => entered.dispatch(call),
             Err(fault) => refused(fault),
-            Ok((object, busy)) => {
-                let running = object.dispatch(call);
-                Box::pin(async move {
-                    let result = running.await;
-                    drop(busy);
-                    result
-                })
-            }
         }
     }
 
@@ -87,8 +80,7 @@ impl ServerObject for Tenant {
     }
 
     fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
-        let (object, busy) = self.begin_call()?;
-        Ok((object, Some(busy)))
+        self.begin_call()
     }
 
     fn tenant(self: Arc<Self>) -> Option<Arc<Tenant>> {

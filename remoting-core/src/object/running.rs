@@ -61,7 +61,7 @@ impl<R: Send + 'static> Running<R> {
     }
 
     /// Starts a call and polls it once, without a waker. Gives what is left of it if it waits.
-    pub(crate) fn run_on(
+    pub(crate) fn start_and_poll(
         context: Active,
         dispatch: impl FnOnce() -> Pinned<'static, Result<R, Fault>>,
     ) -> Result<Result<R, Fault>, Self> {
@@ -88,7 +88,7 @@ impl<R: Send + 'static> Running<R> {
     }
 
     /// Polls a call that was started once, without a waker. Gives what is left of it if it waits.
-    pub(crate) fn run(mut self) -> Result<Result<R, Fault>, Self> {
+    pub(crate) fn poll_once(mut self) -> Result<Result<R, Fault>, Self> {
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Ok(result),
             Poll::Pending => Err(self),

@@ -14,8 +14,8 @@ use super::call::Dispatched;
 use super::class::{Class, Factory};
 use super::lock::Lock;
 use super::{
-    Busy, Dispatch, Entered, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject,
-    Tenant, context,
+    Dispatch, Entered, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject, Tenant,
+    context,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -46,41 +46,12 @@ enum Current {
     Leased(Arc<Tenant>),
 }
 
-/// The object, kept until the call that has got it has ended.
-struct Ready {
-    object: Arc<dyn ServerObject>,
-    busy: Option<Busy>,
-}
-
 impl Current {
     /// The object, unless its lease is over.
-    fn ready(&self) -> Option<Ready> {
+    fn ready(&self) -> Option<Entered> {
         match self {
-            Self::Kept(object) => Some(Ready {
-                object: Arc::clone(object),
-                busy: None,
-            }),
-            Self::Leased(tenant) => {
-                let (object, busy) = tenant.begin_call().ok()?;
-                Some(Ready {
-                    object,
-                    busy: Some(busy),
-                })
-            }
-        }
-    }
-}
-
-impl Ready {
-    fn dispatch(self, call: RawCall<'_>) -> Dispatched {
-        let running = self.object.dispatch(call);
-        match self.busy {
-            None => running,
-            Some(busy) => Box::pin(async move {
-                let result = running.await;
-                drop(busy);
-                result
-            }),
+            Self::Kept(object) => Some(Entered::plain(Arc::clone(object))),
+            Self::Leased(tenant) => tenant.begin_call().ok(),
         }
     }
 }
@@ -107,7 +78,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
     }
 
     /// The object, if there is one that can be called.
-    fn ready(&self) -> Option<Ready> {
+    fn ready(&self) -> Option<Entered> {
         let ready = self.current()?.ready()?;
         let spent = self.recreate.load(Ordering::Relaxed) && ready.object.is_poisoned();
         (!spent).then_some(ready)
@@ -120,6 +91,11 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
         self.queued.load(Ordering::Acquire) > 0
             && P::interface().exclusive
             && !self.making.is_above()
+    }
+
+    /// The object, for a call that need not queue.
+    fn at_once(&self) -> Option<Entered> {
+        if self.has_queue() { None } else { self.ready() }
     }
 
     /// Runs a call that queues, and makes the object if it is the first.
@@ -143,7 +119,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Singleton<P, T> {
         }
     }
 
-    async fn make(&self) -> Result<Ready, Fault> {
+    async fn make(&self) -> Result<Entered, Fault> {
         context::door().await;
         context::begin();
         let object = (self.factory)().finish().await?;
@@ -214,10 +190,8 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
-        if !self.has_queue() {
-            if let Some(ready) = self.ready() {
-                return ready.dispatch(call);
-            }
+        if let Some(ready) = self.at_once() {
+            return ready.dispatch(call);
         }
         let place = Place::take(&self.queued);
         let call = call.into_owned();
@@ -244,11 +218,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
     }
 
     fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
-        let ready = if self.has_queue() { None } else { self.ready() };
-        Ok(match ready {
-            Some(Ready { object, busy }) => (object, busy),
-            None => (self, None),
-        })
+        Ok(self.at_once().unwrap_or_else(|| Entered::plain(self)))
     }
 
     fn identity(&self) -> usize {

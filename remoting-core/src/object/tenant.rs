@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::sponsors::Sponsors;
-use super::{Busy, Hold, Keeper, ServerObject};
+use super::{Busy, Entered, Hold, Keeper, ServerObject};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::lifetime::{
@@ -93,7 +93,7 @@ impl Tenant {
     /// # Errors
     ///
     /// `ObjectGone` with the reason.
-    pub(super) fn begin_call(self: &Arc<Self>) -> Result<(Arc<dyn ServerObject>, Busy), Fault> {
+    pub(super) fn begin_call(self: &Arc<Self>) -> Result<Entered, Fault> {
         let now = self.now();
         // The lease may be over and nobody have looked yet.
         self.settle(now);
@@ -105,7 +105,8 @@ impl Tenant {
         room.stay.running = room.stay.running.saturating_add(1);
         drop(room);
         self.lease.renew(now, self.policy.renew_on_call);
-        Ok((object, Busy::new(Arc::clone(self))))
+        let busy = Some(Busy::new(Arc::clone(self)));
+        Ok(Entered { object, busy })
     }
 
     /// The object itself, for its own process, where it lives as long as anybody has it in hand.

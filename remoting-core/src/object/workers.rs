@@ -110,7 +110,7 @@ impl Workers {
                 Approach::AtDoor => (running, true),
             }
         } else {
-            let ran = run_on(context, dispatch, long, now);
+            let ran = start(context, dispatch, long, now);
             let began = std::mem::replace(now, clock::now());
             profile.note(index, method.name, now.saturating_duration_since(began));
             match ran {
@@ -174,18 +174,18 @@ impl Workers {
 ///
 /// - `long`: there is much to read, which takes long by itself, wherever the method runs.
 /// - `now`: the time before; after, the time when the poll began.
-fn run_on(
+fn start(
     context: Active,
     dispatch: impl FnOnce() -> Dispatched,
     long: bool,
     now: &mut Instant,
 ) -> Result<ReplyMessage, Running> {
     if !long {
-        return Running::run_on(context, dispatch);
+        return Running::start_and_poll(context, dispatch);
     }
     let running = Running::start(context, dispatch);
     *now = clock::now();
-    running.run()
+    running.poll_once()
 }
 
 /// Runs the rest of a call on a thread of its own, for as long as it has `place`.

@@ -68,7 +68,7 @@ impl ServerObject for Forwarder {
     }
 
     fn enter(self: Arc<Self>) -> Result<Entered, Fault> {
-        Ok((self, None))
+        Ok(Entered::plain(self))
     }
 
     fn identity(&self) -> usize {

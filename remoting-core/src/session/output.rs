@@ -81,7 +81,7 @@ impl Gathered {
     }
 
     /// Whether all of it is one slice.
-    pub fn is_small(&self) -> bool {
+    pub fn is_one(&self) -> bool {
         self.left().is_empty()
     }
 
