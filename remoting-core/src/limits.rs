@@ -84,7 +84,8 @@ limits! {
     /// it. Answers of calls that run already still come on top: at most one frame of
     /// [`max_frame`](Self::max_frame) for each, and [`assembly`](Self::assembly) for those that are
     /// longer. So a peer which takes nothing is kept at most `calls_per_session` times `max_frame`
-    /// and that more, for at most [`write_stall`](Self::write_stall).
+    /// and that more, for at most [`write_stall`](Self::write_stall). What is counted is the bytes
+    /// that wait; the room that they are in may be up to twice as much.
     unsent: usize = 8 * 1024 * 1024;
     /// How long writing may make no progress until the connection is given up.
     write_stall: Duration = Duration::from_secs(10);

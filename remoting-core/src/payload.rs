@@ -1,8 +1,9 @@
 //! The bytes of one call's arguments or result.
 //!
 //! Most calls are small, and a small payload lives inside the value that carries
-//! it: no allocation. A larger one moves to the heap once and stays there. Objects that
-//! go along by reference are attached; what they are only the layers above know.
+//! it: no allocation. A larger one moves to the heap once and stays there, and one that is
+//! large is shared rather than copied on its way. Objects that go along by reference are
+//! attached; what they are only the layers above know.
 
 use std::any::Any;
 use std::fmt;
@@ -50,7 +51,7 @@ impl Joined {
     }
 }
 
-/// A payload that is only looked at: bytes, and behind them some that can be shared.
+/// A payload on its way into the output: bytes, and behind them some that can be shared.
 #[derive(Debug, Clone, Copy)]
 pub struct Content<'a> {
     pub(crate) head: &'a [u8],
@@ -151,10 +152,23 @@ impl Payload {
                 drop(bytes.split_to(begin.min(bytes.len())));
                 bytes.into()
             }
+            Repr::Joined(joined) if joined.head.len() == begin => joined.tail.into(),
             Repr::Inline { .. } | Repr::Joined(_) => {
                 let bytes = self.as_slice().get(begin..);
                 bytes.unwrap_or_default().to_vec()
             }
+        }
+    }
+
+    /// The first bytes, if not all of them.
+    #[cfg_attr(
+        not(feature = "msgpack"),
+        expect(dead_code, reason = "other formats have no row of bytes as it is")
+    )]
+    pub(crate) fn first(&self) -> &[u8] {
+        match &self.bytes {
+            Repr::Joined(joined) => &joined.head,
+            Repr::Inline { .. } | Repr::Heap(_) | Repr::Shared(_) => self.as_slice(),
         }
     }
 
@@ -192,10 +206,7 @@ impl Payload {
     #[cold]
     fn spill(&mut self, more: &[u8]) {
         let total = self.len().saturating_add(more.len());
-        let mut heap = match &self.bytes {
-            Repr::Inline { .. } => Vec::with_capacity(total.max(4 * INLINE)),
-            Repr::Heap(_) | Repr::Shared(_) | Repr::Joined(_) => Vec::with_capacity(total),
-        };
+        let mut heap = Vec::with_capacity(total.max(4 * INLINE));
         heap.extend_from_slice(self.as_slice());
         heap.extend_from_slice(more);
         self.bytes = Repr::Heap(heap);

@@ -8,6 +8,7 @@ use crate::pair::{Pair, statements};
 
 statements! { every channel:
     a_panic_while_arguments_are_read_fails_its_call_and_poisons_nothing,
+    a_panic_after_borrowed_arguments_were_read_poisons_the_object,
 }
 
 /// Panics while it is read, if it is set.
@@ -37,7 +38,8 @@ impl Cage for Iron {
         Ok(self.0)
     }
 
-    async fn borrowed(&mut self, _name: &str, _trap: Trap) -> remoting::Result<u32> {
+    async fn borrowed(&mut self, name: &str, _trap: Trap) -> remoting::Result<u32> {
+        assert_ne!(name, "panic", "as it was asked to");
         self.0 += 1;
         Ok(self.0)
     }
@@ -56,4 +58,15 @@ async fn a_panic_while_arguments_are_read_fails_its_call_and_poisons_nothing(pai
         }
     }
     assert_eq!(cage.borrowed("b", Trap(false)).await.unwrap(), 2);
+}
+
+async fn a_panic_after_borrowed_arguments_were_read_poisons_the_object(pair: &Pair) {
+    let publication = CageDispatcher::singleton(Iron::default);
+    pair.server.publish("cage", publication).unwrap();
+    let cage: CageProxy = pair.get("cage");
+    let error = cage.borrowed("panic", Trap(false)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+    assert_eq!(error.executed(), Executed::Yes);
+    let error = cage.borrowed("calm", Trap(false)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
 }

@@ -19,8 +19,8 @@ pub(super) fn apply_all(effects: &mut Effects<Export>) {
 }
 
 fn carry_out(effects: &mut Effects<Export>) {
-    let rare = effects.has_rare().then(|| effects.rare());
-    if let Some(rare) = rare {
+    let (wakers, mut rare) = effects.parts();
+    if let Some(rare) = &mut rare {
         debug_assert!(
             rare.ready.is_empty(),
             "only an answered RESOLVE sets calls free"
@@ -29,13 +29,11 @@ fn carry_out(effects: &mut Effects<Export>) {
             cancellation.cancel(reason);
         }
     }
-    for waker in effects.wakers.drain(..) {
+    for waker in wakers.drain(..) {
         waker.wake();
     }
-    if effects.has_rare() {
-        for export in effects.rare().dropped.drain(..) {
-            drop_quietly(export);
-        }
+    for export in rare.into_iter().flat_map(|rare| rare.dropped.drain(..)) {
+        drop_quietly(export);
     }
 }
 

@@ -262,8 +262,9 @@ impl Connection {
             state.flush = Flush::Due;
         }
         if lost {
-            let holds = effects.rare().dropped.iter().filter_map(Export::hold);
-            holds.for_each(Hold::lose);
+            let (_, rare) = effects.parts();
+            let dropped = rare.into_iter().flat_map(|rare| rare.dropped.iter());
+            dropped.filter_map(Export::hold).for_each(Hold::lose);
         }
         self.closed.notify_waiters();
         apply(effects);

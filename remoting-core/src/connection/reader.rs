@@ -1,6 +1,7 @@
 //! The incoming half of a connection: it reads, cuts what has come into frames, and has the
 //! session take them in.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::limits::Limits;
 use crate::payload::LARGE;
 use crate::session::{Effects, End, Request, longest_body};
-use crate::wire::frame::{Flags, MAX_BODY, kind, missing, split_frame};
+use crate::wire::frame::{Flags, kind, missing, split_frame};
 use crate::wire::violation::Violation;
 
 /// A read buffer that has grown beyond this is not kept when it is empty.
@@ -121,19 +122,18 @@ impl Reader {
     ) -> Result<bool, End> {
         let mut now = clock::now();
         let mut answer: Option<Answer> = None;
-        let arrived = Arrived {
+        let buffered = Buffered {
             bytes: shared.map_or(&*self.buffer, |shared| shared),
             shared,
         };
         loop {
-            let begin = self.start;
             let came = {
                 let (mut state, effects) = (connection.lock(), &mut self.effects);
                 let answered = answer.as_ref();
                 match answered.map_or(Ok(()), |answer| state.answer(answer, now, effects)) {
                     Ok(()) => {
                         let start = &mut self.start;
-                        state.take_in(arrived, start, &connection.limits, now, effects)
+                        state.take_in(buffered, start, &connection.limits, now, effects)
                     }
                     Err(end) => Err(end),
                 }
@@ -142,8 +142,8 @@ impl Reader {
             if self.start > 0 {
                 self.handshake = None;
             }
-            let request = match came {
-                Ok(Came::Request(request)) => request,
+            let (request, begin) = match came {
+                Ok(Came::Request(request, begin)) => (request, begin),
                 Ok(Came::Whole) => {
                     answer = connection.serve_whole(&mut self.effects, &mut now)?;
                     continue;
@@ -157,7 +157,7 @@ impl Reader {
                 Err(end) => return Err(connection.counted(end)),
             };
             apply_all(&mut self.effects);
-            let whole = arrived.whole(begin, self.start);
+            let whole = buffered.whole(begin..self.start);
             answer = connection.serve(request, whole.as_ref(), &mut now);
         }
     }
@@ -194,7 +194,7 @@ impl Reader {
             return false;
         };
         let alone = frame.kind != kind::CONT && !frame.flags.contains(Flags::MORE);
-        alone && frame.body.len() >= LARGE && length >= self.buffer.capacity() / 2
+        alone && length >= LARGE.max(self.buffer.capacity() / 2)
     }
 
     /// Makes room for the rest of a large frame, so that it is read where it will stay. The room
@@ -222,29 +222,20 @@ impl Reader {
     }
 }
 
-/// What has come and is not taken in.
+/// The bytes that have come, with frames that are taken in and others that are not.
 #[derive(Clone, Copy)]
-struct Arrived<'b> {
+struct Buffered<'b> {
     bytes: &'b [u8],
     /// The same, if it can be shared.
     shared: Option<&'b Bytes>,
 }
 
-impl Arrived<'_> {
-    /// The bytes of the last frame of a range, if it is large and can be shared.
-    fn whole(&self, begin: usize, end: usize) -> Option<Bytes> {
-        let (mut begin, shared) = (begin, self.shared?);
-        loop {
-            let frame = shared.get(begin..end)?;
-            let (frame, length) = split_frame(frame, MAX_BODY).ok()??;
-            let after = begin.saturating_add(length);
-            if after >= end {
-                // What is kept of a buffer must be most of it.
-                let large = frame.body.len() >= LARGE && length >= shared.len() / 2;
-                return large.then(|| shared.slice(begin..end));
-            }
-            begin = after;
-        }
+impl Buffered<'_> {
+    /// The bytes of a frame on their own, if they are most of the buffer and can be shared.
+    fn whole(&self, frame: Range<usize>) -> Option<Bytes> {
+        let shared = self.shared?;
+        let large = frame.len() >= LARGE.max(shared.len() / 2);
+        large.then(|| shared.slice(frame))
     }
 }
 
@@ -253,8 +244,8 @@ const AT_ONCE: usize = 8;
 
 /// How far the frames that have come were taken in.
 enum Came<'b> {
-    /// To this request.
-    Request(Request<'b, Export>),
+    /// To this request, whose frame begins there.
+    Request(Request<'b, Export>, usize),
     /// To the last frame of a long request.
     Whole,
     /// To the end of those that are whole. `unsent` tells whether anything waits to be written.
@@ -271,7 +262,7 @@ impl State {
     /// - `start`: where the next frame begins.
     fn take_in<'b>(
         &mut self,
-        arrived: Arrived<'b>,
+        buffered: Buffered<'b>,
         start: &mut usize,
         limits: &Limits,
         now: Instant,
@@ -279,7 +270,7 @@ impl State {
     ) -> Result<Came<'b>, End> {
         let longest = longest_body(limits);
         for _ in 0..AT_ONCE {
-            let unread = arrived.bytes.get(*start..).unwrap_or_default();
+            let unread = buffered.bytes.get(*start..).unwrap_or_default();
             let split = split_frame(unread, longest).map_err(End::Violation)?;
             let unsent = self.session.unsent();
             let Some((frame, length)) = split else {
@@ -291,7 +282,7 @@ impl State {
             }
             let begin = *start;
             *start = start.saturating_add(length);
-            let request = match arrived.whole(begin, *start) {
+            let request = match buffered.whole(begin..*start) {
                 None => self.session.handle_frame(frame, now, effects)?,
                 Some(whole) => {
                     let frame = (frame, &whole);
@@ -299,9 +290,9 @@ impl State {
                 }
             };
             if let Some(request) = request {
-                return Ok(Came::Request(request));
+                return Ok(Came::Request(request, begin));
             }
-            if effects.has_rare() && effects.rare().assembled.is_some() {
+            if effects.has_assembled() {
                 return Ok(Came::Whole);
             }
         }

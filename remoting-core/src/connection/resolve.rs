@@ -176,7 +176,8 @@ impl Connection {
             session.answer_resolve(key, answer, now, &mut effects);
             bad.then(|| session.bad_request(now).err()).flatten()
         };
-        let ready = std::mem::take(&mut effects.rare().ready);
+        let (_, rare) = effects.parts();
+        let ready = rare.map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
         apply(effects);
         if let Some(end) = ended {
             self.shut(end);

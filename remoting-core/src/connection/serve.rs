@@ -187,8 +187,7 @@ impl Connection {
     }
 
     /// Makes the answer of a call. Asks the proxies in it, so nothing may be locked meanwhile.
-    fn answer_of(self: &Arc<Self>, key: IncomingKey, result: ReplyMessage) -> Answer {
-        let mut result = result;
+    fn answer_of(self: &Arc<Self>, key: IncomingKey, mut result: ReplyMessage) -> Answer {
         if let Ok(payload) = &mut result {
             payload.share();
         }

@@ -96,7 +96,7 @@ impl FormatterRef {
     pub(crate) fn decode_bytes(&self, payload: Payload) -> Result<Vec<u8>, FormatError> {
         #[cfg(feature = "msgpack")]
         if let (Kind::MessagePack, true) = (&self.0, message_pack::is_large(payload.len())) {
-            if let Some(begin) = message_pack::bytes_begin(payload.as_slice()) {
+            if let Some(begin) = message_pack::bytes_begin(&payload) {
                 return Ok(payload.into_vec(begin));
             }
         }

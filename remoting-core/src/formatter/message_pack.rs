@@ -85,14 +85,17 @@ pub(super) fn encode_bytes(bytes: Vec<u8>) -> Result<Payload, FormatError> {
 }
 
 /// Where the bytes begin in a payload that is nothing but one long row of bytes.
-pub(super) fn bytes_begin(mut payload: &[u8]) -> Option<usize> {
-    let whole = payload.len();
-    let Ok(Head::Plain(length)) = read_head(&mut payload) else {
+pub(super) fn bytes_begin(payload: &Payload) -> Option<usize> {
+    let (mut first, whole) = (payload.first(), payload.len());
+    let before = first.len();
+    let (0xc5 | 0xc6) = *first.first()? else {
         return None;
     };
-    let marker = whole.saturating_sub(payload.len());
-    // Behind one byte there is a number, or a short text.
-    (marker > 1 && payload.len() == length).then_some(marker)
+    let Ok(Head::Plain(length)) = read_head(&mut first) else {
+        return None;
+    };
+    let begin = before.saturating_sub(first.len());
+    (begin.checked_add(length) == Some(whole)).then_some(begin)
 }
 
 /// Scans `bytes` and reads what `seed` asks for, without indirection.

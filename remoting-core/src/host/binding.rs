@@ -3,8 +3,9 @@
 //! Unbound --RESOLVE sent--> Answer --its RETURN--> Slot
 //! Answer --its ERROR--> Unbound; any --another connection--> Unbound
 //!
-//! The lock here is taken before the connection's own: a call names what the
-//! binding holds before anybody can change it.
+//! The lock here is taken before the connection's own: a call that names the answer does so
+//! before anybody can change the binding. A slot is read without it, and what is read may be
+//! old: the connection then refuses the call, which looks again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -68,7 +69,7 @@ impl Binding {
     }
 
     /// Where the object is, if its name has been found. The slot stays held as long as the binding
-    /// is not moved to another connection, which happens only when this one has ended.
+    /// is not moved to another connection, which happens only when this one takes no more calls.
     pub(super) fn found(&self) -> Guard<Option<Arc<Found>>> {
         self.found.load()
     }

@@ -2,8 +2,8 @@
 //!
 //! Generated code names the method and the types of its arguments; everything
 //! else is here. Arguments that own what they hold are read at once from the
-//! frame. Borrowed ones are read inside the future, from a copy of the payload
-//! that lives as long as the call.
+//! frame. Borrowed ones are read inside the future, from a payload of the call's own:
+//! a copy, or the frame itself if it is large.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 //!
 //! The context is not stored anywhere while a handler runs: whoever polls the
 //! handler puts it in place for the time of the poll and takes it back
-//! afterwards, so that a call made inside the handler
-//! finds the deadline and the locks it inherits.
+//! afterwards, so that a call made inside the handler finds the deadline and the
+//! locks it inherits.
 
 use std::cell::RefCell;
 use std::fmt;

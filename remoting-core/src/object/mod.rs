@@ -198,7 +198,7 @@ pub(crate) struct RawCall<'f> {
     pub(crate) limits: ScanLimits,
 }
 
-/// Bytes of the frame being read, without references, or a copy of them.
+/// Bytes of the frame being read, without references, or a payload that outlives it.
 #[derive(Debug, Clone)]
 pub(crate) enum Bytes<'f> {
     Borrowed(&'f [u8]),

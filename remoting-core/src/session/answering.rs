@@ -98,14 +98,17 @@ impl<T: Exported> Session<T> {
     }
 
     pub(super) fn expire_incoming(&mut self, now: Instant, effects: &mut Effects<T>) {
-        let known = effects.rare().cancelled.len();
-        let late = self.incoming.expire(now, &mut effects.rare().cancelled);
-        for (_, reason) in effects.rare().cancelled.iter().skip(known) {
+        let mut stopped = Vec::new();
+        let late = self.incoming.expire(now, &mut stopped);
+        for (_, reason) in &stopped {
             match reason {
                 CancelReason::Cap => self.config.counters.max_deadline.add(),
                 CancelReason::Deadline => self.config.counters.default_deadline.add(),
                 CancelReason::Caller | CancelReason::SessionEnded => {}
             }
+        }
+        if !stopped.is_empty() {
+            effects.rare().cancelled.append(&mut stopped);
         }
         self.expire_partials(now, effects);
         for waiting in late {

@@ -70,7 +70,11 @@ impl<T: Exported> Session<T> {
             }
         };
         let mut rest = whole.clone();
-        let first = rest.split_to(room.saturating_sub(head.len()).min(whole.len()));
+        let mut first = rest.split_to(room.saturating_sub(head.len()).min(whole.len()));
+        if first.len() < whole.len() / 2 {
+            // It may wait alone, when the rest is not wanted any more, and must not keep it.
+            first = Bytes::copy_from_slice(&first);
+        }
         let tail = Some(&first);
         self.add_to_frame(begin, Content { head, tail }, true)?;
         self.parts.push(of, rest);

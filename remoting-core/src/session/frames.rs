@@ -64,19 +64,6 @@ impl<'f> Arrived<'f> {
 }
 
 impl<T: Exported> Session<T> {
-    /// The same for a frame whose bytes, `whole`, can be shared: large payloads are not copied.
-    pub fn handle_shared_frame<'f>(
-        &mut self,
-        (frame, whole): (RawFrame<'f>, &Bytes),
-        now: Instant,
-        effects: &mut Effects<T>,
-    ) -> Result<Option<Request<'f, T>>, End> {
-        self.arriving = Some(whole.clone());
-        let handled = self.handle_frame(frame, now, effects);
-        self.arriving = None;
-        handled
-    }
-
     /// Takes in a frame. Gives a request that the driver has to answer, if it is one.
     ///
     /// # Errors
@@ -114,6 +101,19 @@ impl<T: Exported> Session<T> {
             Message::Resolve(resolve) => self.on_resolve(frame, resolve, now, effects),
             other => self.on_other(other, now, effects).map(|()| None),
         }
+    }
+
+    /// The same for a frame whose bytes, `whole`, can be shared: large payloads are not copied.
+    pub fn handle_shared_frame<'f>(
+        &mut self,
+        (frame, whole): (RawFrame<'f>, &Bytes),
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<Option<Request<'f, T>>, End> {
+        self.arriving = Some(whole.clone());
+        let handled = self.handle_frame(frame, now, effects);
+        self.arriving = None;
+        handled
     }
 
     /// Takes in a message that asks nothing of the driver.

@@ -73,16 +73,22 @@ impl<T> Effects<T> {
     /// Whether there is nothing to do.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.wakers.is_empty() && !self.has_rare()
+        self.wakers.is_empty() && self.rare.as_ref().is_none_or(|rare| rare.is_empty())
     }
 
-    /// Whether there is anything but tasks to wake.
-    #[inline]
-    pub fn has_rare(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| !rare.is_empty())
+    /// Whether a request has become whole.
+    pub fn has_assembled(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.assembled.is_some())
     }
 
-    /// What most calls do not leave.
+    /// Tasks to wake, and the rest if there is any.
+    pub fn parts(&mut self) -> (&mut Vec<Waker>, Option<&mut RareEffects<T>>) {
+        let rare = self.rare.as_deref_mut();
+        (&mut self.wakers, rare.filter(|rare| !rare.is_empty()))
+    }
+
+    /// What most calls do not leave, to add to it.
     pub fn rare(&mut self) -> &mut RareEffects<T> {
         self.rare
             .get_or_insert_with(|| Box::new(RareEffects::new()))
@@ -99,7 +105,7 @@ impl<T> fmt::Debug for Effects<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Effects")
             .field("wakers", &self.wakers.len())
-            .field("rare", &self.has_rare())
+            .field("rare", &self.rare.is_some())
             .finish()
     }
 }

@@ -10,6 +10,7 @@ mod operations;
 mod places;
 mod random;
 mod references;
+mod shared;
 mod support;
 
 impl super::Exported for support::Object {

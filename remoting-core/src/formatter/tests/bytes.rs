@@ -52,3 +52,14 @@ fn what_is_not_one_row_of_bytes_is_refused_however_long_it_is() {
         assert!(formatter.decode_bytes(Payload::from(bad)).is_err());
     }
 }
+
+#[test]
+fn many_bytes_stay_where_they_are_from_the_one_who_gives_them_to_the_one_who_takes_them() {
+    let formatter = &both()[0];
+    let given = bytes(100_000);
+    let place = given.as_ptr();
+    let payload = formatter.encode_owned(ByteVec(given)).unwrap();
+    let taken = formatter.decode_bytes(payload).unwrap();
+    assert!(taken == bytes(100_000));
+    assert_eq!(taken.as_ptr(), place);
+}

@@ -18,11 +18,11 @@ fn small_frames() -> Limits {
     }
 }
 
-fn pair() -> Pair {
+pub(super) fn pair() -> Pair {
     Pair::with(small_frames(), small_frames())
 }
 
-fn long(length: usize) -> Vec<u8> {
+pub(super) fn long(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }
 
