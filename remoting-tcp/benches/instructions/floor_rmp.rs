@@ -51,12 +51,14 @@ impl Client {
 
 impl Subject for Client {
     async fn add(&self, a: i32, b: i32) -> i32 {
-        self.0.call(ADD, |out| put(out, &(a, b)), get).await
+        self.0
+            .call(ADD, |out| put(out, &(a, b)), |body| get(body))
+            .await
     }
 
     async fn get_person(&self, id: u32, country: &str, detailed: bool) -> u32 {
         let write = |out: &mut Vec<u8>| put(out, &(id, country, detailed));
-        let person: Person = self.0.call(GET_PERSON, write, get).await;
+        let person: Person = self.0.call(GET_PERSON, write, |body| get(body)).await;
         std::hint::black_box(person).id
     }
 }

@@ -51,7 +51,7 @@ impl Subject for Client {
             body[4..].copy_from_slice(&b.to_le_bytes());
             out.extend_from_slice(&body);
         };
-        self.0.call(ADD, write, number).await
+        self.0.call(ADD, write, |body| number(body)).await
     }
 
     async fn get_person(&self, id: u32, country: &str, detailed: bool) -> u32 {
@@ -60,9 +60,10 @@ impl Subject for Client {
             out.push(u8::from(detailed));
             out.extend_from_slice(country.as_bytes());
         };
-        let read = |body: &[u8]| {
-            let copy: [u8; PERSON.len()] = std::hint::black_box(body.try_into().unwrap());
-            number(&copy) as u32
+        let read = |body: &mut Vec<u8>| {
+            let mut copy = [0; PERSON.len()];
+            copy.copy_from_slice(body);
+            number(std::hint::black_box(&copy)) as u32
         };
         self.0.call(GET_PERSON, write, read).await
     }

@@ -18,30 +18,30 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::task::AbortHandle;
 
 const HEAD: usize = 9;
 
 /// Answers a request: gets its operation and body, and appends the reply's body.
 pub(crate) type Handler = fn(u8, &[u8], &mut Vec<u8>);
 
-/// Serves until the process ends. Gives each connection a task.
+/// Serves until the listener fails. Gives each connection a task.
 pub(crate) async fn serve(listener: TcpListener, handler: Handler) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
         tokio::spawn(serve_one(stream, handler));
     }
 }
 
 async fn serve_one(mut stream: TcpStream, handler: Handler) -> io::Result<()> {
-    let (mut incoming, mut outgoing) = (Vec::with_capacity(8 * 1024), Vec::new());
+    stream.set_nodelay(true)?;
+    let (mut incoming, mut outgoing) = (Vec::with_capacity(2 * 1024), Vec::new());
     while stream.read_buf(&mut incoming).await? > 0 {
         let taken = each_frame(&incoming, |id, operation, body| {
             put_frame(&mut outgoing, id, operation, |out| {
@@ -57,7 +57,55 @@ async fn serve_one(mut stream: TcpStream, handler: Handler) -> io::Result<()> {
 
 /// One connection, shared by all its callers.
 #[derive(Clone)]
-pub(crate) struct Client(Arc<Shared>);
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+    _tasks: Arc<Tasks>,
+}
+
+/// The reader and the flusher, which end with the last caller.
+struct Tasks([AbortHandle; 2]);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Client {
+    pub(crate) async fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (reader, socket) = stream.into_split();
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            socket,
+        });
+        let reading = tokio::spawn(Arc::clone(&shared).read(reader));
+        let flushing = tokio::spawn(Arc::clone(&shared).flush());
+        Ok(Self {
+            shared,
+            _tasks: Arc::new(Tasks([reading.abort_handle(), flushing.abort_handle()])),
+        })
+    }
+
+    /// Makes a call: `write` appends its body, `read` takes the reply's.
+    pub(crate) async fn call<T>(
+        &self,
+        operation: u8,
+        write: impl Fn(&mut Vec<u8>),
+        read: impl Fn(&mut Vec<u8>) -> T,
+    ) -> T {
+        let mut sent = None;
+        poll_fn(|cx| match sent {
+            None => {
+                sent = Some(self.shared.send(operation, &write, cx));
+                Poll::Pending
+            }
+            Some(id) => self.shared.poll_reply(id, cx, &read),
+        })
+        .await
+    }
+}
 
 struct Shared {
     state: Mutex<State>,
@@ -83,40 +131,9 @@ struct Place {
     body: Vec<u8>,
 }
 
-impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (reader, socket) = stream.into_split();
-        let client = Self(Arc::new(Shared {
-            state: Mutex::default(),
-            socket,
-        }));
-        tokio::spawn(client.clone().read(reader));
-        tokio::spawn(client.clone().flush());
-        Ok(client)
-    }
-
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap()
-    }
-
-    /// Makes a call: `write` appends its body, `read` takes the reply's.
-    pub(crate) async fn call<T>(
-        &self,
-        operation: u8,
-        write: impl Fn(&mut Vec<u8>),
-        read: impl Fn(&[u8]) -> T,
-    ) -> T {
-        let mut sent = None;
-        poll_fn(|cx| match sent {
-            None => {
-                sent = Some(self.send(operation, &write, cx));
-                Poll::Pending
-            }
-            Some(id) => self.poll_reply(id, cx, &read),
-        })
-        .await
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place, appends the frame, and sees to it that it is written.
@@ -132,7 +149,7 @@ impl Client {
             return id;
         }
         let alone = state.calls.len() - state.free.len() == 1;
-        if alone && let_go(&self.0.socket, &mut state.out) {
+        if alone && let_go(&self.socket, &mut state.out) {
             return id;
         }
         state.flush_wanted = true;
@@ -142,7 +159,12 @@ impl Client {
         id
     }
 
-    fn poll_reply<T>(&self, id: usize, cx: &Context<'_>, read: impl Fn(&[u8]) -> T) -> Poll<T> {
+    fn poll_reply<T>(
+        &self,
+        id: usize,
+        cx: &Context<'_>,
+        read: impl Fn(&mut Vec<u8>) -> T,
+    ) -> Poll<T> {
         let mut state = self.lock();
         let place = &mut state.calls[id];
         if !place.done {
@@ -150,27 +172,26 @@ impl Client {
             return Poll::Pending;
         }
         place.done = false;
-        let value = read(&place.body);
+        let value = read(&mut place.body);
         state.free.push(id);
         Poll::Ready(value)
     }
 
     /// Writes what has gathered, whenever somebody asks for it.
-    async fn flush(self) -> io::Result<()> {
+    async fn flush(self: Arc<Self>) -> io::Result<()> {
         loop {
             let mut yielded = false;
-            let buffer = poll_fn(|cx| self.poll_burst(&mut yielded, cx)).await;
+            let mut buffer = poll_fn(|cx| self.poll_burst(&mut yielded, cx)).await;
             let mut rest = buffer.as_slice();
             while !rest.is_empty() {
-                match self.0.socket.try_write(rest) {
+                match self.socket.try_write(rest) {
                     Ok(count) => rest = &rest[count..],
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.0.socket.writable().await?
+                        self.socket.writable().await?;
                     }
                     Err(error) => return Err(error),
                 }
             }
-            let mut buffer = buffer;
             buffer.clear();
             self.lock().spare = buffer;
         }
@@ -193,7 +214,7 @@ impl Client {
         Poll::Ready(std::mem::replace(&mut state.out, spare))
     }
 
-    async fn read(self, mut stream: OwnedReadHalf) -> io::Result<()> {
+    async fn read(self: Arc<Self>, mut stream: OwnedReadHalf) -> io::Result<()> {
         let (mut incoming, mut wakers) = (Vec::with_capacity(8 * 1024), Vec::new());
         while stream.read_buf(&mut incoming).await? > 0 {
             let mut state = self.lock();
@@ -232,14 +253,14 @@ fn put_frame(out: &mut Vec<u8>, id: u32, operation: u8, body: impl FnOnce(&mut V
 /// Hands each whole frame of `bytes` to `take`; gives the number of bytes they have.
 fn each_frame(bytes: &[u8], mut take: impl FnMut(u32, u8, &[u8])) -> usize {
     let mut at = 0;
-    while let Some(head) = bytes.get(at..at + HEAD) {
-        let number = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
-        let end = at + HEAD + number(0) as usize;
-        let Some(body) = bytes.get(at + HEAD..end) else {
+    while let Some((head, rest)) = bytes[at..].split_first_chunk::<HEAD>() {
+        let [l0, l1, l2, l3, i0, i1, i2, i3, operation] = *head;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let Some(body) = rest.get(..length) else {
             break;
         };
-        take(number(4), head[8], body);
-        at = end;
+        take(u32::from_le_bytes([i0, i1, i2, i3]), operation, body);
+        at += HEAD + length;
     }
     at
 }

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::frames::{self, Client};
-use super::{Caller, Peer, Serving, at_times, burn};
+use super::frames::Client;
+use super::{Caller, Peer, Serving, at_times, burn, serve_frames};
 use crate::measure::Turn;
 use crate::workloads::Deed;
 
@@ -29,7 +29,7 @@ impl Peer for Floor {
     const ABOUT: &'static str = "raw tokio TCP; bytes are copied and nothing is encoded";
 
     async fn serve() -> Result<Serving> {
-        frames::serve(answer).await
+        serve_frames(answer).await
     }
 
     async fn connect(address: &str) -> Result<Self::Caller> {

@@ -7,8 +7,8 @@ use rmp_serde::Serializer;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::frames::{self, Client};
-use super::{Caller, Peer, Person, Serving};
+use super::frames::Client;
+use super::{Caller, Peer, Person, Serving, serve_frames};
 use crate::measure::Turn;
 
 const ADD: u8 = 0;
@@ -23,7 +23,7 @@ impl Peer for FloorRmp {
     const ABOUT: &'static str = "the floor, with arguments and results encoded by rmp-serde";
 
     async fn serve() -> Result<Serving> {
-        frames::serve(answer).await
+        serve_frames(answer).await
     }
 
     async fn connect(address: &str) -> Result<Self::Caller> {

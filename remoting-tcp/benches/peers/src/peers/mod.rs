@@ -4,6 +4,8 @@
 mod capnp;
 mod floor;
 mod floor_rmp;
+/// The floor's machinery, which is that of the other benchmarks too.
+#[path = "../../../subjects/frames.rs"]
 mod frames;
 mod ours;
 mod remoc;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -70,6 +73,14 @@ impl Serving {
             _keep: Box::new(keep),
         }
     }
+}
+
+/// Serves a floor on a free port.
+async fn serve_frames(handler: frames::Handler) -> Result<Serving> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let serving = tokio::spawn(frames::serve(listener, handler));
+    Ok(Serving::new(address, serving))
 }
 
 /// One connection, shared by all clones. It is closed with the last of them.
