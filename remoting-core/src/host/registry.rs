@@ -7,7 +7,7 @@
 mod tombstones;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use dashmap::DashMap;
 
@@ -23,11 +23,12 @@ use crate::limits::{Counters, Limits};
 use crate::object::{Class, Keeper, Names, ServerObject, Tenant, Workers};
 use crate::url::check_name;
 
-/// The names of a host, and what else its connections need to serve.
+/// The names of a host, and what else its connections need to serve. The tables are made when
+/// they are needed first, which in a host that only calls is never.
 pub(super) struct Registry {
-    names: DashMap<String, Arc<Entry>>,
+    names: LazyLock<DashMap<String, Arc<Entry>>>,
     /// The interfaces that were ever published, by number.
-    interfaces: DashMap<InterfaceId, &'static InterfaceDescriptor>,
+    interfaces: LazyLock<DashMap<InterfaceId, &'static InterfaceDescriptor>>,
     ledger: Mutex<Ledger>,
     formatters: Vec<FormatterRef>,
     workers: Arc<Workers>,
@@ -59,8 +60,8 @@ impl Registry {
         let (of_keeper, counted) = (Arc::clone(&limits), Arc::clone(&counters));
         let keeper = Keeper::new(policy, of_keeper, counted, on_own_runtime);
         let registry = Arc::new(Self {
-            names: DashMap::new(),
-            interfaces: DashMap::new(),
+            names: LazyLock::new(DashMap::new),
+            interfaces: LazyLock::new(DashMap::new),
             ledger: Mutex::default(),
             formatters,
             workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters)),

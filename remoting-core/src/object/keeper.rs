@@ -2,7 +2,7 @@
 //! time is over, and knows which object is which tenant.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use dashmap::{DashMap, Entry};
@@ -33,8 +33,8 @@ pub(crate) struct Keeper {
     schedule: Mutex<Schedule<Arc<Tenant>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     sooner: Arc<Notify>,
-    /// The tenants that objects are, by the objects' numbers.
-    known: DashMap<usize, Weak<Tenant>>,
+    /// The tenants that objects are, by the objects' numbers. A host that only calls makes none.
+    known: LazyLock<DashMap<usize, Weak<Tenant>>>,
     count: AtomicUsize,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
@@ -68,13 +68,13 @@ impl Keeper {
             schedule: Mutex::default(),
             task: Mutex::default(),
             sooner: Arc::default(),
-            known: DashMap::new(),
+            known: LazyLock::new(DashMap::new),
             count: AtomicUsize::new(0),
             limits,
             counters,
             asking,
             names: OnceLock::new(),
-            tracking: Tracking::new(),
+            tracking: Tracking::default(),
             on_own_runtime,
         });
         let mut all = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner);

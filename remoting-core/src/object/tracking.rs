@@ -1,6 +1,6 @@
 //! What happens to the objects of a host, told to whoever wants to know.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 
@@ -11,8 +11,9 @@ use crate::id::InterfaceId;
 /// How many events wait for a reader that is slow; it is told how many it has missed.
 const KEPT: usize = 1024;
 
-/// Where events go.
-pub(crate) struct Tracking(broadcast::Sender<TrackingEvent>);
+/// Where events go, once somebody has asked for them.
+#[derive(Default)]
+pub(crate) struct Tracking(OnceLock<broadcast::Sender<TrackingEvent>>);
 
 /// What happened to an object. (.NET: `ITrackingHandler`.)
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,13 +76,10 @@ impl TrackingEvents {
 }
 
 impl Tracking {
-    pub(super) fn new() -> Self {
-        Self(broadcast::channel(KEPT).0)
-    }
-
     /// All events from now on.
     pub(crate) fn events(&self) -> TrackingEvents {
-        TrackingEvents(self.0.subscribe())
+        let events = self.0.get_or_init(|| broadcast::channel(KEPT).0);
+        TrackingEvents(events.subscribe())
     }
 
     /// Tells that a reference of somebody else's has come in.
@@ -96,8 +94,9 @@ impl Tracking {
 
     /// Tells an event, if anybody listens.
     pub(crate) fn tell(&self, event: impl FnOnce() -> TrackingEvent) {
-        if self.0.receiver_count() > 0 {
-            let _nobody = self.0.send(event());
+        let events = self.0.get();
+        if let Some(events) = events.filter(|events| events.receiver_count() > 0) {
+            let _nobody = events.send(event());
         }
     }
 }
