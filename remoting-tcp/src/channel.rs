@@ -9,7 +9,6 @@ use remoting_core::channel::{
 };
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{Error, ErrorKind, ObjectUrl};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -20,11 +19,6 @@ use crate::link::{StreamReader, StreamWriter};
 use crate::listen::{accept_all, bind};
 
 const SCHEME: &str = "tcp";
-
-/// After how much silence the system asks whether the other machine is there.
-///
-/// The session asks the peer itself, and sooner; this is for what it cannot see.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// To how many peers at a time it is explained that they are not let in; others are just closed.
 const LEAVING: usize = 64;
@@ -196,13 +190,10 @@ fn link(stream: TcpStream, peer: String) -> Link {
     }
 }
 
-/// Makes the socket send at once and notice when the other machine is gone.
+/// Makes the socket send at once. Whether the other machine is there the session finds out, so the
+/// system need not ask it too.
 fn tune(stream: &TcpStream) {
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-    let tuned = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
-    if let Err(error) = tuned {
+    if let Err(error) = stream.set_nodelay(true) {
         // It works without, slower; or the peer is gone already, which the first read tells.
         tracing::debug!(%error, "a socket could not be tuned");
     }

@@ -93,7 +93,8 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         }
     };
     // On loopback, a socket can happen to get the very port it dials, and meets itself.
-    if stream.local_addr()? == stream.peer_addr()? {
+    let own = stream.local_addr()?;
+    if own.port() == address.port() && own == stream.peer_addr()? {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
