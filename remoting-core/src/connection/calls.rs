@@ -90,7 +90,7 @@ impl Connection {
                 (&submission, lent),
                 wakers,
                 now,
-                1 + usize::from(beside_resolve),
+                Some(1 + usize::from(beside_resolve)),
                 deferred,
             )
         });
@@ -135,7 +135,14 @@ impl Connection {
             answer: waker,
             place: cx.waker(),
         };
-        match self.submit(call, (&submission, &[]), wakers, clock::now(), 0, deferred)? {
+        match self.submit(
+            call,
+            (&submission, &[]),
+            wakers,
+            clock::now(),
+            None,
+            deferred,
+        )? {
             Started::Sent(id) => {
                 call.flight = Flight::Grounded;
                 Ok(Some(id))

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
@@ -33,13 +33,13 @@ pub(super) async fn drive<G: Send>(
         tracing::info!(target: "remoting::connection", peer = connection.peer(), "connected");
     }
     let mut reader = Reader::new(link, handshake);
-    let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+    let mut timer = Box::pin(tokio::time::sleep_until(connection.first_due().into()));
     let end = poll_fn(|cx| {
         if let Poll::Ready(end) = reader.poll(connection, cx) {
             return Poll::Ready(end);
         }
         // After reading, for what has come may be due before all that was known.
-        if let Poll::Ready(end) = connection.poll_time(cx, &mut timer) {
+        if let Poll::Ready(end) = connection.poll_time(cx, &mut timer, &reader) {
             return Poll::Ready(end);
         }
         let flushed = connection.poll_flush(cx);
@@ -88,8 +88,21 @@ impl<G> Drop for Driven<G> {
 }
 
 impl Connection {
+    /// When the driver has to look at the time first. A timer that is set early would wake it for nothing.
+    fn first_due(&self) -> Instant {
+        self.lock()
+            .session
+            .poll_timeout()
+            .unwrap_or_else(clock::now)
+    }
+
     /// Does what is due, and has the timer wake the driver for what will be.
-    fn poll_time(&self, cx: &mut Context<'_>, timer: &mut Pin<Box<Sleep>>) -> Poll<End> {
+    fn poll_time(
+        &self,
+        cx: &mut Context<'_>,
+        timer: &mut Pin<Box<Sleep>>,
+        reader: &Reader,
+    ) -> Poll<End> {
         loop {
             let mut effects = Effects::new();
             let (due, result) = {
@@ -107,7 +120,8 @@ impl Connection {
                 if state.session.is_drained() && state.session.unsent() == 0 {
                     return Poll::Ready(End::Drained);
                 }
-                if state.flush == Flush::Idle && state.session.output_len() > 0 {
+                let expected = state.session.output_len() > 0 && !reader.is_spoken_to_first();
+                if state.flush == Flush::Idle && expected {
                     state.flush = Flush::Due;
                 }
                 // A timer that fires too early is set anew then, and not for each frame.
@@ -172,9 +186,14 @@ impl Connection {
         if !speechless && self.poll_write(cx).is_pending() {
             return Poll::Pending;
         }
-        let Some(mut outbound) = self.lock().outbound.take() else {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        let mut outbound = {
+            let mut state = self.lock();
+            let Some(outbound) = state.outbound.take() else {
+                // Somebody is writing, and wakes the driver when done.
+                state.driver = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            outbound
         };
         if speechless {
             outbound.discard();

@@ -10,6 +10,7 @@ mod aftermath;
 mod calls;
 mod driver;
 mod export;
+mod flush;
 mod outbound;
 mod reader;
 mod references;
@@ -21,14 +22,15 @@ mod submit;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use self::aftermath::{apply, apply_all};
 use self::driver::Driven;
-use self::outbound::{Outbound, Written};
+use self::flush::{Flush, Then};
+use self::outbound::Outbound;
 use crate::channel::Link;
 use crate::clock;
 use crate::error::Fault;
@@ -101,29 +103,6 @@ struct State {
     is_over: bool,
 }
 
-/// Who will write what has been appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    /// Nobody has to.
-    Idle,
-    /// The driver was asked to, and lets others append first.
-    Asked,
-    /// The driver has let others append.
-    Due,
-    /// The socket takes no more for now.
-    Blocked,
-}
-
-/// What is to be done about appended bytes, once the lock is let go.
-#[must_use]
-pub(crate) enum Then {
-    Nothing,
-    /// Write them here and now.
-    Write,
-    /// Have the driver write them.
-    Wake(Waker),
-}
-
 /// What makes a connection what it is.
 pub(crate) struct ConnectionConfig {
     pub(crate) service: Arc<dyn Service>,
@@ -157,12 +136,14 @@ impl Connection {
             agent: concat!("remoting/", env!("CARGO_PKG_VERSION")).to_owned(),
             incarnation: config.incarnation,
         };
+        let now = clock::now();
+        // Until the driver runs, which is at once, a first call may write itself, and HELLO with it.
         let state = State {
-            session: Session::new(session, clock::now()),
+            session: Session::new(session, now),
             outbound: Some(Box::new(Outbound::new(link.writer))),
-            flush: Flush::Due,
+            flush: Flush::Idle,
             driver: None,
-            armed: None,
+            armed: Some(now),
             end: None,
             is_over: false,
         };
@@ -269,120 +250,6 @@ impl Connection {
         self.closed.notify_waiters();
         apply(effects);
         true
-    }
-
-    /// Writes or has written what was appended.
-    pub(crate) fn act(&self, then: Then) {
-        match then {
-            Then::Nothing => {}
-            Then::Wake(waker) => waker.wake(),
-            Then::Write => {
-                if let Poll::Ready(Err(end)) =
-                    self.poll_write(&mut Context::from_waker(Waker::noop()))
-                {
-                    self.shut(end);
-                }
-            }
-        }
-    }
-
-    /// Writes all that was appended, unless somebody else is at it.
-    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let mut effects = Effects::new();
-        let result = self.poll_write_all(cx, &mut effects);
-        apply(effects);
-        result
-    }
-
-    fn poll_write_all(
-        &self,
-        cx: &mut Context<'_>,
-        effects: &mut Effects<Export>,
-    ) -> Poll<Result<(), End>> {
-        let mut state = self.lock();
-        loop {
-            let Some(mut outbound) = state.outbound.take() else {
-                return Poll::Ready(Ok(()));
-            };
-            if !outbound.refill(&mut state.session) {
-                state.flush = Flush::Idle;
-                state.outbound = Some(outbound);
-                return Poll::Ready(Ok(()));
-            }
-            drop(state);
-            let Written { bytes, status } = outbound.poll_write(cx);
-            state = self.lock();
-            if bytes > 0 {
-                state.session.written(bytes, clock::now(), effects);
-            }
-            if state.end.as_ref().is_some_and(End::is_speechless) {
-                // The end came meanwhile: callers were told that the rest was never written.
-                outbound.discard();
-            }
-            if state.is_over {
-                drop(state);
-                return Poll::Ready(Ok(()));
-            }
-            state.outbound = Some(outbound);
-            match status {
-                Poll::Ready(Ok(())) => {}
-                // Where nothing is read, because so much waits to be written, reading tells nothing.
-                Poll::Ready(Err(error))
-                    if state.end.is_some() || state.session.unsent() > self.limits.unsent =>
-                {
-                    return Poll::Ready(Err(End::Lost(error.to_string())));
-                }
-                // A peer that closed may have answered before: reading meets the end after those
-                // answers, and should it not, then nothing is written until the session gives up.
-                Poll::Ready(Err(_)) | Poll::Pending => {
-                    state.flush = Flush::Blocked;
-                    // The driver waits for the socket, whoever ran into it.
-                    let other = |driver: &mut Waker| !driver.will_wake(cx.waker());
-                    effects.wakers.extend(state.driver.take_if(other));
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-}
-
-impl State {
-    /// Decides who writes what was just appended.
-    ///
-    /// - `alone`: nothing else is under way, so that waiting for company would be in vain.
-    fn flush(&mut self, alone: bool) -> Then {
-        let early = self.is_early();
-        // After the last answer of a drained session the driver has to close it.
-        let alone = alone && !early && !self.session.is_drained();
-        match self.flush {
-            Flush::Idle if alone && self.outbound.is_some() => Then::Write,
-            Flush::Idle => self.ask_driver(),
-            Flush::Asked | Flush::Due | Flush::Blocked if early => self.wake_driver(),
-            Flush::Asked | Flush::Due | Flush::Blocked => Then::Nothing,
-        }
-    }
-
-    fn ask_driver(&mut self) -> Then {
-        if self.flush == Flush::Idle {
-            self.flush = Flush::Asked;
-        }
-        self.wake_driver()
-    }
-
-    /// Has the driver look again; it does so anyway if it was woken and has not come yet.
-    fn wake_driver(&mut self) -> Then {
-        self.driver.take().map_or(Then::Nothing, Then::Wake)
-    }
-
-    /// Whether a call's deadline is due before the driver would look at the time by itself.
-    ///
-    /// What else is due follows from bytes that the driver sees coming or going.
-    fn is_early(&self) -> bool {
-        match (self.session.poll_deadline(), self.armed) {
-            (Some(due), Some(armed)) => due < armed,
-            (Some(_), None) => true,
-            (None, _) => false,
-        }
     }
 }
 

@@ -50,6 +50,12 @@ impl Reader {
         self.paused
     }
 
+    /// Whether the peer has dialled and not spoken yet. It is answered when it has: the HELLO of this side
+    /// then leaves together with what else there is to say.
+    pub(super) fn is_spoken_to_first(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     /// Reads and handles frames until there are no more for now.
     pub(super) fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
         // Others may have appended since.

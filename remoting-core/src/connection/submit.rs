@@ -33,6 +33,8 @@ pub(super) enum Started {
 pub(crate) struct Deferred {
     pub(super) effects: Effects<Export>,
     then: Then,
+    /// A RESOLVE was appended, and the call behind it, which decides who writes, was not.
+    is_unflushed: bool,
 }
 
 impl Deferred {
@@ -40,6 +42,7 @@ impl Deferred {
         Self {
             effects: Effects::new(),
             then: Then::Nothing,
+            is_unflushed: false,
         }
     }
 
@@ -56,7 +59,14 @@ impl Deferred {
     }
 
     /// Does it. `connection` is the one that the calls were made on.
-    pub(crate) fn settle(self, connection: &Connection) {
+    pub(crate) fn settle(mut self, connection: &Connection) {
+        if self.is_unflushed {
+            let mut state = connection.lock();
+            let alone = state.session.stats().outgoing <= 1;
+            let then = state.flush(alone);
+            drop(state);
+            self.add(then);
+        }
         apply(self.effects);
         connection.act(self.then);
     }
@@ -93,14 +103,15 @@ impl Connection {
     /// - `lent`: the objects that its payload refers to.
     /// - `answer`: woken when the answer has come.
     /// - `place`: woken when there is a place.
-    /// - `alone_with`: with how many requests under way the call is still a lone one.
+    /// - `alone_with`: with how many requests under way the call is still a lone one. `None` where one
+    ///   more request follows at once, with which this one is to be written.
     pub(super) fn submit(
         self: &Arc<Self>,
         call: &mut CallState,
         (submission, lent): (&Submission<'_>, &[Lent<Export>]),
         wakers: Wakers<'_>,
         now: Instant,
-        alone_with: usize,
+        alone_with: Option<usize>,
         deferred: &mut Deferred,
     ) -> Result<Started, Fault> {
         let deadline = call.deadline.unwrap_or(now);
@@ -140,8 +151,11 @@ impl Connection {
                 _lent: lent,
             }));
         } else {
-            let alone = state.session.stats().outgoing <= alone_with;
-            deferred.add(state.flush(alone));
+            deferred.is_unflushed = alone_with.is_none();
+            if let Some(alone_with) = alone_with {
+                let alone = state.session.stats().outgoing <= alone_with;
+                deferred.add(state.flush(alone));
+            }
         }
         Ok(started)
     }

@@ -9,6 +9,7 @@ mod binding;
 mod builder;
 mod channels;
 mod connect;
+mod dialling;
 mod entry;
 mod exchange;
 mod find;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use super::HostInner;
 use super::channels::Registered;
+use super::dialling::Dialling;
 use crate::channel::{BoxFuture, Dialed, Exchange};
 use crate::connection::{Connection, ConnectionConfig, Origin};
 use crate::error::{Error, ErrorKind};
@@ -29,12 +29,9 @@ struct Peer(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     route: Option<Route>,
-    /// Tells what came of a dialling that is under way.
-    dialling: Option<Dialling>,
+    /// A dialling that is under way.
+    dialling: Option<Dialling<Route>>,
 }
-
-/// What came of a dialling, once it has ended.
-type Dialling = watch::Receiver<Option<Result<Route, Error>>>;
 
 /// How calls get to a peer.
 #[derive(Clone)]
@@ -60,8 +57,7 @@ impl Peers {
 
     /// Gives the connection to a peer, dialling if need be.
     ///
-    /// Many callers make one connection: the dialling is a task of its own, which nobody's
-    /// giving up ends.
+    /// Many callers make one connection, which nobody's giving up ends.
     ///
     /// - `runtime`: dials, and drives the connection.
     pub(super) fn dial(
@@ -73,33 +69,31 @@ impl Peers {
         runtime: &Handle,
     ) -> BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>> {
         let peer = self.peer(channel, url);
-        let mut dialling = {
+        let (dialling, is_first) = {
             let mut known = peer.known();
             if let Some(route) = known.ready() {
                 return Box::pin(std::future::ready(Ok(Arc::new(route) as _)));
             }
-            let under_way = known
-                .dialling
-                .clone()
-                .filter(|dialling| dialling.has_changed().is_ok());
-            under_way.unwrap_or_else(|| {
-                let (sender, receiver) = watch::channel(None);
-                known.dialling = Some(receiver.clone());
-                config.origin = Some(Dialled::origin(&host, channel, url));
-                let (peer, channel, url) = (Arc::clone(&peer), Arc::clone(channel), url.clone());
-                runtime.spawn(async move {
-                    let result = peer.dial(&channel, &url, config, &host).await;
-                    sender.send_replace(Some(result));
-                });
-                receiver
-            })
+            match known.dialling.clone().filter(Dialling::is_under_way) {
+                Some(dialling) => (dialling, false),
+                None => {
+                    config.origin = Some(Dialled::origin(&host, channel, url));
+                    let (channel, url) = (Arc::clone(channel), url.clone());
+                    let peer = Arc::clone(&peer);
+                    let dial = async move { peer.dial(&channel, &url, config, &host).await };
+                    let dialling = Dialling::new(runtime, dial);
+                    known.dialling = Some(dialling.clone());
+                    (dialling, true)
+                }
+            }
         };
-        Box::pin(async move {
-            let ended = dialling.wait_for(Option::is_some).await;
-            let result = ended.ok().and_then(|ended| ended.clone());
-            let route = result.unwrap_or_else(|| Err(dialling_was_cut()))?;
-            Ok(Arc::new(route) as Arc<dyn Any + Send + Sync>)
-        })
+        if is_first {
+            let first = dialling.lead();
+            Box::pin(async move { Ok(Arc::new(first.await?) as _) })
+        } else {
+            let another = dialling.join();
+            Box::pin(async move { Ok(Arc::new(another.await?) as _) })
+        }
     }
 
     /// All connections of a channel, or of all channels.
@@ -221,12 +215,6 @@ impl Origin for Dialled {
             tokio::time::timeout(patience, told).await.ok().flatten()
         }))
     }
-}
-
-/// The error of those whose dialling ended with the runtime it ran on; a call dials again.
-fn dialling_was_cut() -> Error {
-    let text = "the runtime that dialled was shut down";
-    Error::new(ErrorKind::Disconnected, text)
 }
 
 /// The error of a proxy whose host was dropped.
