@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::reader::Reader;
-use super::{Connection, Flush, Room, apply};
+use super::{Connection, Flush, Room, State, apply};
 use crate::channel::LinkReader;
 use crate::clock;
 use crate::log::Rate;
@@ -103,6 +103,24 @@ impl Connection {
         timer: &mut Pin<Box<Sleep>>,
         reader: &Reader,
     ) -> Poll<End> {
+        let mut state = self.lock();
+        if let Some(end) = &state.end {
+            return Poll::Ready(end.clone());
+        }
+        if state.is_nothing_due(reader.time()) {
+            return state.poll_rest(cx, reader);
+        }
+        drop(state);
+        self.poll_due(cx, timer, reader)
+    }
+
+    /// The same, where something may be due, or is before the timer fires.
+    fn poll_due(
+        &self,
+        cx: &mut Context<'_>,
+        timer: &mut Pin<Box<Sleep>>,
+        reader: &Reader,
+    ) -> Poll<End> {
         loop {
             let mut effects = Effects::new();
             let (due, result) = {
@@ -117,18 +135,11 @@ impl Connection {
                     result = state.session.handle_timeout(now, &mut effects);
                     due = state.session.poll_timeout();
                 }
-                if state.session.is_drained() && state.session.unsent() == 0 {
-                    return Poll::Ready(End::Drained);
-                }
-                let expected = state.session.output_len() > 0 && !reader.is_spoken_to_first();
-                if state.flush == Flush::Idle && expected {
-                    state.flush = Flush::Due;
-                }
                 // A timer that fires too early is set anew then, and not for each frame.
                 let set = Some(timer.deadline().into_std()).filter(|_| !timer.is_elapsed());
                 state.armed = due.map(|due| set.map_or(due, |set| due.min(set)));
-                if !matches!(&state.driver, Some(driver) if driver.will_wake(cx.waker())) {
-                    state.driver = Some(cx.waker().clone());
+                if let Poll::Ready(end) = state.poll_rest(cx, reader) {
+                    return Poll::Ready(end);
                 }
                 (due, result)
             };
@@ -222,5 +233,32 @@ impl Connection {
                 tracing::info!(target: "remoting::connection", peer, "connection closed: {reason}")
             }
         }
+    }
+}
+
+impl State {
+    /// Whether the timer fires before anything is due, so that it need not be looked at.
+    ///
+    /// Bytes that wait to be written may be due before; so may a new call, which has then woken
+    /// the driver.
+    fn is_nothing_due(&self, now: Instant) -> bool {
+        self.armed.is_some_and(|armed| now < armed)
+            && self.session.unsent() == 0
+            && !self.is_early()
+    }
+
+    /// What is left of a turn of the driver when the time has been looked at.
+    fn poll_rest(&mut self, cx: &Context<'_>, reader: &Reader) -> Poll<End> {
+        if self.session.is_drained() && self.session.unsent() == 0 {
+            return Poll::Ready(End::Drained);
+        }
+        let expected = self.session.output_len() > 0 && !reader.is_spoken_to_first();
+        if self.flush == Flush::Idle && expected {
+            self.flush = Flush::Due;
+        }
+        if !matches!(&self.driver, Some(driver) if driver.will_wake(cx.waker())) {
+            self.driver = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }

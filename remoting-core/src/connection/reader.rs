@@ -29,6 +29,8 @@ pub(super) struct Reader {
     /// Whether reading waits for the peer to take what was written.
     paused: bool,
     handshake: Option<Room>,
+    /// The time at which frames were last handled in this turn of the driver.
+    now: Option<Instant>,
     effects: Effects<Export>,
 }
 
@@ -41,6 +43,7 @@ impl Reader {
             start: 0,
             paused: false,
             handshake,
+            now: None,
             effects: Effects::new(),
         }
     }
@@ -56,8 +59,14 @@ impl Reader {
         self.handshake.is_some()
     }
 
+    /// The time, as of the last frames of this turn if there were any.
+    pub(super) fn time(&self) -> Instant {
+        self.now.unwrap_or_else(clock::now)
+    }
+
     /// Reads and handles frames until there are no more for now.
     pub(super) fn poll(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Poll<End> {
+        self.now = None;
         // Others may have appended since.
         let mut behind = connection.is_behind();
         loop {
@@ -155,7 +164,10 @@ impl Reader {
                     continue;
                 }
                 Ok(Came::Enough) => continue,
-                Ok(Came::Nothing { unsent }) => return Ok(unsent),
+                Ok(Came::Nothing { unsent }) => {
+                    self.now = Some(now);
+                    return Ok(unsent);
+                }
                 Ok(Came::TooMuch) => {
                     self.pause(connection);
                     return Ok(true);
