@@ -5,8 +5,7 @@ use std::env;
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
-use crate::run::{Contestant, MAKE};
-use crate::subjects::Workload;
+use crate::run::{Contestant, MAKE, Work};
 
 /// The calls of the shorter run, after which all buffers have grown.
 const FEW: usize = 1_280;
@@ -22,19 +21,19 @@ pub(crate) fn possible() -> bool {
 }
 
 /// How many instructions one call takes, those of both ends together.
-pub(crate) fn of_a_call(contestant: Contestant, workload: Workload) -> Outcome<f64> {
-    let few = of_calls(contestant, workload, FEW)?;
-    let many = of_calls(contestant, workload, MANY)?;
+pub(crate) fn of_a_call(contestant: Contestant, work: Work) -> Outcome<f64> {
+    let few = of_calls(contestant, work, FEW)?;
+    let many = of_calls(contestant, work, MANY)?;
     Ok(many.saturating_sub(few) as f64 / (MANY - FEW) as f64)
 }
 
 /// How many instructions a process takes that makes so many calls.
-fn of_calls(contestant: Contestant, workload: Workload, calls: usize) -> Outcome<u64> {
-    let each = calls / workload.callers();
+fn of_calls(contestant: Contestant, work: Work, calls: usize) -> Outcome<u64> {
+    let each = calls / work.callers();
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(env::current_exe()?)
-        .args([MAKE, contestant.name(), workload.name(), &each.to_string()])
+        .args([MAKE, contestant.name(), work.name(), &each.to_string()])
         .output()?;
     let told = String::from_utf8_lossy(&output.stderr);
     let number = told

@@ -1,5 +1,6 @@
 //! What is counted: a server, a client and their calls on one thread.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 
@@ -12,6 +13,38 @@ use crate::{Outcome, floor_rmp};
 /// The flag that makes the program make calls. After it come the contestant, the workload
 /// and how many calls each caller makes.
 pub(crate) const MAKE: &str = "--make";
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Work {
+    /// Calls over one connection.
+    Calls(Workload),
+    /// A connection for each call, which is closed after it.
+    Connect,
+}
+
+impl Work {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Calls(Workload::ALL[0]),
+        Self::Calls(Workload::ALL[1]),
+        Self::Calls(Workload::ALL[2]),
+        Self::Connect,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Calls(workload) => workload.name(),
+            Self::Connect => "connect, call and close",
+        }
+    }
+
+    pub(crate) fn callers(self) -> usize {
+        match self {
+            Self::Calls(workload) => workload.callers(),
+            Self::Connect => 1,
+        }
+    }
+}
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
@@ -41,17 +74,17 @@ pub(crate) fn make(words: &[String]) -> Outcome<()> {
     let contestant = Contestant::ALL
         .into_iter()
         .find(|one| one.name() == contestant);
-    let workload = Workload::ALL.into_iter().find(|one| one.name() == workload);
+    let work = Work::ALL.into_iter().find(|one| one.name() == workload);
     let contestant = contestant.ok_or("there is no such contestant")?;
-    let workload = workload.ok_or("there is no such workload")?;
-    serve_and_call(contestant, workload, each.parse()?)
+    let work = work.ok_or("there is no such workload")?;
+    serve_and_call(contestant, work, each.parse()?)
 }
 
 /// Lets every contestant make a few calls of every workload.
 pub(crate) fn make_all() -> Outcome<()> {
-    for workload in Workload::ALL {
+    for work in Work::ALL {
         for contestant in Contestant::ALL {
-            serve_and_call(contestant, workload, 10)?;
+            serve_and_call(contestant, work, 10)?;
         }
     }
     Ok(())
@@ -61,33 +94,33 @@ pub(crate) fn make_all() -> Outcome<()> {
 ///
 /// The library times handlers and starts the slow ones on tasks of their own. In valgrind
 /// even `add` is slow now and then, and the figures would tell how often.
-fn serve_and_call(contestant: Contestant, workload: Workload, each: usize) -> Outcome<()> {
+fn serve_and_call(contestant: Contestant, work: Work, each: usize) -> Outcome<()> {
     let mut builder = Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build()?;
     // A clock that stands still would jump to the next timer whenever all tasks wait, were
     // it not for a blocking one.
     let (end, ended) = mpsc::channel::<()>();
     runtime.spawn_blocking(move || ended.recv());
-    let outcome = runtime.block_on(contest(contestant, workload, each));
+    let outcome = runtime.block_on(contest(contestant, work, each));
     drop(end);
     outcome
 }
 
-async fn contest(contestant: Contestant, workload: Workload, each: usize) -> Outcome<()> {
+async fn contest(contestant: Contestant, work: Work, each: usize) -> Outcome<()> {
     match contestant {
         Contestant::Floor => {
             let (listener, address) = listen().await?;
             tokio::spawn(floor::serve(listener));
-            call(workload, &floor::Client::connect(address).await?, each).await
+            call(work, || floor::Client::connect(address), each).await
         }
         Contestant::FloorRmp => {
             let (listener, address) = listen().await?;
             tokio::spawn(floor_rmp::serve(listener));
-            call(workload, &floor_rmp::Client::connect(address).await?, each).await
+            call(work, || floor_rmp::Client::connect(address), each).await
         }
         Contestant::Remoting => {
             let (_host, url) = objects::serve().await?;
-            call(workload, &objects::Client::connect(&url).await?, each).await
+            call(work, || objects::Client::connect(&url), each).await
         }
     }
 }
@@ -98,8 +131,22 @@ async fn listen() -> Outcome<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Lets each caller call `each` times over one connection.
-async fn call(workload: Workload, subject: &impl Subject, each: usize) -> Outcome<()> {
+/// Lets each caller call `each` times over one connection, or one caller over as many.
+async fn call<S: Subject, E: Error + 'static>(
+    work: Work,
+    connect: impl AsyncFn() -> Result<S, E>,
+    each: usize,
+) -> Outcome<()> {
+    let workload = match work {
+        Work::Calls(workload) => workload,
+        Work::Connect => {
+            for number in 0..each {
+                assert_eq!(connect().await?.add(number as i32, 0).await, number as i32);
+            }
+            return Ok(());
+        }
+    };
+    let subject = connect().await?;
     let callers: Vec<_> = (0..workload.callers())
         .map(|_| {
             let subject = subject.clone();

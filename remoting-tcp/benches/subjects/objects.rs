@@ -83,12 +83,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// The connection is made by the first call.
     pub(crate) async fn connect(url: &str) -> remoting_core::Result<Self> {
         let host = Host::builder()
             .channel(TcpChannel::client())
             .start()
             .await?;
-        let directory = host.connect(url).await?;
+        let directory = host.get(url)?;
         Ok(Self {
             _host: host,
             directory,
