@@ -1,31 +1,20 @@
 //! The channel's settings, and what it does for its host.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use remoting_core::channel::{
     Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
 };
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{Error, ErrorKind, ObjectUrl};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dial::{check_port, dial};
 use crate::link::{StreamReader, StreamWriter};
-use crate::listen::{accept_all, bind};
+use crate::listen::{Farewells, accept_all, bind, needs_runtime, tune};
 
 const SCHEME: &str = "tcp";
-
-/// To how many peers at a time it is explained that they are not let in; others are just closed.
-const LEAVING: usize = 64;
-
-/// How long that may take, and how many bytes of the peer's are thrown away.
-const FAREWELL: Duration = Duration::from_secs(1);
-const UNREAD: u64 = 64 * 1024;
 
 /// Objects over TCP, in clear text.
 ///
@@ -108,17 +97,17 @@ impl TcpChannel {
         needs_runtime()?;
         let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
         let listener = match self.bound.get() {
-            Some(bound) => bind(&bound.to_string(), plaintext_allowed).await?,
-            None => bind(address, plaintext_allowed).await?,
+            Some(bound) => bind(SCHEME, &bound.to_string(), plaintext_allowed).await?,
+            None => bind(SCHEME, address, plaintext_allowed).await?,
         };
         let bound = listener.local_addr().map_err(|error| {
             let text = format!("cannot tell which address `{address}` became ({error})");
             Error::new(ErrorKind::Config, text).with_source(error)
         })?;
         let bound = *self.bound.get_or_init(|| bound);
-        let leaving = Arc::new(Semaphore::new(LEAVING));
+        let farewells = Farewells::default();
         let guard = accept_all(listener, move |stream, peer| {
-            welcome(stream, peer, &acceptor, &leaving)
+            welcome(stream, peer, &acceptor, &farewells)
         });
         Ok(Some(Listener {
             address: format!("{SCHEME}://{bound}"),
@@ -154,30 +143,15 @@ impl Channel for TcpChannel {
 }
 
 /// Gives a new connection to the host, if the host has room for it.
-fn welcome(stream: TcpStream, peer: SocketAddr, acceptor: &Acceptor, leaving: &Arc<Semaphore>) {
+fn welcome(stream: TcpStream, peer: SocketAddr, acceptor: &Acceptor, farewells: &Farewells) {
     let source = peer.ip().to_canonical();
     match acceptor.admit(Some(source)) {
         Ok(admission) => {
             let peer = SocketAddr::new(source, peer.port());
             acceptor.accept(link(stream, peer.to_string()), admission);
         }
-        Err(turned_away) => {
-            if let Ok(place) = Arc::clone(leaving).try_acquire_owned() {
-                tokio::spawn(turn_away(stream, turned_away.last_words(), place));
-            }
-        }
+        Err(turned_away) => farewells.say(stream, turned_away.last_words()),
     }
-}
-
-/// Tells a peer why it is not let in. A socket that is closed with unread bytes takes back what
-/// was just sent, so those are read first.
-async fn turn_away(mut stream: TcpStream, last_words: Vec<u8>, _place: OwnedSemaphorePermit) {
-    let told = async {
-        stream.write_all(&last_words).await?;
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await
-    };
-    let _gone_or_slow = tokio::time::timeout(FAREWELL, told).await;
 }
 
 fn link(stream: TcpStream, peer: String) -> Link {
@@ -187,25 +161,5 @@ fn link(stream: TcpStream, peer: String) -> Link {
         reader: Box::new(StreamReader::new(reader)),
         writer: Box::new(StreamWriter::new(writer)),
         peer,
-    }
-}
-
-/// Makes the socket send at once. Whether the other machine is there the session finds out, so the
-/// system need not ask it too.
-fn tune(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        // It works without, slower; or the peer is gone already, which the first read tells.
-        tracing::debug!(%error, "a socket could not be tuned");
-    }
-}
-
-/// Sockets need the runtime's driver; without one they panic.
-fn needs_runtime() -> Result<(), Error> {
-    match Handle::try_current() {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let text = "a TCP channel works inside a tokio runtime; call it from `#[tokio::main]`";
-            Err(Error::new(ErrorKind::Config, text).with_source(error))
-        }
     }
 }

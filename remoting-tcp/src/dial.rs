@@ -54,7 +54,7 @@ pub(crate) async fn dial(authority: &str) -> Result<TcpStream, Error> {
 /// # Errors
 ///
 /// What is wrong with it.
-pub(crate) fn check_port(authority: &str) -> Result<(), String> {
+pub fn check_port(authority: &str) -> Result<(), String> {
     // The colons of an IPv6 address stand in brackets.
     let outside = authority.rsplit(']').next().unwrap_or(authority);
     let Some((_, port)) = outside.rsplit_once(':') else {

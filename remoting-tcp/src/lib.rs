@@ -24,3 +24,10 @@ mod listen;
 mod preface;
 
 pub use channel::TcpChannel;
+
+/// How sockets come to be, for the other channels of this family. Promised to nobody else.
+#[doc(hidden)]
+pub mod sockets {
+    pub use crate::dial::check_port;
+    pub use crate::listen::{AcceptGuard, Farewells, accept_all, bind, needs_runtime, tune};
+}

@@ -1,4 +1,4 @@
-//! A socket that listens, and the loop that accepts.
+//! Sockets that listen, the loop that accepts, and what all accepted sockets have in common.
 //!
 //! Nothing that `accept` reports ends the loop: a process that is alive and
 //! refuses connections is worse than one that is down. Stopping closes the socket
@@ -13,21 +13,37 @@ use std::task::Poll;
 use std::time::Duration;
 
 use remoting_core::{Error, ErrorKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 /// How long the loop rests when the machine cannot accept: no descriptors, no memory.
 const REST: Duration = Duration::from_millis(50);
 
+/// To how many peers at a time it is explained that they are not let in.
+const LEAVING: usize = 64;
+
+/// How long that may take, and how many bytes of the peer's are thrown away.
+const FAREWELL: Duration = Duration::from_secs(1);
+const UNREAD: u64 = 64 * 1024;
+
 /// Binds the first of the addresses of `address` that can be bound.
 ///
+/// - `scheme`: that of the channel, for errors.
 /// - `address`: `host:port`; port 0 takes any free one.
 /// - `plaintext_allowed`: whether addresses beyond this machine may be bound.
 ///
 /// # Errors
 ///
 /// `ChannelTaken` if something listens there, `Config` if the address cannot be used.
-pub(crate) async fn bind(address: &str, plaintext_allowed: bool) -> Result<TcpListener, Error> {
+pub async fn bind(
+    scheme: &str,
+    address: &str,
+    plaintext_allowed: bool,
+) -> Result<TcpListener, Error> {
     let addresses: Vec<SocketAddr> = lookup_host(address)
         .await
         .map_err(|error| unreadable(address, error))?
@@ -38,7 +54,7 @@ pub(crate) async fn bind(address: &str, plaintext_allowed: bool) -> Result<TcpLi
     }
     TcpListener::bind(addresses.as_slice())
         .await
-        .map_err(|error| unbindable(address, error))
+        .map_err(|error| unbindable(scheme, address, error))
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -67,7 +83,7 @@ fn beyond_this_machine(address: &str, outside: SocketAddr) -> Error {
     Error::new(ErrorKind::Config, text)
 }
 
-fn unbindable(address: &str, error: io::Error) -> Error {
+fn unbindable(scheme: &str, address: &str, error: io::Error) -> Error {
     let (kind, advice) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             ErrorKind::ChannelTaken,
@@ -82,14 +98,14 @@ fn unbindable(address: &str, error: io::Error) -> Error {
         ),
         _ => (ErrorKind::Config, "the system refused"),
     };
-    let text = format!("cannot listen on `tcp://{address}`: {advice} ({error})");
+    let text = format!("cannot listen on `{scheme}://{address}`: {advice} ({error})");
     Error::new(kind, text).with_source(error)
 }
 
 /// Accepts connections in a task of the current runtime until the guard is dropped.
 ///
 /// - `welcome`: is given each connection; must not block.
-pub(crate) fn accept_all(
+pub fn accept_all(
     listener: TcpListener,
     welcome: impl Fn(TcpStream, SocketAddr) + Send + 'static,
 ) -> AcceptGuard {
@@ -103,7 +119,7 @@ pub(crate) fn accept_all(
 
 /// Ends the accepting when dropped.
 #[derive(Debug)]
-pub(crate) struct AcceptGuard {
+pub struct AcceptGuard {
     socket: Socket,
     task: AbortHandle,
 }
@@ -179,6 +195,61 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Tells peers that are not let in why; as many at a time as it has room for, others are just
+/// closed.
+#[derive(Debug, Clone)]
+pub struct Farewells(Arc<Semaphore>);
+
+impl Default for Farewells {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LEAVING)))
+    }
+}
+
+impl Farewells {
+    /// Has a task say `last_words` and close the connection.
+    pub fn say(&self, stream: TcpStream, last_words: Vec<u8>) {
+        if let Ok(place) = Arc::clone(&self.0).try_acquire_owned() {
+            tokio::spawn(async move {
+                let _gone_or_slow = timeout(FAREWELL, turn_away(stream, &last_words)).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// A socket that is closed with unread bytes takes back what was just sent, so those are read first.
+async fn turn_away(mut stream: TcpStream, last_words: &[u8]) -> io::Result<()> {
+    stream.write_all(last_words).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// Makes the socket send at once. Whether the other machine is there a session finds out, so the
+/// system need not ask it too.
+pub fn tune(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        // It works without, slower; or the peer is gone already, which the first read tells.
+        tracing::debug!(%error, "a socket could not be tuned");
+    }
+}
+
+/// Checks that there is a runtime: sockets need its driver, and without one they panic.
+///
+/// # Errors
+///
+/// `Config` where there is none.
+pub fn needs_runtime() -> Result<(), Error> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = "a TCP channel works inside a tokio runtime; call it from `#[tokio::main]`";
+            Err(Error::new(ErrorKind::Config, text).with_source(error))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
@@ -189,25 +260,25 @@ mod tests {
     #[tokio::test]
     async fn addresses_beyond_this_machine_have_to_be_allowed() {
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-            let error = bind(address, false).await.unwrap_err();
+            let error = bind("tcp", address, false).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.message().contains("allow_plaintext()"), "{error}");
         }
-        assert!(bind("0.0.0.0:0", true).await.is_ok());
-        assert!(bind("localhost:0", false).await.is_ok());
+        assert!(bind("tcp", "0.0.0.0:0", true).await.is_ok());
+        assert!(bind("tcp", "localhost:0", false).await.is_ok());
         assert!(is_loopback("::ffff:127.0.0.1".parse().unwrap()));
     }
 
     #[tokio::test]
     async fn an_address_in_use_is_told_from_one_that_cannot_be_used() {
-        let first = bind("127.0.0.1:0", false).await.unwrap();
+        let first = bind("tcp", "127.0.0.1:0", false).await.unwrap();
         let address = first.local_addr().unwrap().to_string();
-        let error = bind(&address, false).await.unwrap_err();
+        let error = bind("tcp", &address, false).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ChannelTaken);
         assert!(error.message().contains(&address), "{error}");
         for address in ["here", "127.0.0.1", "tcp://127.0.0.1:0", "192.0.2.1:0"] {
             assert_eq!(
-                bind(address, true).await.unwrap_err().kind(),
+                bind("tcp", address, true).await.unwrap_err().kind(),
                 ErrorKind::Config,
                 "{address}"
             );
@@ -218,7 +289,7 @@ mod tests {
     async fn a_port_is_free_as_soon_as_the_guard_is_gone() {
         let mut address = "127.0.0.1:0".to_owned();
         for _ in 0..20 {
-            let listener = bind(&address, false).await.unwrap();
+            let listener = bind("tcp", &address, false).await.unwrap();
             address = listener.local_addr().unwrap().to_string();
             let guard = accept_all(listener, |_, _| {});
             tokio::task::yield_now().await;
@@ -230,7 +301,7 @@ mod tests {
     fn a_port_is_free_when_the_runtime_of_its_loop_is_gone() {
         let runtime = Runtime::new().unwrap();
         let (address, guard) = runtime.block_on(async {
-            let listener = bind("127.0.0.1:0", false).await.unwrap();
+            let listener = bind("tcp", "127.0.0.1:0", false).await.unwrap();
             (
                 listener.local_addr().unwrap().to_string(),
                 accept_all(listener, |_, _| {}),
@@ -238,13 +309,13 @@ mod tests {
         });
         drop(runtime);
         let second = Runtime::new().unwrap();
-        assert!(second.block_on(bind(&address, false)).is_ok());
+        assert!(second.block_on(bind("tcp", &address, false)).is_ok());
         drop(guard);
     }
 
     #[tokio::test]
     async fn a_connection_that_is_not_wanted_is_closed_at_once() {
-        let listener = bind("127.0.0.1:0", false).await.unwrap();
+        let listener = bind("tcp", "127.0.0.1:0", false).await.unwrap();
         let address = listener.local_addr().unwrap();
         let _guard = accept_all(listener, |stream, _| drop(stream));
         for _ in 0..3 {
