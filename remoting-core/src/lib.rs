@@ -52,6 +52,7 @@ mod connection;
 mod host;
 pub mod testing;
 
+pub use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 pub use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason, Result};
 pub use crate::host::{
     ChannelHandle, Drained, Host, HostBuilder, LeaseReport, ObjectName, ObjectRef, RunUntil,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::Fault;
 use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
+use crate::limits::Limits;
 use crate::payload::Payload;
 use crate::wire::locks::LockTokens;
 
@@ -21,6 +22,8 @@ pub struct CallMessage {
     pub interface: InterfaceId,
     /// The method to run.
     pub method: MethodId,
+    /// Its name, where the caller knows it. The number alone decides what runs.
+    pub method_name: Option<&'static str>,
     /// How the payload was written, and how the answer is to be.
     pub codec: Codec,
     /// How long the caller will wait from now on.
@@ -33,6 +36,8 @@ pub struct CallMessage {
     pub depth: u32,
     /// The encoded arguments.
     pub payload: Payload,
+    /// The longest message that the caller's host handles, in bytes: the answer is no longer.
+    pub max_message: usize,
 }
 
 impl CallMessage {
@@ -50,12 +55,14 @@ impl CallMessage {
             object: object.into(),
             interface,
             method,
+            method_name: None,
             codec,
             deadline,
             headers: Vec::new(),
             locks: LockTokens::default(),
             depth: 0,
             payload: Payload::new(),
+            max_message: Limits::default().max_message,
         }
     }
 }

@@ -17,8 +17,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::error::{Error, ErrorKind};
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
+use crate::id::InterfaceId;
 use crate::limits::Limits;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
@@ -225,6 +227,33 @@ impl Acceptor {
         self.0.exchange(call, peer)
     }
 
+    /// The interface that calls of a name come through.
+    ///
+    /// - `wanted`: the one that the caller has; without it, the one under which the name is published.
+    ///
+    /// # Errors
+    ///
+    /// - `NotFound`, `ObjectGone`: there is nothing under the name, or no more.
+    /// - `WrongInterface`: what is there has no such interface.
+    /// - `Disconnected`: the host is gone.
+    pub fn interface(
+        &self,
+        name: &str,
+        wanted: Option<InterfaceId>,
+    ) -> Result<&'static InterfaceDescriptor, Fault> {
+        self.0.interface(name, wanted)
+    }
+
+    /// What is published now, sorted by name, with its interface.
+    pub fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+        self.0.publications()
+    }
+
+    /// The formatters that the host reads.
+    pub fn formatters(&self) -> Vec<FormatterRef> {
+        self.0.formatters()
+    }
+
     /// The bounds of the host.
     pub fn limits(&self) -> Arc<Limits> {
         self.0.limits()
@@ -271,7 +300,7 @@ impl fmt::Display for TurnedAway {
 /// Room for one connection, given back when dropped.
 pub struct Admission {
     guard: Box<dyn Send + Sync>,
-    handshake: Arc<dyn Send + Sync>,
+    handshake: Option<Arc<dyn Send + Sync>>,
 }
 
 impl Admission {
@@ -280,11 +309,16 @@ impl Admission {
     pub(crate) fn new(guard: impl Send + Sync + 'static, handshake: Arc<dyn Send + Sync>) -> Self {
         Self {
             guard: Box::new(guard),
-            handshake,
+            handshake: Some(handshake),
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Box<dyn Send + Sync>, Arc<dyn Send + Sync>) {
+    /// Notes that the peer has spoken: it is no stranger any more. For channels without links.
+    pub fn greeted(&mut self) {
+        self.handshake = None;
+    }
+
+    pub(crate) fn into_parts(self) -> (Box<dyn Send + Sync>, Option<Arc<dyn Send + Sync>>) {
         (self.guard, self.handshake)
     }
 }
@@ -300,6 +334,13 @@ pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
     fn accept(&self, link: Link, admission: Admission);
     fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage>;
+    fn interface(
+        &self,
+        name: &str,
+        wanted: Option<InterfaceId>,
+    ) -> Result<&'static InterfaceDescriptor, Fault>;
+    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)>;
+    fn formatters(&self) -> Vec<FormatterRef>;
     fn limits(&self) -> Arc<Limits>;
     fn allow_plaintext(&self) -> bool;
 }

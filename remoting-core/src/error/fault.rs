@@ -27,6 +27,33 @@ impl Fault {
         Self::Error(Error::new(kind, text))
     }
 
+    /// An error that the other side of a channel without sessions has told.
+    ///
+    /// - `text`: its sentence; where it is empty, the usual one of the kind.
+    /// - `retry_after`: how long it asks to wait before another try.
+    /// - `correlation`: the number under which its log has the details.
+    pub fn told_by_peer(
+        kind: ErrorKind,
+        executed: Executed,
+        text: &str,
+        retry_after: Option<Duration>,
+        correlation: Option<u64>,
+    ) -> Self {
+        let text = if text.is_empty() {
+            kind.sentence()
+        } else {
+            cut(text)
+        };
+        let error = Error::new(kind, text)
+            .with_executed(executed)
+            .with_retry_after(retry_after)
+            .told_by_peer();
+        Self::Error(match correlation {
+            Some(correlation) => error.with_correlation(correlation),
+            None => error,
+        })
+    }
+
     /// Makes a fault of ours with the sentence of its kind, not dispatched.
     pub(crate) fn of(kind: ErrorKind) -> Self {
         Self::refused(kind, kind.sentence())
@@ -64,22 +91,10 @@ impl Fault {
         }
         let reason = app.first().copied().unwrap_or(0);
         let kind = ErrorKind::from_code(code, reason).unwrap_or(ErrorKind::Internal);
-        let text = if text.is_empty() {
-            kind.sentence()
-        } else {
-            text
-        };
         let correlation = app.get(1..9).and_then(|bytes| bytes.try_into().ok());
-        let mut error = Error::new(kind, text)
-            .with_executed(executed)
-            .told_by_peer();
-        if retry_after_ms > 0 {
-            error = error.with_retry_after(Some(Duration::from_millis(retry_after_ms)));
-        }
-        if let Some(bytes) = correlation {
-            error = error.with_correlation(u64::from_le_bytes(bytes));
-        }
-        Self::Error(error)
+        let retry_after = (retry_after_ms > 0).then(|| Duration::from_millis(retry_after_ms));
+        let correlation = correlation.map(u64::from_le_bytes);
+        Self::told_by_peer(kind, executed, text, retry_after, correlation)
     }
 
     /// The parts on the wire: code, executed, milliseconds to wait, text, app payload.

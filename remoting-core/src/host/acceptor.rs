@@ -8,7 +8,10 @@ use super::channels::Registered;
 use super::{HostInner, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
 use crate::connection::{Connection, Room};
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
+use crate::formatter::FormatterRef;
+use crate::id::InterfaceId;
 use crate::limits::Limits;
 use crate::log::Rate;
 use crate::sink::{CallMessage, ReplyMessage};
@@ -151,7 +154,7 @@ impl Accept for HostAcceptor {
         };
         let (guard, handshake) = admission.into_parts();
         let config = host.connection_config(&channel);
-        let connection = Connection::start(config, link, guard, Some(handshake));
+        let connection = Connection::start(config, link, guard, handshake);
         channel.accepted(&connection);
         if channel.address().is_none() {
             // The channel stopped to listen while the link was being set up.
@@ -166,11 +169,27 @@ impl Accept for HostAcceptor {
                 call,
                 Arc::from(peer),
             )),
-            None => Box::pin(std::future::ready(Err(Fault::refused(
-                ErrorKind::Disconnected,
-                "the host has been dropped",
-            )))),
+            None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
+    }
+
+    fn interface(
+        &self,
+        name: &str,
+        wanted: Option<InterfaceId>,
+    ) -> Result<&'static InterfaceDescriptor, Fault> {
+        let host = self.host.upgrade().ok_or_else(host_is_gone)?;
+        host.registry.entry(name)?.interface(wanted)
+    }
+
+    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+        let host = self.host.upgrade();
+        host.map_or_else(Vec::new, |host| host.registry.publications())
+    }
+
+    fn formatters(&self) -> Vec<FormatterRef> {
+        let host = self.host.upgrade();
+        host.map_or_else(Vec::new, |host| host.registry.formatters().to_vec())
     }
 
     fn limits(&self) -> Arc<Limits> {
@@ -180,4 +199,8 @@ impl Accept for HostAcceptor {
     fn allow_plaintext(&self) -> bool {
         self.allow_plaintext
     }
+}
+
+fn host_is_gone() -> Fault {
+    Fault::refused(ErrorKind::Disconnected, "the host has been dropped")
 }

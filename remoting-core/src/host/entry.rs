@@ -98,6 +98,21 @@ impl Entry {
         })
     }
 
+    /// The interface behind the name: the one that is wanted, or that of the publication.
+    pub(super) fn interface(
+        &self,
+        wanted: Option<InterfaceId>,
+    ) -> Result<&'static InterfaceDescriptor, Fault> {
+        let published = self.look(|offer| match offer {
+            Offer::Gone(reason) => Err(self.gone(*reason)),
+            Offer::Published { interface, .. } => Ok(*interface),
+        })?;
+        match wanted {
+            Some(wanted) if wanted != published.id => Ok(self.object(wanted)?.interface()),
+            Some(_) | None => Ok(published),
+        }
+    }
+
     fn other_interface(&self, here: &InterfaceDescriptor) -> Fault {
         let text = format!("`{}` has the interface `{}`", self.name, here.name);
         Fault::refused(ErrorKind::WrongInterface, text)

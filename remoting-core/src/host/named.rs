@@ -15,7 +15,6 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
-use crate::limits::Limits;
 use crate::object::Pinned;
 use crate::payload::Payload;
 use crate::proxy::{
@@ -33,6 +32,8 @@ pub(super) struct NamedEndpoint {
     pub(super) interface: &'static InterfaceDescriptor,
     formatter: FormatterRef,
     pub(super) default_deadline: Duration,
+    /// The longest message over a channel without sessions, which does not know what its peer takes.
+    max_message: usize,
     pub(super) binding: Binding,
     /// Takes the answer of a RESOLVE when it has come, so that it keeps no place.
     settler: Waker,
@@ -46,17 +47,16 @@ impl NamedEndpoint {
         interface: &'static InterfaceDescriptor,
     ) -> Arc<Self> {
         let formatter = channel.channel().settings().formatter.clone();
-        let default_deadline = match host.upgrade() {
-            Some(host) => host.registry.limits.default_deadline,
-            None => Limits::default().default_deadline,
-        };
+        let limits = host.upgrade().map(|host| Arc::clone(&host.registry.limits));
+        let limits = limits.unwrap_or_default();
         Arc::new_cyclic(|endpoint| Self {
             host,
             channel,
             url,
             interface,
             formatter,
-            default_deadline,
+            default_deadline: limits.default_deadline,
+            max_message: limits.max_message,
             binding: Binding::new(),
             settler: Waker::from(Arc::new(Settler(endpoint.clone()))),
         })
@@ -204,6 +204,9 @@ impl NamedEndpoint {
         if call.payload.has_attached() {
             return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
         }
+        if call.payload.len() > self.max_message {
+            return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
+        }
         let now = clock::now();
         let deadline = call.deadline.unwrap_or(now);
         let left = deadline.saturating_duration_since(now);
@@ -214,7 +217,9 @@ impl NamedEndpoint {
             call.formatter.codec(),
             left,
         );
+        message.method_name = call.method().map(|method| method.name);
         message.payload = call.payload.clone();
+        message.max_message = self.max_message;
         message.depth = call.depth;
         if !call.is_oneway() {
             message.locks = call.locks.clone();
@@ -265,6 +270,8 @@ impl NamedEndpoint {
 
 const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
     sessions; call through one that has, such as `tcp://`";
+
+const TOO_LARGE: &str = "the arguments are larger than `Limits::max_message` of this host allows";
 
 /// Woken when the name of an endpoint has been found, or not.
 struct Settler(Weak<NamedEndpoint>);

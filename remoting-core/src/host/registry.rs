@@ -96,6 +96,25 @@ impl Registry {
             .collect()
     }
 
+    /// What is published, sorted by name.
+    pub(super) fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+        let entries: Vec<_> = self
+            .names
+            .iter()
+            .map(|entry| (entry.key().clone(), Arc::clone(&entry)))
+            .collect();
+        let mut published: Vec<_> = entries
+            .into_iter()
+            .filter_map(|(name, entry)| Some((name, entry.interface(None).ok()?)))
+            .collect();
+        published.sort_by(|(one, _), (other, _)| one.cmp(other));
+        published
+    }
+
+    pub(super) fn formatters(&self) -> &[FormatterRef] {
+        &self.formatters
+    }
+
     /// The objects that are reached by a name.
     pub(super) fn tenants(&self) -> Vec<Arc<Tenant>> {
         let entries: Vec<_> = self.names.iter().map(|entry| Arc::clone(&entry)).collect();

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::channel::{Accept, Admission, TurnedAway};
+use crate::descriptor::InterfaceDescriptor;
 use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::Limits;
@@ -30,6 +31,22 @@ impl Accept for FakeHost {
 
     fn exchange(&self, call: CallMessage, _peer: &str) -> BoxFuture<'static, ReplyMessage> {
         Box::pin(async move { Ok(call.payload) })
+    }
+
+    fn interface(
+        &self,
+        _name: &str,
+        _wanted: Option<InterfaceId>,
+    ) -> Result<&'static InterfaceDescriptor, Fault> {
+        Err(Fault::of(ErrorKind::NotFound))
+    }
+
+    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+        Vec::new()
+    }
+
+    fn formatters(&self) -> Vec<FormatterRef> {
+        Vec::new()
     }
 
     fn limits(&self) -> Arc<Limits> {
