@@ -5,3 +5,7 @@
 
 #[doc = include_str!("guide/lifetime.md")]
 pub mod lifetime {}
+
+#[cfg(all(feature = "tcp", feature = "http"))]
+#[doc = include_str!("guide/http.md")]
+pub mod http {}

@@ -9,6 +9,8 @@
 pub mod guide;
 mod process;
 
+#[cfg(feature = "http")]
+pub use remoting_http::HttpChannel;
 #[cfg(feature = "tcp")]
 pub use remoting_tcp::TcpChannel;
 
@@ -38,6 +40,8 @@ pub use remoting_macros::remote_facade as remote;
 /// `Serialize` and `Deserialize` are not among it: their derives need the crate `serde`
 /// in the user's own `Cargo.toml`.
 pub mod prelude {
+    #[cfg(feature = "http")]
+    pub use crate::HttpChannel;
     #[cfg(feature = "tcp")]
     pub use crate::TcpChannel;
     #[cfg(feature = "macros")]

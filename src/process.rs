@@ -17,6 +17,8 @@ pub fn host() -> &'static Host {
             .channel(InProcessChannel::client());
         #[cfg(feature = "tcp")]
         let builder = builder.channel(remoting_tcp::TcpChannel::client());
+        #[cfg(feature = "http")]
+        let builder = builder.channel(remoting_http::HttpChannel::client());
         builder
             .start_client()
             .expect("the channels of the process's own host have different names")

@@ -208,6 +208,20 @@ fn leases_show_why_objects_stay_and_when_they_go() {
     );
 }
 
+#[test]
+fn http_reaches_one_object_through_both_channels() {
+    let output = run("http", &[]);
+    assert_lines(
+        &output,
+        &[
+            "tcp://127.0.0.1:",
+            "/counter: now 2; taking 100: only 2 left",
+            "a request by hand: now 12",
+            "/counter/add -d '[5]'",
+        ],
+    );
+}
+
 /// The bank is a workspace of its own, as a user would have it, with a folder of its own for what is built.
 #[test]
 fn the_bank_builds_on_its_own_and_its_tests_pass() {

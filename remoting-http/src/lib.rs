@@ -1,5 +1,36 @@
-//! The place of the HTTP channel of `remoting`.
+//! The HTTP channel of [`remoting`](https://docs.rs/remoting): objects at
+//! `http://host:port/name`.
 //!
-//! The crate is empty: objects are served over TCP and inside a process today,
-//! and HTTP is the next channel to come. It exists so that the feature `http` of
-//! `remoting` and the name of this crate do not change when it does.
+//! A call is one request and its reply, without a session: `POST /name/method` with the
+//! arguments, in the format that its `Content-Type` names. So everything that speaks HTTP can call
+//! what a host publishes, and proxies do it too; what needs a connection of its own, such as
+//! objects by reference, does not go this way. The rules are those of section 11 of PROTOCOL.md.
+//!
+//! ```console
+//! $ curl -s localhost:8080/calc/add -d '[2,3]'
+//! 5
+//! ```
+//!
+//! Users get all this as `remoting::HttpChannel`.
+//!
+//! # Layout
+//!
+//! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
+//! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`.
+//! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `connection` (a
+//! socket and its requests), `client` (the other end), `channel` (settings, and the seam to the host).
+
+mod answer;
+mod body;
+mod channel;
+mod client;
+mod codes;
+mod connection;
+mod describe;
+mod gate;
+mod headers;
+mod query;
+mod route;
+mod serve;
+
+pub use channel::HttpChannel;

@@ -30,6 +30,8 @@ pub enum Transport {
     InProcess,
     /// Single calls from host to host, without a session.
     Exchange,
+    /// Requests over real sockets of this machine, without a session.
+    Http,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +49,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Makes one test of each statement for each channel and formatter.
 ///
 /// - `every channel`: needs nothing but calls of published objects.
+/// - `channels in order`: needs calls to arrive in the order in which they were sent.
 /// - `channels with references`: needs a session, which objects that clients activate live in.
 /// - `in virtual time`: needs references, and a clock that stands still while anything happens
 ///   and jumps to the next timer when nothing does.
 /// - `sockets`: is about what else speaks, or does not speak, at a port.
 macro_rules! statements {
     (every channel: $($name:ident),+ $(,)?) => { $(
+        $crate::pair::statements!(in cells: $name,
+            tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
+            in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
+            exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
+            http_message_pack Http MessagePack, http_json Http Json);
+    )+ };
+    (channels in order: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
@@ -187,6 +197,7 @@ impl Cell {
     pub fn listen_on(self, builder: HostBuilder, name: &str) -> HostBuilder {
         match self.transport {
             Transport::Tcp => builder.channel(self.tcp().named(name)),
+            Transport::Http => builder.channel(self.http().named(name)),
             Transport::InProcess | Transport::Exchange => {
                 builder.channel(self.in_process().named(name))
             }
@@ -200,7 +211,11 @@ impl Cell {
         if self.transport == Transport::Exchange {
             in_process = in_process.exchange_only();
         }
-        let builder = Host::builder().channel(tcp).channel(in_process);
+        let http = HttpChannel::client().formatter(self.formatter());
+        let builder = Host::builder()
+            .channel(tcp)
+            .channel(in_process)
+            .channel(http);
         builder.start().await.unwrap()
     }
 
@@ -216,12 +231,17 @@ impl Cell {
         TcpChannel::listen("127.0.0.1:0").formatter(self.formatter())
     }
 
+    /// An HTTP channel on any free port.
+    pub fn http(self) -> HttpChannel {
+        HttpChannel::listen("127.0.0.1:0").formatter(self.formatter())
+    }
+
     /// An in-process channel under a name that no other has.
     pub fn in_process(self) -> InProcessChannel {
         let channel = InProcessChannel::listen(unused_name()).formatter(self.formatter());
         match self.transport {
             Transport::Exchange => channel.exchange_only(),
-            Transport::Tcp | Transport::InProcess => channel,
+            Transport::Tcp | Transport::Http | Transport::InProcess => channel,
         }
     }
 
@@ -232,6 +252,10 @@ impl Cell {
         let in_process = InProcessChannel::listen(place).formatter(self.formatter());
         let builder = match self.transport {
             Transport::Tcp => Host::builder().channel(tcp),
+            Transport::Http => {
+                let http = HttpChannel::listen(place).formatter(self.formatter());
+                Host::builder().channel(http)
+            }
             Transport::InProcess | Transport::Exchange => Host::builder().channel(in_process),
         };
         builder.start().await.unwrap()
@@ -242,6 +266,7 @@ impl Cell {
         match self.transport {
             // Ports below 1024 are never given out by the system.
             Transport::Tcp => format!("tcp://127.0.0.1:1/{name}"),
+            Transport::Http => format!("http://127.0.0.1:1/{name}"),
             Transport::InProcess | Transport::Exchange => {
                 format!("inproc://{}/{name}", unused_name())
             }

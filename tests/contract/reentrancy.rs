@@ -11,10 +11,13 @@ use tokio::sync::Semaphore;
 use crate::objects::{Hall, RoomDispatcher, RoomProxy, take};
 use crate::pair::{Pair, send, statements};
 
+statements! { channels in order:
+    a_shared_call_below_a_shared_one_passes_a_writer_that_queues,
+}
+
 statements! { every channel:
     an_exclusive_method_that_calls_back_is_told_at_once,
     a_shared_method_may_call_shared_ones_and_no_exclusive_ones,
-    a_shared_call_below_a_shared_one_passes_a_writer_that_queues,
     siblings_take_turns_at_another_object,
     strangers_wait,
 }

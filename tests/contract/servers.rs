@@ -112,8 +112,9 @@ async fn s35_a_server_that_does_not_read_the_clients_formatter_says_so(pair: &Pa
         .unwrap();
     let tcp = TcpChannel::client().formatter(Exotic);
     let in_process = InProcessChannel::client().formatter(Exotic);
+    let http = HttpChannel::client().formatter(Exotic);
     let builder = Host::builder().channel(tcp).channel(in_process);
-    let client = builder.start().await.unwrap();
+    let client = builder.channel(http).start().await.unwrap();
     let room: RoomProxy = client.get(&pair.url("room")).unwrap();
     for _ in 0..2 {
         let error = room.visit().await.unwrap_err();

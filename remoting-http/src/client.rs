@@ -1,0 +1,140 @@
+//! The caller's end: a call is a POST, over connections that are kept for the next one.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response, Uri};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use remoting_core::channel::{BoxFuture, Exchange};
+use remoting_core::formatter::FormatterRef;
+use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage};
+
+use crate::answer;
+use crate::headers::CallHeaders;
+use crate::route::path_of;
+
+/// How long a connection is kept that nobody uses: less than servers do.
+const KEPT: Duration = Duration::from_secs(20);
+
+/// How long one address has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The connections of a channel to all its servers.
+pub(crate) type Pool = Client<HttpConnector, Full<Bytes>>;
+
+/// Makes an empty pool.
+pub(crate) fn pool() -> Pool {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(PATIENCE));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(KEPT)
+        .build(connector)
+}
+
+/// The way to one server.
+pub(crate) struct Server {
+    pool: Pool,
+    /// `host:port`.
+    authority: String,
+    formatter: FormatterRef,
+}
+
+impl Server {
+    pub(crate) fn new(pool: Pool, authority: &str, formatter: FormatterRef) -> Self {
+        Self {
+            pool,
+            authority: authority.to_owned(),
+            formatter,
+        }
+    }
+
+    async fn call(&self, call: CallMessage) -> ReplyMessage {
+        if self.formatter.codec() != call.codec {
+            let text = "the call was written by another formatter than its channel's";
+            return Err(Fault::refused(ErrorKind::Unsupported, text));
+        }
+        let request = self.request(&call)?;
+        let response = self.pool.request(request).await;
+        let response = response.map_err(|error| self.unanswered(&error))?;
+        self.read(response, call.max_message).await
+    }
+
+    fn request(&self, call: &CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
+        let method = call.method_name.ok_or_else(|| {
+            let text = "a forwarded call names its method by a number, which HTTP cannot carry";
+            Fault::refused(ErrorKind::Unsupported, text)
+        })?;
+        let target = format!("http://{}{}", self.authority, path_of(&call.object, method));
+        let uri = target.parse::<Uri>().map_err(|error| {
+            let text = format!("`http://{}` is no address ({error})", self.authority);
+            Fault::refused(ErrorKind::InvalidUrl, text)
+        })?;
+        let body = Bytes::copy_from_slice(call.payload.as_slice());
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        let content_type = HeaderValue::from_static(self.formatter.content_type());
+        headers.insert(CONTENT_TYPE, content_type);
+        CallHeaders::of(call).write(headers);
+        Ok(request)
+    }
+
+    async fn read(&self, response: Response<hyper::body::Incoming>, most: usize) -> ReplyMessage {
+        let (head, body) = response.into_parts();
+        let content_type = head.headers.get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let essence = content_type.and_then(|text| text.split(';').next());
+        let retry_after = head.headers.get(RETRY_AFTER);
+        let retry_after = retry_after
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let body = Limited::new(body, most).collect().await.map_err(|error| {
+            let text = format!("the answer could not be read ({error})");
+            let error = Error::new(ErrorKind::BadResult, text);
+            Fault::Error(error.with_executed(Executed::Unknown))
+        })?;
+        answer::read(
+            head.status,
+            essence.unwrap_or_default().trim(),
+            retry_after,
+            &body.to_bytes(),
+            &self.formatter,
+        )
+    }
+
+    /// The error of a request that got no answer.
+    fn unanswered(&self, error: &ClientError) -> Fault {
+        let mut why = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let _infallible = write!(why, ": {cause}");
+            source = cause.source();
+        }
+        let address = &self.authority;
+        if error.is_connect() {
+            let text = format!(
+                "cannot connect to `http://{address}` ({why}); is the server running and listening \
+                 there?"
+            );
+            return Fault::refused(ErrorKind::ConnectFailed, text);
+        }
+        let text = format!("the connection to `http://{address}` broke ({why})");
+        let error = Error::new(ErrorKind::Disconnected, text);
+        Fault::Error(error.with_executed(Executed::Unknown))
+    }
+}
+
+impl Exchange for Server {
+    fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage> {
+        Box::pin(self.call(call))
+    }
+}

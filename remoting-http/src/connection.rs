@@ -1,0 +1,67 @@
+//! A socket and the requests that come over it, one after the other.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use remoting_core::channel::Admission;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::serve::Service;
+
+/// How long the head of a request may take, the time before its first byte included. It has to be
+/// longer than clients keep connections that they do not use.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// The most bytes of a head, and of what is read ahead of a body.
+const BUFFER: usize = 64 * 1024;
+
+/// The most headers of a request.
+const HEADERS: usize = 64;
+
+/// Answers the requests of one connection until it ends.
+///
+/// - `stop`: when it changes, the request under way is the last.
+pub(crate) async fn run(
+    stream: TcpStream,
+    peer: String,
+    admission: Admission,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<()>,
+) {
+    let admission = Mutex::new(admission);
+    let answer = service_fn(|request| {
+        admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .greeted();
+        let (service, peer) = (&service, &peer);
+        async move { Ok::<_, Infallible>(service.handle(request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut connection = pin!(connection);
+    let mut stopping = pin!(stop.changed());
+    let mut stopped = false;
+    let ended = poll_fn(|cx| {
+        if !stopped && stopping.as_mut().poll(cx).is_ready() {
+            stopped = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(target: "remoting::http", %error, "a connection ended early");
+    }
+}

@@ -1,0 +1,213 @@
+//! What travels beside the arguments of a call: deadline, interface, callers, and the
+//! caller's own headers, as both ends write and read it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use remoting_core::wire::{LockToken, LockTokens};
+use remoting_core::{CallMessage, InterfaceId};
+
+/// How long the caller will wait, in milliseconds.
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("remoting-timeout-ms");
+/// The number of the interface that the caller's proxy has, in 16 hexadecimal digits.
+pub(crate) const INTERFACE: HeaderName = HeaderName::from_static("remoting-interface");
+/// Whether the server's code ran: `yes`, `no` or `unknown`. In every answer to a call.
+pub(crate) const EXECUTED: HeaderName = HeaderName::from_static("remoting-executed");
+/// How many calls stand above this one.
+const DEPTH: HeaderName = HeaderName::from_static("remoting-depth");
+/// The locks that those hold: 16 hexadecimal digits each, with commas between them.
+const LOCKS: HeaderName = HeaderName::from_static("remoting-locks");
+/// The caller's own headers, written like a form: `name=value&other=value`.
+const PAIRS: HeaderName = HeaderName::from_static("remoting-headers");
+/// W3C Trace Context, which handlers find among the caller's own headers.
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
+
+/// The headers that a page of another origin may send.
+pub(crate) const SENT_BY_PAGES: &str =
+    "content-type, remoting-timeout-ms, remoting-interface, remoting-headers, traceparent";
+
+/// What a call says beside its arguments.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallHeaders {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) interface: Option<InterfaceId>,
+    pub(crate) depth: u32,
+    pub(crate) locks: LockTokens,
+    pub(crate) pairs: Vec<(String, String)>,
+}
+
+impl CallHeaders {
+    /// Those of a call that leaves.
+    pub(crate) fn of(call: &CallMessage) -> Self {
+        Self {
+            timeout: Some(call.deadline),
+            interface: Some(call.interface),
+            depth: call.depth,
+            locks: call.locks.clone(),
+            pairs: call.headers.clone(),
+        }
+    }
+
+    /// Appends them to the headers of a request.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        if let Some(timeout) = self.timeout {
+            let ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(TIMEOUT, HeaderValue::from(ms));
+        }
+        if let Some(InterfaceId(id)) = self.interface {
+            put(headers, INTERFACE, &format!("{id:016x}"));
+        }
+        if self.depth > 0 {
+            headers.insert(DEPTH, HeaderValue::from(self.depth));
+        }
+        if !self.locks.is_empty() {
+            put(headers, LOCKS, &write_locks(&self.locks));
+        }
+        if !self.pairs.is_empty() {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(&self.pairs);
+            put(headers, PAIRS, &form.finish());
+        }
+    }
+
+    /// Reads them from a request of anybody's.
+    ///
+    /// # Errors
+    ///
+    /// The name of the first header that cannot be read, or is there twice.
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, &'static str> {
+        let timeout = read(headers, &TIMEOUT, "Remoting-Timeout-Ms", |text| {
+            text.parse().ok().map(Duration::from_millis)
+        })?;
+        let interface = read(headers, &INTERFACE, "Remoting-Interface", |text| {
+            hexadecimal(text).map(InterfaceId)
+        })?;
+        let depth = read(headers, &DEPTH, "Remoting-Depth", |text| text.parse().ok())?;
+        let locks = read(headers, &LOCKS, "Remoting-Locks", read_locks)?;
+        let pairs = read(headers, &PAIRS, "Remoting-Headers", |text| {
+            Some(
+                form_urlencoded::parse(text.as_bytes())
+                    .into_owned()
+                    .collect(),
+            )
+        })?;
+        let mut pairs: Vec<(String, String)> = pairs.unwrap_or_default();
+        let trace = read(headers, &TRACE, "traceparent", |text| Some(text.to_owned()))?;
+        if let Some(trace) = trace {
+            pairs.retain(|(name, _)| name != TRACE.as_str());
+            pairs.push((TRACE.as_str().to_owned(), trace));
+        }
+        Ok(Self {
+            timeout,
+            interface,
+            depth: depth.unwrap_or(0),
+            locks: locks.unwrap_or_default(),
+            pairs,
+        })
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn read<T>(
+    headers: &HeaderMap,
+    key: &HeaderName,
+    name: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, &'static str> {
+    let mut values = headers.get_all(key).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(name);
+    }
+    let parsed = value.to_str().ok().and_then(parse);
+    parsed.map(Some).ok_or(name)
+}
+
+/// Sixteen digits, in either case, and nothing else.
+fn hexadecimal(text: &str) -> Option<u64> {
+    let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+}
+
+fn write_locks(locks: &LockTokens) -> String {
+    let mut text = String::new();
+    for LockToken(bytes) in locks.as_slice() {
+        let comma = if text.is_empty() { "" } else { "," };
+        let _infallible = write!(text, "{comma}{:016x}", u64::from_be_bytes(*bytes));
+    }
+    text
+}
+
+fn read_locks(text: &str) -> Option<LockTokens> {
+    text.split(',').try_fold(LockTokens::EMPTY, |locks, token| {
+        locks.with(LockToken(hexadecimal(token.trim())?.to_be_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(headers: &CallHeaders) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        headers.write(&mut map);
+        map
+    }
+
+    #[test]
+    fn what_one_side_writes_the_other_reads() {
+        let locks = LockTokens::EMPTY.with(LockToken([1; 8])).unwrap();
+        let headers = CallHeaders {
+            timeout: Some(Duration::from_millis(1500)),
+            interface: Some(InterfaceId(0xAB)),
+            depth: 3,
+            locks: locks.with(LockToken([0xFE; 8])).unwrap(),
+            pairs: vec![("a b".to_owned(), "ä=&\n".to_owned()); 2],
+        };
+        assert_eq!(CallHeaders::read(&written(&headers)), Ok(headers));
+        let nothing = CallHeaders::default();
+        assert!(written(&nothing).is_empty());
+        assert_eq!(CallHeaders::read(&HeaderMap::new()), Ok(nothing));
+    }
+
+    #[test]
+    fn the_context_of_a_trace_is_one_of_the_callers_headers() {
+        let mut map = HeaderMap::new();
+        map.insert("traceparent", HeaderValue::from_static("00-ab-cd-01"));
+        let read = CallHeaders::read(&map).unwrap();
+        let pair = ("traceparent".to_owned(), "00-ab-cd-01".to_owned());
+        assert_eq!(read.pairs, [pair]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let many = vec!["0123456789abcdef"; 17];
+        let different: Vec<_> = (0..17).map(|number| format!("{number:016x}")).collect();
+        for (name, value) in [
+            ("Remoting-Timeout-Ms", "soon"),
+            ("Remoting-Timeout-Ms", "-1"),
+            ("Remoting-Interface", "ab"),
+            ("Remoting-Interface", "+123456789abcdef"),
+            ("Remoting-Depth", "4294967296"),
+            ("Remoting-Locks", ""),
+            ("Remoting-Locks", &different.join(",")),
+        ] {
+            let mut map = HeaderMap::new();
+            let key: HeaderName = name.parse().unwrap();
+            map.insert(key.clone(), HeaderValue::from_str(value).unwrap());
+            assert_eq!(CallHeaders::read(&map), Err(name), "{value}");
+            map.append(key, HeaderValue::from_static("0"));
+            assert_eq!(CallHeaders::read(&map), Err(name), "twice");
+        }
+        // The same token again is one token.
+        assert!(read_locks(&many.join(",")).is_some());
+    }
+}

@@ -1,0 +1,42 @@
+//! Arguments in the query of a URL, for methods that change nothing.
+
+use serde_json::{Map, Value};
+
+/// Turns `a=2&b=three` into the arguments `{"a":2,"b":"three"}`.
+///
+/// What is JSON is taken as it is; everything else is text. So a text that looks like a number has
+/// to be quoted: `name="2"`.
+///
+/// # Errors
+///
+/// The name that stands there twice.
+pub(crate) fn arguments(query: &str) -> Result<Vec<u8>, String> {
+    let mut arguments = Map::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let value = serde_json::from_str(&value).unwrap_or_else(|_| Value::String(value.into()));
+        if arguments.insert(name.clone().into_owned(), value).is_some() {
+            return Err(name.into_owned());
+        }
+    }
+    Ok(Value::Object(arguments).to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_json_where_they_are_and_text_where_not() {
+        for (query, json) in [
+            ("", "{}"),
+            ("a=2&b=3", r#"{"a":2,"b":3}"#),
+            ("name=Ann+B&all=true", r#"{"all":true,"name":"Ann B"}"#),
+            ("name=%222%22", r#"{"name":"2"}"#),
+            ("list=%5B1%2C2%5D&x", r#"{"list":[1,2],"x":""}"#),
+            ("broken=%7B", r#"{"broken":"{"}"#),
+        ] {
+            assert_eq!(arguments(query), Ok(json.as_bytes().to_vec()), "{query}");
+        }
+        assert_eq!(arguments("a=1&a=2"), Err("a".to_owned()));
+    }
+}

@@ -1,0 +1,272 @@
+//! From a request to its answer, whatever it came over.
+
+use std::fmt::Display;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Body;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, VARY,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use remoting_core::channel::Acceptor;
+use remoting_core::formatter::{FormatterRef, Payload};
+use remoting_core::{CallMessage, ErrorKind, Fault, InterfaceDescriptor, MethodDescriptor};
+
+use crate::answer::{Answer, JSON};
+use crate::body::{self, BodyError};
+use crate::describe;
+use crate::gate::{Gate, METHODS, Visit, media_type};
+use crate::headers::{CallHeaders, INTERFACE, SENT_BY_PAGES};
+use crate::query;
+use crate::route::Route;
+
+/// How a caller says that it waits for no answer (RFC 7240).
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// For how many seconds a browser remembers what pages may do.
+const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
+
+/// Answers requests with the objects of a host.
+#[derive(Debug)]
+pub(crate) struct Service {
+    acceptor: Acceptor,
+    gate: Gate,
+}
+
+impl Service {
+    pub(crate) fn new(acceptor: Acceptor, gate: Gate) -> Self {
+        Self { acceptor, gate }
+    }
+
+    /// Answers one request. A dropped future gives its call up.
+    ///
+    /// - `peer`: who sent it, for logs and `CallContext::peer`.
+    pub(crate) async fn handle<B>(&self, request: Request<B>, peer: &str) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let (head, body) = request.into_parts();
+        let answer = match self.gate.check(&head) {
+            Err(answer) => return answer.into_response(),
+            Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
+            Ok(Visit::Request) => self
+                .answer(&head, body, peer)
+                .await
+                .unwrap_or_else(|refused| refused),
+        };
+        let mut response = answer.into_response();
+        if let Some(origin) = head.headers.get(ORIGIN) {
+            let preflight = head.method == Method::OPTIONS;
+            let_page_read(response.headers_mut(), origin.clone(), preflight);
+        }
+        response
+    }
+
+    async fn answer<B>(&self, head: &Parts, body: B, peer: &str) -> Result<Answer, Answer>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        match Route::of(head.uri.path()) {
+            Route::Host => {
+                only_get(&head.method)?;
+                let publications = self.acceptor.publications();
+                Ok(Answer::json(describe::host(&publications)))
+            }
+            Route::Object(name) => {
+                only_get(&head.method)?;
+                let interface = self.acceptor.interface(&name, None).map_err(refused)?;
+                Ok(Answer::json(describe::object(&name, interface)))
+            }
+            Route::Method(name, method) => {
+                let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+                let interface = self.acceptor.interface(&name, headers.interface);
+                let interface = interface.map_err(refused)?;
+                let method = find(interface, &method)?;
+                let (formatter, payload) = self.arguments(head, method, body).await?;
+                let mut call = CallMessage::new(
+                    name,
+                    interface.id,
+                    method.id,
+                    formatter.codec(),
+                    headers
+                        .timeout
+                        .unwrap_or(self.acceptor.limits().default_deadline),
+                );
+                call.method_name = Some(method.name);
+                call.headers = headers.pairs;
+                call.locks = headers.locks;
+                call.depth = headers.depth;
+                call.payload = payload;
+                if method.oneway || prefers_no_answer(&head.headers) {
+                    return Ok(self.start(call, &formatter, peer).await);
+                }
+                Ok(Answer::of(
+                    &formatter,
+                    self.acceptor.exchange(call, peer).await,
+                ))
+            }
+            Route::Nothing => {
+                let text = "there is nothing at this path; calls go to `/<name>/<method>`, and \
+                    `/.well-known/remoting` lists the names";
+                Err(Answer::refused(404, "not_found", text))
+            }
+        }
+    }
+
+    /// The arguments of a call, and the format they are in.
+    async fn arguments<B>(
+        &self,
+        head: &Parts,
+        method: &MethodDescriptor,
+        body: B,
+    ) -> Result<(FormatterRef, Payload), Answer>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        if head.method == Method::GET {
+            if !method.readonly {
+                let text = "the method may change something; call it with POST";
+                return Err(Answer::refused(405, "protocol", text).allowing("POST"));
+            }
+            let arguments = query::arguments(head.uri.query().unwrap_or_default());
+            let arguments = arguments.map_err(|name| {
+                let text = format!("the argument `{}` is there twice", name.escape_debug());
+                Answer::refused(400, "bad_arguments", &text)
+            })?;
+            return Ok((self.formatter(JSON)?, arguments.as_slice().into()));
+        }
+        let media_type = media_type(&head.headers)?;
+        let formatter = match self.formatter(&media_type) {
+            Ok(formatter) => formatter,
+            // Pages cannot send other types without asking first, and proxies mean what they say;
+            // other programs are trusted to mean JSON.
+            Err(refused)
+                if head.headers.contains_key(ORIGIN) || head.headers.contains_key(INTERFACE) =>
+            {
+                return Err(refused);
+            }
+            Err(_) => self.formatter(JSON)?,
+        };
+        let most = self.acceptor.limits().max_message;
+        let bytes = body::read(body, most).await.map_err(unread)?;
+        if bytes.is_empty() {
+            // A method without arguments is called without a body.
+            let nothing = formatter.encode::<[(); 0]>(&[]).unwrap_or_default();
+            return Ok((formatter, nothing));
+        }
+        Ok((formatter, bytes.as_slice().into()))
+    }
+
+    fn formatter(&self, media_type: &str) -> Result<FormatterRef, Answer> {
+        let formatters = self.acceptor.formatters();
+        let found = formatters
+            .into_iter()
+            .find(|formatter| formatter.content_type().eq_ignore_ascii_case(media_type));
+        found.ok_or_else(|| {
+            let text = "the server does not read this Content-Type; send `application/json`";
+            Answer::refused(415, "unsupported", text)
+        })
+    }
+
+    /// Starts a call whose answer nobody waits for. What refuses it at once is told.
+    async fn start(&self, call: CallMessage, formatter: &FormatterRef, peer: &str) -> Answer {
+        let mut running = self.acceptor.exchange(call, peer);
+        let polled = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
+        match polled {
+            Poll::Ready(Err(fault)) => Answer::of(formatter, Err(fault)),
+            Poll::Ready(Ok(_)) => Answer::taken(),
+            Poll::Pending => {
+                // The host bounds how many of them there are.
+                tokio::spawn(running);
+                Answer::taken()
+            }
+        }
+    }
+}
+
+fn find(
+    interface: &'static InterfaceDescriptor,
+    name: &str,
+) -> Result<&'static MethodDescriptor, Answer> {
+    let found = interface.methods.iter().find(|method| method.name == name);
+    found.ok_or_else(|| {
+        let text = format!(
+            "`{}` has no method of this name; a GET of the object lists them",
+            interface.name
+        );
+        refused(Fault::refused(ErrorKind::NoSuchMethod, text))
+    })
+}
+
+fn refused(fault: Fault) -> Answer {
+    match fault {
+        Fault::Error(error) => Answer::of_error(&error),
+        Fault::App(_) => Answer::refused(500, "internal", "the call was refused"),
+    }
+}
+
+fn only_get(method: &Method) -> Result<(), Answer> {
+    if method == Method::GET {
+        return Ok(());
+    }
+    let text = "this is a description; read it with GET, and call `/<name>/<method>`";
+    Err(Answer::refused(405, "protocol", text).allowing("GET"))
+}
+
+fn unreadable_header(name: &'static str) -> Answer {
+    let text = format!("the header `{name}` cannot be read");
+    Answer::refused(400, "protocol", &text)
+}
+
+fn unread(error: BodyError) -> Answer {
+    match error {
+        BodyError::TooLarge => {
+            let text = "the body is larger than the server takes (`Limits::max_message`)";
+            Answer::refused(413, "too_large", text).closing()
+        }
+        BodyError::TooSlow => {
+            Answer::refused(408, "protocol", "the body came too slowly").closing()
+        }
+        BodyError::Broken(why) => {
+            tracing::debug!(target: "remoting::http", why, "a body could not be read");
+            Answer::refused(400, "protocol", "the body could not be read to its end").closing()
+        }
+    }
+}
+
+fn prefers_no_answer(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(PREFER).iter();
+    let mut words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
+}
+
+/// Tells a browser that the page may read the answer (the Fetch standard, "CORS protocol").
+fn let_page_read(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
+    if preflight {
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static(METHODS),
+        );
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static(SENT_BY_PAGES),
+        );
+        headers.insert(ACCESS_CONTROL_MAX_AGE, REMEMBERED);
+    } else {
+        let exposed = HeaderValue::from_static("remoting-executed, retry-after");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}

@@ -1,0 +1,94 @@
+//! The object that is called: what the guide's chapter on HTTP offers, and a little more.
+
+use std::sync::Arc;
+
+use remoting::Limits;
+use remoting::prelude::*;
+use tokio::sync::Notify;
+
+#[remote]
+pub trait Calc {
+    #[readonly]
+    async fn add(&self, a: i64, b: i64) -> remoting::Result<i64>;
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, CalcError>;
+    #[oneway]
+    async fn note(&self, text: &str) -> remoting::Result<()>;
+    /// Gives the header of this name that the caller has sent.
+    async fn header(&self, name: &str) -> remoting::Result<Option<String>>;
+    /// Never ends by itself.
+    async fn wait(&self) -> remoting::Result<()>;
+}
+
+#[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
+pub enum CalcError {
+    #[error("{0} divided by zero")]
+    DividedByZero(i64),
+    #[error(transparent)]
+    Remoting(#[from] remoting::Error),
+}
+
+/// Tells when a call that waits begins, and when it is given up.
+#[derive(Clone, Default)]
+pub struct Exact {
+    pub waiting: Arc<Notify>,
+    pub given_up: Arc<Notify>,
+}
+
+impl Calc for Exact {
+    async fn add(&self, a: i64, b: i64) -> remoting::Result<i64> {
+        Ok(a.wrapping_add(b))
+    }
+
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, CalcError> {
+        a.checked_div(b).ok_or(CalcError::DividedByZero(a))
+    }
+
+    async fn note(&self, _text: &str) -> remoting::Result<()> {
+        Ok(())
+    }
+
+    async fn header(&self, name: &str) -> remoting::Result<Option<String>> {
+        Ok(CallContext::current().and_then(|context| context.header(name).map(str::to_owned)))
+    }
+
+    async fn wait(&self) -> remoting::Result<()> {
+        struct Dropped(Arc<Notify>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let _dropped = Dropped(Arc::clone(&self.given_up));
+        self.waiting.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// A host that offers `calc`, and what its channel is called by: `127.0.0.1:40123`.
+pub struct Server {
+    pub host: Host,
+    pub authority: String,
+    pub calc: Exact,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with(HttpChannel::listen("127.0.0.1:0"), Limits::default()).await
+    }
+
+    pub async fn with(channel: HttpChannel, limits: Limits) -> Self {
+        let builder = Host::builder().limits(limits).channel(channel);
+        let host = builder.start().await.unwrap();
+        let calc = Exact::default();
+        let shared = calc.clone();
+        let publication = CalcDispatcher::singleton(move || shared.clone());
+        host.publish("calc", publication).unwrap();
+        let url = host.url("calc").unwrap();
+        let authority = url.split('/').nth(2).unwrap().to_owned();
+        Self {
+            host,
+            authority,
+            calc,
+        }
+    }
+}

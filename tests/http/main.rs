@@ -1,0 +1,8 @@
+//! The HTTP channel as those see it who speak HTTP and nothing else: `curl`, with the
+//! commands of the guide, and requests that no library would send.
+
+mod calc;
+mod curl;
+mod raw;
+mod requests;
+mod typed;

@@ -1,0 +1,236 @@
+//! What the channel makes of requests, good and bad.
+
+use remoting::Limits;
+use remoting::prelude::*;
+
+use crate::calc::Server;
+use crate::raw::{Raw, ask, post};
+
+async fn status_of(server: &Server, request: &str) -> u16 {
+    ask(&server.authority, request)
+        .await
+        .map_or(0, |answer| answer.status)
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused_and_the_server_goes_on() {
+    let server = Server::start().await;
+    let call = |head: &str| format!("{head}Content-Length: 5\r\n\r\n[2,3]");
+    for (status, head) in [
+        (400, "POST /calc/add HTTP/1.1\r\n"),
+        (
+            400,
+            "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n",
+        ),
+        (400, "POST /calc/add HTTP/1.1\r\nHost: evil example/..\r\n"),
+        (421, "POST /calc/add HTTP/1.1\r\nHost: evil.example\r\n"),
+        (
+            400,
+            "POST http://localhost/calc/add HTTP/1.1\r\nHost: localhost\r\n",
+        ),
+        (405, "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n"),
+        (405, "PUT /calc/add HTTP/1.1\r\nHost: localhost\r\n"),
+        (
+            400,
+            "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n",
+        ),
+        (
+            400,
+            "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nRemoting-Timeout-Ms: soon\r\n",
+        ),
+        (
+            403,
+            "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n",
+        ),
+        (404, "POST /nobody/add HTTP/1.1\r\nHost: localhost\r\n"),
+        (404, "POST /calc/multiply HTTP/1.1\r\nHost: localhost\r\n"),
+        (404, "POST /~/rt1.abc/add HTTP/1.1\r\nHost: localhost\r\n"),
+        (405, "POST /calc HTTP/1.1\r\nHost: localhost\r\n"),
+        (
+            412,
+            "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nRemoting-Interface: 0123456789abcdef\r\n",
+        ),
+    ] {
+        assert_eq!(status_of(&server, &call(head)).await, status, "{head}");
+    }
+    assert_eq!(
+        status_of(&server, &post("/calc/add", &[], "[2,3]")).await,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_request_with_two_lengths_is_the_last_of_its_connection() {
+    let server = Server::start().await;
+    for lines in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+    ] {
+        let mut raw = Raw::connect(&server.authority).await;
+        let hidden = post("/calc/add", &[], "[1,1]");
+        raw.send(&format!(
+            "POST /calc/add HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n5\r\n[2,3]\r\n0\r\n\r\n{hidden}"
+        ))
+        .await;
+        assert!(raw.answer().await.is_some());
+        assert_eq!(
+            raw.answer().await,
+            None,
+            "{lines}: what was smuggled in is not answered"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_bounded_whatever_is_announced() {
+    let mut limits = Limits::default();
+    limits.max_message = 4096;
+    let server = Server::with(HttpChannel::listen("127.0.0.1:0"), limits).await;
+    let announced =
+        "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n";
+    assert_eq!(status_of(&server, announced).await, 413);
+    let piece = format!("1000\r\n{}\r\n", "1".repeat(4096));
+    let chunked = format!(
+        "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{piece}{piece}{piece}"
+    );
+    assert_eq!(status_of(&server, &chunked).await, 413);
+    let garbage =
+        "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
+    assert_eq!(status_of(&server, garbage).await, 400);
+    assert_eq!(
+        status_of(&server, &post("/calc/add", &[], "[2,3]")).await,
+        200
+    );
+}
+
+#[tokio::test]
+async fn one_connection_serves_one_request_after_the_other() {
+    let server = Server::start().await;
+    let mut raw = Raw::connect(&server.authority).await;
+    for number in 0..3 {
+        raw.send(&post("/calc/add", &[], &format!("[{number},1]")))
+            .await;
+        let answer = raw.answer().await.unwrap();
+        assert_eq!(answer.header("remoting-executed"), Some("yes"));
+        let sum = (number + 1).to_string();
+        assert_eq!((answer.status, answer.body), (200, sum));
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_listed_origin_may_call_with_a_type_that_is_asked_about() {
+    let channel = HttpChannel::listen("127.0.0.1:0").origin("https://app.example");
+    let server = Server::with(channel, Limits::default()).await;
+    let from = "Origin: https://app.example";
+    let json = "Content-Type: application/json";
+    let answer = ask(
+        &server.authority,
+        &post("/calc/add", &[from, json], "[2,3]"),
+    )
+    .await;
+    let answer = answer.unwrap();
+    let allowed = answer.header("access-control-allow-origin");
+    assert_eq!((answer.status, allowed), (200, Some("https://app.example")));
+    for simple in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    ] {
+        let line = format!("Content-Type: {simple}");
+        let request = post("/calc/add", &[from, &line], "[2,3]");
+        assert_eq!(status_of(&server, &request).await, 415, "{simple}");
+    }
+    assert_eq!(
+        status_of(&server, &post("/calc/add", &[from], "[2,3]")).await,
+        415
+    );
+    let preflight = format!(
+        "OPTIONS /calc/add HTTP/1.1\r\nHost: localhost\r\n{from}\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+    );
+    let answer = ask(&server.authority, &preflight).await.unwrap();
+    assert_eq!(answer.status, 204);
+    assert_eq!(
+        answer.header("access-control-allow-methods"),
+        Some("GET, POST")
+    );
+}
+
+#[tokio::test]
+async fn a_read_is_only_for_methods_that_change_nothing() {
+    let server = Server::start().await;
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(status_of(&server, &get("/calc/add?a=1&b=2")).await, 200);
+    let answer = ask(&server.authority, &get("/calc/divide?a=1&b=2"))
+        .await
+        .unwrap();
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
+    assert_eq!(status_of(&server, &get("/calc/add?a=1&a=2&b=3")).await, 400);
+    assert_eq!(status_of(&server, &get("/calc/add?a=x&b=3")).await, 400);
+}
+
+#[tokio::test]
+async fn a_handler_sees_the_callers_headers_and_the_trace() {
+    let server = Server::start().await;
+    for (line, name, value) in [
+        ("Remoting-Headers: tenant=a%20b&x=1", "tenant", r#""a b""#),
+        (
+            "traceparent: 00-aa-bb-01",
+            "traceparent",
+            r#""00-aa-bb-01""#,
+        ),
+    ] {
+        let request = post("/calc/header", &[line], &format!(r#"["{name}"]"#));
+        let answer = ask(&server.authority, &request).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, value));
+    }
+    let answer = ask(&server.authority, &post("/calc/header", &[], r#"["none"]"#)).await;
+    assert_eq!(answer.unwrap().status, 204);
+}
+
+#[tokio::test]
+async fn a_call_whose_time_is_over_is_answered_and_given_up() {
+    let server = Server::start().await;
+    let request = post("/calc/wait", &["Remoting-Timeout-Ms: 1"], "");
+    let answer = ask(&server.authority, &request).await.unwrap();
+    assert_eq!(answer.status, 504);
+    assert!(answer.body.contains("deadline_exceeded"), "{}", answer.body);
+    server.calc.given_up.notified().await;
+}
+
+#[tokio::test]
+async fn a_call_is_given_up_when_its_client_hangs_up() {
+    let server = Server::start().await;
+    let mut raw = Raw::connect(&server.authority).await;
+    raw.send(&post("/calc/wait", &[], "")).await;
+    server.calc.waiting.notified().await;
+    drop(raw);
+    server.calc.given_up.notified().await;
+}
+
+#[tokio::test]
+async fn more_connections_than_there_may_be_are_told_so() {
+    let mut limits = Limits::default();
+    limits.connections_per_address = 1;
+    let server = Server::with(HttpChannel::listen("127.0.0.1:0"), limits).await;
+    let mut first = Raw::connect(&server.authority).await;
+    first.send(&post("/calc/add", &[], "[2,3]")).await;
+    assert_eq!(first.answer().await.unwrap().status, 200);
+    let mut second = Raw::connect(&server.authority).await;
+    let answer = second.answer().await.unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(
+        answer.body.contains("connections_per_address"),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn a_channel_that_stops_closes_connections_that_rest() {
+    let server = Server::start().await;
+    let mut raw = Raw::connect(&server.authority).await;
+    raw.send(&post("/calc/add", &[], "[2,3]")).await;
+    assert_eq!(raw.answer().await.unwrap().status, 200);
+    server.host.channel("http").unwrap().stop_listening().await;
+    assert!(raw.is_closed().await);
+}

@@ -1,0 +1,89 @@
+//! Proxies over HTTP, where the contract's own tests do not look.
+
+use std::time::Duration;
+
+use remoting::prelude::*;
+use remoting::{ErrorKind, Executed};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::calc::{CalcProxy, Server};
+
+async fn client() -> Host {
+    let builder = Host::builder().channel(HttpChannel::client());
+    builder.start().await.unwrap()
+}
+
+/// A server that reads a request, or what comes of it, and sends this.
+async fn stranger(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/calc", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _request = stream.read(&mut [0; 4096]).await;
+            let _gone = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_dropped_call_is_given_up_at_the_server() {
+    let server = Server::start().await;
+    let client = client().await;
+    let calc: CalcProxy = client.get(&server.host.url("calc").unwrap()).unwrap();
+    let call = tokio::spawn(async move { calc.wait().await });
+    server.calc.waiting.notified().await;
+    call.abort();
+    server.calc.given_up.notified().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_came_leaves_open_whether_code_ran() {
+    let client = client().await;
+    let calc: CalcProxy = client.get(&stranger("").await).unwrap();
+    let error = calc.add(2, 3).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected, "{error}");
+    assert_eq!(error.executed(), Executed::Unknown);
+}
+
+#[tokio::test]
+async fn a_server_that_is_none_of_ours_is_told_apart() {
+    let client = client().await;
+    for answer in [
+        "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+    ] {
+        let calc: CalcProxy = client.get(&stranger(answer).await).unwrap();
+        let error = calc.add(2, 3).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        assert_eq!(error.executed(), Executed::Unknown);
+    }
+    let calc: CalcProxy = client.get(&stranger("SSH-2.0-OpenSSH\r\n").await).unwrap();
+    let error = calc.add(2, 3).await.unwrap_err();
+    assert_eq!(error.executed(), Executed::Unknown, "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_read() {
+    let long = "HTTP/1.1 200 OK\r\nContent-Type: application/msgpack\r\nContent-Length: 99999999999\r\n\r\n";
+    let client = client().await;
+    let calc: CalcProxy = client.get(&stranger(long).await).unwrap();
+    let call = calc.add(2, 3).deadline(Duration::from_secs(20));
+    let error = call.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadResult, "{error}");
+    assert_eq!(error.executed(), Executed::Unknown);
+}
+
+#[tokio::test]
+async fn what_needs_a_session_says_so_before_anything_is_sent() {
+    let server = Server::start().await;
+    let client = client().await;
+    let url = server.host.url("calc").unwrap();
+    let error = client
+        .get::<CalcProxy>(&url)
+        .unwrap()
+        .cast::<CalcProxy>()
+        .await;
+    assert!(error.is_ok(), "a name can be seen through its interface");
+}
