@@ -218,19 +218,21 @@ impl Connection {
         let end = self.lock().end.clone();
         let Some(end) = end else { return };
         let Some(_missed) = ENDS.line() else { return };
-        let (peer, reason) = (self.peer(), crate::log::clean(&end.to_string()));
-        match end {
+        // Written only where somebody reads it.
+        let (peer, reason) = (self.peer(), || crate::log::clean(&end.to_string()));
+        match &end {
             End::Violation(violation) => tracing::warn!(
                 target: "remoting::connection",
                 peer,
                 rule = violation.rule(),
-                "connection closed: {reason}",
+                "connection closed: {}",
+                reason(),
             ),
             End::NotOurProtocol(_) | End::VersionMismatch(_) | End::HandshakeTimeout => {
-                tracing::warn!(target: "remoting::connection", peer, "connection closed: {reason}");
+                tracing::warn!(target: "remoting::connection", peer, "connection closed: {}", reason());
             }
             _ => {
-                tracing::info!(target: "remoting::connection", peer, "connection closed: {reason}")
+                tracing::info!(target: "remoting::connection", peer, "connection closed: {}", reason())
             }
         }
     }

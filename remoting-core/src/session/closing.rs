@@ -1,5 +1,6 @@
 //! How a session comes to its end, in peace or not.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use super::end::{End, LastWords, PeerText};
@@ -58,14 +59,15 @@ impl<T: Exported> Session<T> {
         }
         let sent = self.say_farewell(end);
         self.closed = true;
-        self.refusal = Some(end.error(Executed::No));
+        let no = end.error(Executed::No);
+        self.refusal = Some(no.clone());
         // A peer that gives up, or is none, without a HELLO has looked at nothing.
         let unseen = self.peer.is_none()
             && matches!(
                 end,
                 End::Aborted { .. } | End::NotOurProtocol(_) | End::VersionMismatch(_)
             );
-        let (no, unknown) = (end.error(Executed::No), end.error(Executed::Unknown));
+        let unknown = LazyCell::new(|| end.error(Executed::Unknown));
         let error = |frame_end| {
             if unseen || frame_end > sent {
                 no.clone()

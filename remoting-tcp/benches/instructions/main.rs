@@ -30,7 +30,7 @@ static BOUNDS: [Bound; 4] = [
     bound(Work::ALL[0], 3.15, 3.9),
     bound(Work::ALL[1], 6.97, 8.7),
     bound(Work::ALL[2], 3.47, 4.3),
-    bound(Work::ALL[3], 4.94, 6.1),
+    bound(Work::ALL[3], 4.68, 5.8),
 ];
 
 /// What to do when a row is above its bound.
