@@ -15,7 +15,7 @@ pub trait Calc {
     async fn note(&self, text: &str) -> remoting::Result<()>;
     /// Gives the header of this name that the caller has sent.
     async fn header(&self, name: &str) -> remoting::Result<Option<String>>;
-    /// Never ends by itself.
+    /// Ends when it is let go.
     async fn wait(&self) -> remoting::Result<()>;
 }
 
@@ -27,11 +27,13 @@ pub enum CalcError {
     Remoting(#[from] remoting::Error),
 }
 
-/// Tells when a call that waits begins, and when it is given up.
+/// Tells when a call that waits begins, and when it has ended or is given up.
 #[derive(Clone, Default)]
 pub struct Exact {
     pub waiting: Arc<Notify>,
     pub given_up: Arc<Notify>,
+    /// Lets one that waits go.
+    pub let_go: Arc<Notify>,
 }
 
 impl Calc for Exact {
@@ -60,7 +62,8 @@ impl Calc for Exact {
         }
         let _dropped = Dropped(Arc::clone(&self.given_up));
         self.waiting.notify_one();
-        std::future::pending().await
+        self.let_go.notified().await;
+        Ok(())
     }
 }
 

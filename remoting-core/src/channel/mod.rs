@@ -301,15 +301,23 @@ impl fmt::Display for TurnedAway {
 pub struct Admission {
     guard: Box<dyn Send + Sync>,
     handshake: Option<Arc<dyn Send + Sync>>,
+    /// Held while the connection is none of a session's, which the host knows by itself.
+    visit: Box<dyn Send + Sync>,
 }
 
 impl Admission {
     /// - `guard`: held as long as the connection lives.
     /// - `handshake`: held until the peer has spoken.
-    pub(crate) fn new(guard: impl Send + Sync + 'static, handshake: Arc<dyn Send + Sync>) -> Self {
+    /// - `visit`: held as long as the connection lives, unless it becomes a link.
+    pub(crate) fn new(
+        guard: impl Send + Sync + 'static,
+        handshake: Arc<dyn Send + Sync>,
+        visit: impl Send + Sync + 'static,
+    ) -> Self {
         Self {
             guard: Box::new(guard),
             handshake: Some(handshake),
+            visit: Box::new(visit),
         }
     }
 
@@ -319,6 +327,7 @@ impl Admission {
     }
 
     pub(crate) fn into_parts(self) -> (Box<dyn Send + Sync>, Option<Arc<dyn Send + Sync>>) {
+        drop(self.visit);
         (self.guard, self.handshake)
     }
 }

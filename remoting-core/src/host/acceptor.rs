@@ -133,9 +133,10 @@ impl HostAcceptor {
 
 impl Accept for HostAcceptor {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
-        let host = self.host.upgrade().ok_or(TurnedAway {
-            reason: "the host has been dropped",
-        })?;
+        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
+            let reason = "the host has been dropped";
+            return Err(TurnedAway { reason });
+        };
         let visitor = host.door.enter(source, &host);
         let visitor = visitor.inspect_err(|turned_away| {
             static LINES: Rate = Rate::new();
@@ -145,7 +146,7 @@ impl Accept for HostAcceptor {
             }
         })?;
         let stranger: Room = Arc::new(Stranger(Arc::clone(&host.door)));
-        Ok(Admission::new(visitor, stranger))
+        Ok(Admission::new(visitor, stranger, channel.visit()))
     }
 
     fn accept(&self, link: Link, admission: Admission) {

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 use super::HostInner;
 use super::acceptor::HostAcceptor;
 use crate::channel::{Acceptor, Channel, Listener};
@@ -16,6 +19,8 @@ pub(super) struct Registered {
     channel: Box<dyn Channel>,
     number: u64,
     state: Mutex<Listening>,
+    /// How many connections came in through it that have no session.
+    visits: Arc<watch::Sender<usize>>,
     /// Held while listening starts or stops.
     changing: tokio::sync::Mutex<()>,
 }
@@ -36,6 +41,7 @@ impl Registered {
             channel,
             number,
             state: Mutex::default(),
+            visits: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
         }
     }
@@ -113,7 +119,29 @@ impl Registered {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
         }
         drop(listener);
-        drain_all(&self.send_away(drain), drain).await;
+        let until = after(drain);
+        drain_all(&self.send_away(drain), until).await;
+        self.wait_deserted(until).await;
+    }
+
+    /// Notes one more connection without a session, until the answer is dropped.
+    pub(super) fn visit(&self) -> Visit {
+        self.visits.send_modify(|visits| *visits += 1);
+        Visit(Arc::clone(&self.visits))
+    }
+
+    /// How many connections without a session there are.
+    pub(super) fn visits(&self) -> usize {
+        *self.visits.borrow()
+    }
+
+    /// Waits until there are no connections without a session. Gives how many there still are when the
+    /// time is over.
+    pub(super) async fn wait_deserted(&self, until: Instant) -> usize {
+        let mut visits = self.visits.subscribe();
+        let deserted = visits.wait_for(|visits| *visits == 0);
+        let in_time = tokio::time::timeout_at(until, deserted).await.is_ok();
+        if in_time { 0 } else { self.visits() }
     }
 
     /// Tells all who came in through the channel to make no more calls.
@@ -136,14 +164,28 @@ impl Registered {
     }
 }
 
+/// A connection without a session, until dropped.
+pub(super) struct Visit(Arc<watch::Sender<usize>>);
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0
+            .send_modify(|visits| *visits = visits.saturating_sub(1));
+    }
+}
+
+/// When a drain is over that begins now.
+pub(super) fn after(drain: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(drain)
+        .unwrap_or_else(|| now + Duration::from_secs(86_400))
+}
+
 /// Waits until connections are closed; those that are not in time are cut. Gives the number of those.
-pub(super) async fn drain_all(connections: &[Arc<Connection>], drain: Duration) -> usize {
-    let deadline = tokio::time::Instant::now().checked_add(drain);
-    let deadline =
-        deadline.unwrap_or_else(|| tokio::time::Instant::now() + Duration::from_secs(86_400));
+pub(super) async fn drain_all(connections: &[Arc<Connection>], until: Instant) -> usize {
     let mut cut = 0;
     for connection in connections {
-        if tokio::time::timeout_at(deadline, connection.wait_closed())
+        if tokio::time::timeout_at(until, connection.wait_closed())
             .await
             .is_err()
         {

@@ -4,10 +4,11 @@ use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Host;
-use super::channels::drain_all;
+use super::channels::{after, drain_all};
 use crate::channel::BoxFuture;
-use crate::clock;
 use crate::connection::Connection;
 
 impl Host {
@@ -32,7 +33,7 @@ impl Host {
     /// Stops to listen and closes all connections in good order: first those that came in, whose
     /// calls may still need the others to be answered, then those.
     async fn drain(&self, drain: Duration) -> Drained {
-        let began = clock::now();
+        let until = after(drain);
         let channels = self.0.channels().clone();
         for channel in &channels {
             channel.send_away(drain);
@@ -42,24 +43,28 @@ impl Host {
             .iter()
             .flat_map(|channel| channel.connections())
             .collect();
-        tracing::info!(target: "remoting::host", connections = accepted.len(), "stopping");
-        let mut cut = dismiss(&accepted, drain).await;
-        let left = drain.saturating_sub(clock::now().saturating_duration_since(began));
+        let visits: usize = channels.iter().map(|channel| channel.visits()).sum();
+        tracing::info!(target: "remoting::host", connections = accepted.len() + visits, "stopping");
+        let mut cut = dismiss(&accepted, until).await;
+        for channel in &channels {
+            cut += channel.wait_deserted(until).await;
+        }
         let dialled = self.0.peers.connections(None);
-        cut += dismiss(&dialled, left).await;
+        cut += dismiss(&dialled, until).await;
         Drained {
-            closed: (accepted.len() + dialled.len()).saturating_sub(cut),
+            closed: (accepted.len() + visits + dialled.len()).saturating_sub(cut),
             cut,
         }
     }
 }
 
 /// Sends peers away and waits until their connections are closed. Gives how many had to be cut.
-async fn dismiss(connections: &[Arc<Connection>], drain: Duration) -> usize {
+async fn dismiss(connections: &[Arc<Connection>], until: Instant) -> usize {
+    let left = until.saturating_duration_since(Instant::now());
     for connection in connections {
-        connection.go_away(drain, "the host is stopping");
+        connection.go_away(left, "the host is stopping");
     }
-    drain_all(connections, drain).await
+    drain_all(connections, until).await
 }
 
 /// A host that runs until an event; made by [`Host::run_until`].
@@ -85,7 +90,8 @@ impl RunUntil {
 pub struct Drained {
     /// How many connections closed by themselves.
     pub closed: usize,
-    /// How many had to be cut, since calls were still under way.
+    /// How many had to be cut, since calls were still under way. Those without a session, such as
+    /// HTTP's, end with the call that they wait for, or with the process.
     pub cut: usize,
 }
 

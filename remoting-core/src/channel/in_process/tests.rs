@@ -21,7 +21,7 @@ impl Accept for FakeHost {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
         assert_eq!(source, None, "there are no addresses inside a process");
         let is_free = self.0.lock().unwrap().is_empty();
-        let admission = is_free.then(|| Admission::new((), Arc::new(())));
+        let admission = is_free.then(|| Admission::new((), Arc::new(()), ()));
         admission.ok_or(TurnedAway { reason: "full" })
     }
 
