@@ -37,6 +37,11 @@ fn shown() -> Vec<Shown> {
 async fn the_commands_of_the_guide_print_what_it_shows() {
     let server = Server::start().await;
     let port = server.authority.rsplit(':').next().unwrap();
+    let version = Command::new("curl").arg("--version").output();
+    assert!(
+        version.is_ok(),
+        "this test runs `curl`, which is not installed here"
+    );
     let all = shown();
     assert!(all.len() >= 9, "the guide shows {} commands", all.len());
     for Shown { command, printed } in all {
