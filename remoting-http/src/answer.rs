@@ -234,14 +234,19 @@ fn written(body: &impl Serialize) -> Vec<u8> {
 /// Reads a reply at the caller's side.
 ///
 /// - `content_type`: without parameters; empty if there was none.
+/// - `is_ours`: whether it tells if code ran, which every answer of a host does.
 /// - `formatter`: that of the call.
 pub(crate) fn read(
     status: StatusCode,
     content_type: &str,
+    is_ours: bool,
     retry_after: Option<Duration>,
     body: &[u8],
     formatter: &FormatterRef,
 ) -> Result<Payload, Fault> {
+    if !is_ours {
+        return Err(foreign(status));
+    }
     let own = content_type.eq_ignore_ascii_case(formatter.content_type());
     match status {
         StatusCode::OK if own => return Ok(Payload::from(body)),
@@ -303,6 +308,7 @@ mod tests {
         read(
             answer.status,
             content_type,
+            answer.executed.is_some(),
             answer.retry_after,
             &answer.body,
             formatter,
@@ -358,18 +364,30 @@ mod tests {
             ),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
+            let formatter = MessagePack.into();
             let reply = read(
                 status,
                 content_type,
+                true,
                 None,
                 body.as_bytes(),
-                &MessagePack.into(),
+                &formatter,
             );
             let Err(Fault::Error(error)) = reply else {
                 panic!("an error was expected")
             };
             assert_eq!(error.kind(), ErrorKind::Protocol, "{body}");
             assert_eq!(error.executed(), Executed::Unknown);
+        }
+    }
+
+    #[test]
+    fn success_is_believed_only_of_a_host() {
+        for (status, body) in [(200, "5"), (202, ""), (204, "")] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let reply = |is_ours| read(status, JSON, is_ours, None, body.as_bytes(), &Json.into());
+            assert!(reply(true).is_ok());
+            assert!(reply(false).is_err());
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -16,7 +16,7 @@ use remoting_core::formatter::FormatterRef;
 use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage};
 
 use crate::answer;
-use crate::headers::CallHeaders;
+use crate::headers::{CallHeaders, EXECUTED};
 use crate::route::path_of;
 
 /// How long a connection is kept that nobody uses: less than servers do.
@@ -24,6 +24,9 @@ const KEPT: Duration = Duration::from_secs(20);
 
 /// How long one address has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest time, in seconds, that a server can ask to wait before another try.
+const MOST_WAIT: u64 = 24 * 60 * 60;
 
 /// The connections of a channel to all its servers.
 pub(crate) type Pool = Client<HttpConnector, Full<Bytes>>;
@@ -96,7 +99,10 @@ impl Server {
         let retry_after = head.headers.get(RETRY_AFTER);
         let retry_after = retry_after
             .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
+            .map(|seconds: u64| Duration::from_secs(seconds.min(MOST_WAIT)));
+        // A gateway that packs answers has left what it packed unreadable here.
+        let is_ours =
+            head.headers.contains_key(EXECUTED) && !head.headers.contains_key(CONTENT_ENCODING);
         let body = Limited::new(body, most).collect().await.map_err(|error| {
             let text = format!("the answer could not be read ({error})");
             let error = Error::new(ErrorKind::BadResult, text);
@@ -105,6 +111,7 @@ impl Server {
         answer::read(
             head.status,
             essence.unwrap_or_default().trim(),
+            is_ours,
             retry_after,
             &body.to_bytes(),
             &self.formatter,

@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -14,6 +16,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::serve::Service;
+use crate::stall::Patient;
+
+/// How long a client may say nothing at all.
+const FIRST: Duration = Duration::from_secs(10);
 
 /// How long the head of a request may take, the time before its first byte included. It has to be
 /// longer than clients keep connections that they do not use.
@@ -35,12 +41,14 @@ pub(crate) async fn run(
     service: Arc<Service>,
     mut stop: watch::Receiver<()>,
 ) {
+    let write_stall = service.limits().write_stall;
     let admission = Mutex::new(admission);
+    let silent = AtomicBool::new(true);
     let answer = service_fn(|request| {
-        admission
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .greeted();
+        if silent.swap(false, Ordering::Relaxed) {
+            let mut admission = admission.lock().unwrap_or_else(PoisonError::into_inner);
+            admission.greeted();
+        }
         let (service, peer) = (&service, &peer);
         async move { Ok::<_, Infallible>(service.handle(request, peer).await) }
     });
@@ -49,11 +57,15 @@ pub(crate) async fn run(
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Patient::new(stream, write_stall)), answer);
     let mut connection = pin!(connection);
     let mut stopping = pin!(stop.changed());
     let mut stopped = false;
+    let mut first = pin!(tokio::time::sleep(FIRST));
     let ended = poll_fn(|cx| {
+        if silent.load(Ordering::Relaxed) && first.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
         if !stopped && stopping.as_mut().poll(cx).is_ready() {
             stopped = true;
             connection.as_mut().graceful_shutdown();

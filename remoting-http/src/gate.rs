@@ -16,6 +16,9 @@ use hyper::{Method, Uri};
 
 use crate::answer::Answer;
 
+/// Who asks, as browsers tell it (W3C Fetch Metadata).
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// The methods that requests may have.
 pub(crate) const METHODS: &str = "GET, POST";
 
@@ -83,7 +86,7 @@ impl Gate {
         let origin =
             single(headers, ORIGIN).map_err(|()| malformed("a request has one Origin header"))?;
         match origin {
-            None => Ok(false),
+            None => check_site(headers).map(|()| false),
             Some(origin) if self.is_listed(origin) => Ok(true),
             Some(_) => {
                 let text = "pages of this origin may not call; the server's owner can allow them \
@@ -93,10 +96,26 @@ impl Gate {
         }
     }
 
+    /// The origin of a page that may read the answer.
+    pub(crate) fn page<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let origin = single(headers, ORIGIN).ok().flatten();
+        origin.filter(|origin| self.is_listed(origin))
+    }
+
     fn is_listed(&self, origin: &HeaderValue) -> bool {
         let listed = |own: &String| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes());
         self.origins.iter().any(listed)
     }
+}
+
+/// Browsers send no Origin with images and the like, but tell that another site wants them.
+fn check_site(headers: &HeaderMap) -> Result<(), Answer> {
+    let own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    if headers.get_all(SITE).iter().all(own) {
+        return Ok(());
+    }
+    let text = "pages of other sites may not call";
+    Err(Answer::refused(403, "permission_denied", text))
 }
 
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Answer> {
@@ -111,6 +130,11 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Answer> {
 
 /// A message with two lengths is how one request is smuggled inside another.
 fn check_framing(headers: &HeaderMap) -> Result<(), Answer> {
+    let encoding = single(headers, TRANSFER_ENCODING);
+    let is_chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !encoding.is_ok_and(|encoding| encoding.is_none_or(is_chunked)) {
+        return Err(malformed("the only Transfer-Encoding is `chunked`"));
+    }
     if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
         let text = "a request has a Content-Length or a Transfer-Encoding, not both";
         return Err(malformed(text));
@@ -217,7 +241,24 @@ mod tests {
     }
 
     #[test]
+    fn what_another_site_asks_for_is_refused() {
+        for (site, expected) in [
+            ("same-origin", 0),
+            ("none", 0),
+            ("cross-site", 403),
+            ("same-site", 403),
+        ] {
+            let headers = [("host", "localhost"), ("sec-fetch-site", site)];
+            assert_eq!(status("GET", "/a/b", &headers), expected, "{site}");
+        }
+    }
+
+    #[test]
     fn a_body_has_one_length() {
+        for encoding in ["identity, chunked", "gzip", "identity"] {
+            let headers = [("host", "localhost"), ("transfer-encoding", encoding)];
+            assert_eq!(status("POST", "/a/b", &headers), 400, "{encoding}");
+        }
         let both = [
             ("host", "localhost"),
             ("content-length", "3"),

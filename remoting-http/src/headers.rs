@@ -23,6 +23,10 @@ const PAIRS: HeaderName = HeaderName::from_static("remoting-headers");
 /// W3C Trace Context, which handlers find among the caller's own headers.
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
+/// The most headers of the caller's own, and the most bytes of all of them.
+const MOST_PAIRS: usize = 64;
+const MOST_BYTES: usize = 8 * 1024;
+
 /// The headers that a page of another origin may send.
 pub(crate) const SENT_BY_PAGES: &str =
     "content-type, remoting-timeout-ms, remoting-interface, remoting-headers, traceparent";
@@ -78,24 +82,20 @@ impl CallHeaders {
     /// The name of the first header that cannot be read, or is there twice.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, &'static str> {
         let timeout = read(headers, &TIMEOUT, "Remoting-Timeout-Ms", |text| {
-            text.parse().ok().map(Duration::from_millis)
+            digits(text).map(Duration::from_millis)
         })?;
         let interface = read(headers, &INTERFACE, "Remoting-Interface", |text| {
             hexadecimal(text).map(InterfaceId)
         })?;
-        let depth = read(headers, &DEPTH, "Remoting-Depth", |text| text.parse().ok())?;
-        let locks = read(headers, &LOCKS, "Remoting-Locks", read_locks)?;
-        let pairs = read(headers, &PAIRS, "Remoting-Headers", |text| {
-            Some(
-                form_urlencoded::parse(text.as_bytes())
-                    .into_owned()
-                    .collect(),
-            )
+        let depth = read(headers, &DEPTH, "Remoting-Depth", |text| {
+            u32::try_from(digits(text)?).ok()
         })?;
+        let locks = read(headers, &LOCKS, "Remoting-Locks", read_locks)?;
+        let pairs = read(headers, &PAIRS, "Remoting-Headers", read_pairs)?;
         let mut pairs: Vec<(String, String)> = pairs.unwrap_or_default();
         let trace = read(headers, &TRACE, "traceparent", |text| Some(text.to_owned()))?;
         if let Some(trace) = trace {
-            pairs.retain(|(name, _)| name != TRACE.as_str());
+            pairs.retain(|(name, _)| !name.eq_ignore_ascii_case(TRACE.as_str()));
             pairs.push((TRACE.as_str().to_owned(), trace));
         }
         Ok(Self {
@@ -129,6 +129,26 @@ fn read<T>(
     }
     let parsed = value.to_str().ok().and_then(parse);
     parsed.map(Some).ok_or(name)
+}
+
+/// A number without a sign.
+fn digits(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// As many pairs, and as long, as a session carries (PROTOCOL.md, section 5).
+fn read_pairs(text: &str) -> Option<Vec<(String, String)>> {
+    let mut room = MOST_BYTES;
+    let mut pairs = Vec::new();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        room = room.checked_sub(name.len().checked_add(value.len())?)?;
+        if pairs.len() == MOST_PAIRS {
+            return None;
+        }
+        pairs.push((name.into_owned(), value.into_owned()));
+    }
+    Some(pairs)
 }
 
 /// Sixteen digits, in either case, and nothing else.
@@ -194,6 +214,9 @@ mod tests {
         for (name, value) in [
             ("Remoting-Timeout-Ms", "soon"),
             ("Remoting-Timeout-Ms", "-1"),
+            ("Remoting-Timeout-Ms", "+1"),
+            ("Remoting-Headers", &"a=1&".repeat(65)),
+            ("Remoting-Headers", &format!("a={}", "x".repeat(8192))),
             ("Remoting-Interface", "ab"),
             ("Remoting-Interface", "+123456789abcdef"),
             ("Remoting-Depth", "4294967296"),

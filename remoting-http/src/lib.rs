@@ -17,8 +17,8 @@
 //!
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
 //! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`.
-//! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `connection` (a
-//! socket and its requests), `client` (the other end), `channel` (settings, and the seam to the host).
+//! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `stall` (writing within
+//! bounds), `connection` (a socket and its requests), `client` (the other end), `channel` (settings, and the seam to the host).
 
 mod answer;
 mod body;
@@ -32,5 +32,6 @@ mod headers;
 mod query;
 mod route;
 mod serve;
+mod stall;
 
 pub use channel::HttpChannel;

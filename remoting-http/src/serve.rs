@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -9,17 +10,18 @@ use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderMap, HeaderName,
+    HeaderValue, ORIGIN, VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use remoting_core::channel::Acceptor;
 use remoting_core::formatter::{FormatterRef, Payload};
-use remoting_core::{CallMessage, ErrorKind, Fault, InterfaceDescriptor, MethodDescriptor};
+use remoting_core::{CallMessage, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::{Answer, JSON};
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, Read, Room};
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit, media_type};
 use crate::headers::{CallHeaders, INTERFACE, SENT_BY_PAGES};
@@ -37,11 +39,25 @@ const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 pub(crate) struct Service {
     acceptor: Acceptor,
     gate: Gate,
+    room: Room,
+    /// How many calls may still run whose answers nobody waits for.
+    unawaited: Arc<Semaphore>,
 }
 
 impl Service {
     pub(crate) fn new(acceptor: Acceptor, gate: Gate) -> Self {
-        Self { acceptor, gate }
+        let limits = acceptor.limits();
+        let unawaited = limits.calls_per_session.min(Semaphore::MAX_PERMITS);
+        Self {
+            room: Room::new(limits.max_message),
+            unawaited: Arc::new(Semaphore::new(unawaited)),
+            acceptor,
+            gate,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        self.acceptor.limits()
     }
 
     /// Answers one request. A dropped future gives its call up.
@@ -54,7 +70,7 @@ impl Service {
     {
         let (head, body) = request.into_parts();
         let answer = match self.gate.check(&head) {
-            Err(answer) => return answer.into_response(),
+            Err(answer) => answer,
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
             Ok(Visit::Request) => self
                 .answer(&head, body, peer)
@@ -62,9 +78,13 @@ impl Service {
                 .unwrap_or_else(|refused| refused),
         };
         let mut response = answer.into_response();
-        if let Some(origin) = head.headers.get(ORIGIN) {
-            let preflight = head.method == Method::OPTIONS;
-            let_page_read(response.headers_mut(), origin.clone(), preflight);
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        if head.method != Method::GET {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if let Some(origin) = self.gate.page(&head.headers) {
+            let_page_read(headers, origin.clone(), head.method == Method::OPTIONS);
         }
         response
     }
@@ -90,7 +110,11 @@ impl Service {
                 let interface = self.acceptor.interface(&name, headers.interface);
                 let interface = interface.map_err(refused)?;
                 let method = find(interface, &method)?;
-                let (formatter, payload) = self.arguments(head, method, body).await?;
+                let Arguments {
+                    formatter,
+                    payload,
+                    place,
+                } = self.arguments(head, method, body).await?;
                 let mut call = CallMessage::new(
                     name,
                     interface.id,
@@ -106,12 +130,13 @@ impl Service {
                 call.depth = headers.depth;
                 call.payload = payload;
                 if method.oneway || prefers_no_answer(&head.headers) {
-                    return Ok(self.start(call, &formatter, peer).await);
+                    return Ok(self.start(call, &formatter, peer, place).await);
                 }
-                Ok(Answer::of(
-                    &formatter,
-                    self.acceptor.exchange(call, peer).await,
-                ))
+                {
+                    let reply = self.acceptor.exchange(call, peer).await;
+                    drop(place);
+                    Ok(Answer::of(&formatter, reply))
+                }
             }
             Route::Nothing => {
                 let text = "there is nothing at this path; calls go to `/<name>/<method>`, and \
@@ -127,7 +152,7 @@ impl Service {
         head: &Parts,
         method: &MethodDescriptor,
         body: B,
-    ) -> Result<(FormatterRef, Payload), Answer>
+    ) -> Result<Arguments, Answer>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
@@ -142,7 +167,11 @@ impl Service {
                 let text = format!("the argument `{}` is there twice", name.escape_debug());
                 Answer::refused(400, "bad_arguments", &text)
             })?;
-            return Ok((self.formatter(JSON)?, arguments.as_slice().into()));
+            return Ok(Arguments {
+                formatter: self.formatter(JSON)?,
+                payload: arguments.as_slice().into(),
+                place: None,
+            });
         }
         let media_type = media_type(&head.headers)?;
         let formatter = match self.formatter(&media_type) {
@@ -156,14 +185,18 @@ impl Service {
             }
             Err(_) => self.formatter(JSON)?,
         };
-        let most = self.acceptor.limits().max_message;
-        let bytes = body::read(body, most).await.map_err(unread)?;
-        if bytes.is_empty() {
+        let Read { bytes, place } = body::read(body, &self.room).await.map_err(unread)?;
+        let payload = if bytes.is_empty() {
             // A method without arguments is called without a body.
-            let nothing = formatter.encode::<[(); 0]>(&[]).unwrap_or_default();
-            return Ok((formatter, nothing));
-        }
-        Ok((formatter, bytes.as_slice().into()))
+            formatter.encode::<[(); 0]>(&[]).unwrap_or_default()
+        } else {
+            bytes.as_slice().into()
+        };
+        Ok(Arguments {
+            formatter,
+            payload,
+            place: Some(place),
+        })
     }
 
     fn formatter(&self, media_type: &str) -> Result<FormatterRef, Answer> {
@@ -178,19 +211,42 @@ impl Service {
     }
 
     /// Starts a call whose answer nobody waits for. What refuses it at once is told.
-    async fn start(&self, call: CallMessage, formatter: &FormatterRef, peer: &str) -> Answer {
+    ///
+    /// - `place`: held until it has ended.
+    async fn start(
+        &self,
+        call: CallMessage,
+        formatter: &FormatterRef,
+        peer: &str,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Answer {
+        // They have no connection that bounds them, so all of the channel's have a bound together.
+        let Ok(turn) = Arc::clone(&self.unawaited).try_acquire_owned() else {
+            let text = "too many calls run at the moment whose answers nobody waits for";
+            return Answer::refused(503, "overloaded", text);
+        };
         let mut running = self.acceptor.exchange(call, peer);
         let polled = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
         match polled {
             Poll::Ready(Err(fault)) => Answer::of(formatter, Err(fault)),
             Poll::Ready(Ok(_)) => Answer::taken(),
             Poll::Pending => {
-                // The host bounds how many of them there are.
-                tokio::spawn(running);
+                tokio::spawn(async move {
+                    let _nobody_waits = running.await;
+                    drop((place, turn));
+                });
                 Answer::taken()
             }
         }
     }
+}
+
+/// The arguments of a call.
+struct Arguments {
+    formatter: FormatterRef,
+    payload: Payload,
+    /// The place of the body in the memory for bodies.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 fn find(
@@ -233,6 +289,10 @@ fn unread(error: BodyError) -> Answer {
             let text = "the body is larger than the server takes (`Limits::max_message`)";
             Answer::refused(413, "too_large", text).closing()
         }
+        BodyError::NoRoom => {
+            let text = "the server holds too many large bodies at the moment";
+            Answer::refused(503, "overloaded", text).closing()
+        }
         BodyError::TooSlow => {
             Answer::refused(408, "protocol", "the body came too slowly").closing()
         }
@@ -254,7 +314,6 @@ fn prefers_no_answer(headers: &HeaderMap) -> bool {
 /// Tells a browser that the page may read the answer (the Fetch standard, "CORS protocol").
 fn let_page_read(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(VARY, HeaderValue::from_static("Origin"));
     if preflight {
         headers.insert(
             ACCESS_CONTROL_ALLOW_METHODS,

@@ -1,6 +1,7 @@
 //! The object that is called: what the guide's chapter on HTTP offers, and a little more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use remoting::Limits;
 use remoting::prelude::*;
@@ -15,6 +16,8 @@ pub trait Calc {
     async fn note(&self, text: &str) -> remoting::Result<()>;
     /// Gives the header of this name that the caller has sent.
     async fn header(&self, name: &str) -> remoting::Result<Option<String>>;
+    /// Gives the text back.
+    async fn echo(&self, text: String) -> remoting::Result<String>;
     /// Ends when it is let go.
     async fn wait(&self) -> remoting::Result<()>;
 }
@@ -32,6 +35,8 @@ pub enum CalcError {
 pub struct Exact {
     pub waiting: Arc<Notify>,
     pub given_up: Arc<Notify>,
+    /// How many texts were given back.
+    pub echoed: Arc<AtomicUsize>,
     /// Lets one that waits go.
     pub let_go: Arc<Notify>,
 }
@@ -51,6 +56,11 @@ impl Calc for Exact {
 
     async fn header(&self, name: &str) -> remoting::Result<Option<String>> {
         Ok(CallContext::current().and_then(|context| context.header(name).map(str::to_owned)))
+    }
+
+    async fn echo(&self, text: String) -> remoting::Result<String> {
+        self.echoed.fetch_add(1, Ordering::SeqCst);
+        Ok(text)
     }
 
     async fn wait(&self) -> remoting::Result<()> {

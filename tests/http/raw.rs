@@ -1,7 +1,7 @@
 //! Requests byte by byte.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer, as far as it was looked at.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +26,13 @@ pub struct Raw(pub TcpStream);
 impl Raw {
     pub async fn connect(authority: &str) -> Self {
         Self(TcpStream::connect(authority).await.unwrap())
+    }
+
+    /// A client that has hardly room for what it does not read.
+    pub async fn connect_narrow(authority: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self(socket.connect(authority.parse().unwrap()).await.unwrap())
     }
 
     pub async fn send(&mut self, text: &str) {

@@ -1,5 +1,6 @@
 //! What the channel makes of requests, good and bad.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use remoting::Limits;
@@ -264,4 +265,45 @@ async fn a_request_that_outlasts_the_drain_is_counted() {
     server.calc.waiting.notified().await;
     let stopped = server.host.run_until(std::future::ready(())).await;
     assert_eq!((stopped.closed, stopped.cut), (0, 1));
+}
+
+#[tokio::test]
+async fn calls_that_nobody_waits_for_are_bounded() {
+    let mut limits = Limits::default();
+    limits.calls_per_session = 2;
+    let server = Server::with(HttpChannel::listen("127.0.0.1:0"), limits).await;
+    let request = post("/calc/wait", &["Prefer: respond-async"], "");
+    for expected in [202, 202, 503] {
+        assert_eq!(status_of(&server, &request).await, expected);
+    }
+    assert_eq!(
+        status_of(&server, &post("/calc/add", &[], "[2,3]")).await,
+        200
+    );
+    for _ in 0..2 {
+        server.calc.let_go.notify_one();
+        server.calc.given_up.notified().await;
+    }
+    while status_of(&server, &request).await != 202 {}
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_given_up() {
+    let mut limits = Limits::default();
+    limits.write_stall = Duration::from_millis(50);
+    let server = Server::with(HttpChannel::listen("127.0.0.1:0"), limits).await;
+    let mut raw = Raw::connect_narrow(&server.authority).await;
+    raw.send(&post(
+        "/calc/echo",
+        &[],
+        &format!("[\"{}\"]", "x".repeat(4_000_000)),
+    ))
+    .await;
+    // The server ends the connection, and with it the answer, before its end.
+    while server.calc.echoed.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let stopped = server.host.run_until(std::future::ready(()));
+    let stopped = stopped.drain(Duration::from_secs(20)).await;
+    assert_eq!(stopped.cut, 0, "the connection ended by itself");
 }

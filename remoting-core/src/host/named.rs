@@ -229,14 +229,13 @@ impl NamedEndpoint {
             .as_ref()
             .map(|options| options.headers.clone())
             .unwrap_or_default();
+        let sent = within(deadline, async move { exchange.exchange(message).await });
         let reply: BoxFuture<'static, Result<Payload, Fault>> = if call.is_oneway() {
-            crate::proxy::runtime().spawn(async move { drop(exchange.exchange(message).await) });
-            Box::pin(std::future::ready(Ok(
-                Fetched::nothing(&call.formatter).payload
-            )))
+            crate::proxy::runtime().spawn(async move { drop(sent.await) });
+            let nothing = Fetched::nothing(&call.formatter).payload;
+            Box::pin(std::future::ready(Ok(nothing)))
         } else {
-            let call = async move { exchange.exchange(message).await };
-            Box::pin(OnRuntime::new(within(deadline, call)))
+            Box::pin(OnRuntime::new(sent))
         };
         Ok(Flight::Running(reply))
     }
