@@ -105,45 +105,50 @@ impl Service {
                 let interface = self.acceptor.interface(&name, None).map_err(refused)?;
                 Ok(Answer::json(describe::object(&name, interface)))
             }
-            Route::Method(name, method) => {
-                let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
-                let interface = self.acceptor.interface(&name, headers.interface);
-                let interface = interface.map_err(refused)?;
-                let method = find(interface, &method)?;
-                let Arguments {
-                    formatter,
-                    payload,
-                    place,
-                } = self.arguments(head, method, body).await?;
-                let mut call = CallMessage::new(
-                    name,
-                    interface.id,
-                    method.id,
-                    formatter.codec(),
-                    headers
-                        .timeout
-                        .unwrap_or(self.acceptor.limits().default_deadline),
-                );
-                call.method_name = Some(method.name);
-                call.headers = headers.pairs;
-                call.locks = headers.locks;
-                call.depth = headers.depth;
-                call.payload = payload;
-                if method.oneway || prefers_no_answer(&head.headers) {
-                    return Ok(self.start(call, &formatter, peer, place).await);
-                }
-                {
-                    let reply = self.acceptor.exchange(call, peer).await;
-                    drop(place);
-                    Ok(Answer::of(&formatter, reply))
-                }
-            }
+            Route::Method(name, method) => self.call(head, (&name, &method), body, peer).await,
             Route::Nothing => {
                 let text = "there is nothing at this path; calls go to `/<name>/<method>`, and \
                     `/.well-known/remoting` lists the names";
                 Err(Answer::refused(404, "not_found", text))
             }
         }
+    }
+
+    async fn call<B>(
+        &self,
+        head: &Parts,
+        (name, method): (&str, &str),
+        body: B,
+        peer: &str,
+    ) -> Result<Answer, Answer>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+        let interface = self.acceptor.interface(name, headers.interface);
+        let interface = interface.map_err(refused)?;
+        let method = find(interface, method)?;
+        let Arguments {
+            formatter,
+            payload,
+            place,
+        } = self.arguments(head, method, body).await?;
+        let usual = self.limits().default_deadline;
+        let deadline = headers.timeout.unwrap_or(usual);
+        let codec = formatter.codec();
+        let mut call = CallMessage::new(name, interface.id, method.id, codec, deadline);
+        call.method_name = Some(method.name);
+        call.headers = headers.pairs;
+        call.locks = headers.locks;
+        call.depth = headers.depth;
+        call.payload = payload;
+        if method.oneway || prefers_no_answer(&head.headers) {
+            return Ok(self.start(call, &formatter, peer, place).await);
+        }
+        let reply = self.acceptor.exchange(call, peer).await;
+        drop(place);
+        Ok(Answer::of(&formatter, reply))
     }
 
     /// The arguments of a call, and the format they are in.
