@@ -239,14 +239,12 @@ impl Connection {
 }
 
 impl State {
-    /// Whether the timer fires before anything is due, so that it need not be looked at.
-    ///
-    /// Bytes that wait to be written may be due before; so may a new call, which has then woken
-    /// the driver.
+    /// Whether the timer fires before anything is due, so that it need not be looked at. What has
+    /// come since it was set may have brought forward what is due.
     fn is_nothing_due(&self, now: Instant) -> bool {
-        self.armed.is_some_and(|armed| now < armed)
-            && self.session.unsent() == 0
-            && !self.is_early()
+        let due = self.session.poll_timeout();
+        let times = self.armed.zip(due);
+        times.is_some_and(|(armed, due)| now < armed && armed <= due)
     }
 
     /// What is left of a turn of the driver when the time has been looked at.

@@ -14,6 +14,9 @@ use crate::trap::*;
 
 const SHORT: Duration = Duration::from_millis(40);
 
+/// Longer than any test may take.
+const LONG: Duration = Duration::from_secs(100);
+
 pub async fn handshake_time() -> Host {
     let mut server = Server::with(|limits| limits.handshake_time = SHORT).await;
     let too_late = Some((20, Violation::HelloTooLate.to_string()));
@@ -39,7 +42,13 @@ pub async fn idle_time() -> Host {
 
 /// A peer that answers when it is asked stays.
 pub async fn ping_after() -> Host {
-    let mut server = Server::with(|limits| limits.ping_after = SHORT).await;
+    // What else is timed is far away: no other timer makes up for one that is set too late.
+    let mut server = Server::with(|limits| {
+        limits.ping_after = SHORT;
+        limits.pong_within = LONG;
+        limits.handshake_time = LONG;
+    })
+    .await;
     let mut raw = server.attacker().await;
     for _ in 0..3 {
         let Some(Seen::Ping(opaque)) = raw.answer().await else {
