@@ -34,6 +34,17 @@ impl ObjectUrl {
         &self.name
     }
 
+    /// The same object, reached in another way.
+    ///
+    /// - `scheme`: a word in lower case: `ws`.
+    #[must_use]
+    pub fn over(&self, scheme: &str) -> Self {
+        Self {
+            scheme: scheme.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The error of a URL that its channel cannot dial.
     ///
     /// - `what`: what is wrong with it: "its address has no port".

@@ -18,14 +18,19 @@ use crate::client::{Pool, Server, pool};
 use crate::connection;
 use crate::gate::Gate;
 use crate::serve::Service;
+use crate::websocket;
 
 const SCHEME: &str = "http";
+
+/// The scheme of URLs whose calls all go through a session.
+const SESSIONS: &str = "ws";
 
 /// Objects over HTTP, in clear text.
 ///
 /// Calls go one by one, without a session: published objects can be called, by proxies and by
-/// everything that speaks HTTP. Objects are not passed by reference this way, and clients activate
-/// none.
+/// everything that speaks HTTP. A proxy whose call needs a session, to activate an object or to pass
+/// one of this side, opens one over WebSocket; with `ws://` in the place of `http://` in its URL, it does so for
+/// all its calls.
 ///
 /// (.NET: `HttpChannel`.)
 ///
@@ -212,10 +217,22 @@ impl Channel for HttpChannel {
         check_port(url.authority()).map_err(|what| url.invalid(&what))
     }
 
-    /// Connects nowhere yet: connections are made by calls, and kept for the next ones.
+    fn serves(&self, scheme: &str) -> bool {
+        [SCHEME, SESSIONS].contains(&scheme)
+    }
+
+    fn session_url(&self, url: &ObjectUrl) -> Option<ObjectUrl> {
+        (url.scheme() == SCHEME).then(|| url.over(SESSIONS))
+    }
+
+    /// Connects nowhere yet, but for a session: connections are made by calls, and kept for the next ones.
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
             needs_runtime()?;
+            if url.scheme() == SESSIONS {
+                let link = websocket::open(url.authority(), &self.settings.formatter).await?;
+                return Ok(Dialed::Link(link));
+            }
             let pool = self.pool.get_or_init(pool).clone();
             let formatter = self.settings.formatter.clone();
             let server = Server::new(pool, url.authority(), formatter);

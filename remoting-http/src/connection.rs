@@ -11,12 +11,13 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use remoting_core::channel::Admission;
+use remoting_core::channel::{Admission, TurnedAway};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::serve::Service;
 use crate::stall::Patient;
+use crate::websocket;
 
 /// How long a client may say nothing at all.
 const FIRST: Duration = Duration::from_secs(10);
@@ -31,6 +32,9 @@ const BUFFER: usize = 64 * 1024;
 /// The most headers of a request.
 const HEADERS: usize = 64;
 
+/// Why no session begins on a connection that is one already.
+const GONE: TurnedAway = TurnedAway::new("the connection is a session already");
+
 /// Answers the requests of one connection until it ends.
 ///
 /// - `stop`: when it changes, the request under way is the last.
@@ -42,22 +46,34 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<()>,
 ) {
     let write_stall = service.limits().write_stall;
-    let admission = Mutex::new(admission);
+    let admission = Mutex::new(Some(admission));
+    let held = || admission.lock().unwrap_or_else(PoisonError::into_inner);
+    let greet = || held().iter_mut().for_each(Admission::greeted);
     let silent = AtomicBool::new(true);
     let answer = service_fn(|request| {
-        if silent.swap(false, Ordering::Relaxed) {
-            let mut admission = admission.lock().unwrap_or_else(PoisonError::into_inner);
-            admission.greeted();
+        let is_first = silent.swap(false, Ordering::Relaxed);
+        let opens_session = websocket::is_asked_for(&request);
+        // Who asks for a session has to speak in it.
+        if is_first && !opens_session {
+            greet();
         }
-        let (service, peer) = (&service, &peer);
-        async move { Ok::<_, Infallible>(service.handle(request, peer).await) }
+        let (service, peer, held, greet) = (&service, &peer, &held, &greet);
+        async move {
+            let admission = || held().take().ok_or(GONE);
+            let response = service.handle(request, peer, admission).await;
+            if opens_session {
+                greet();
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(Patient::new(stream, write_stall)), answer);
+        .serve_connection(TokioIo::new(Patient::new(stream, write_stall)), answer)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let mut stopping = pin!(stop.changed());
     let mut stopped = false;

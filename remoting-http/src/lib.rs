@@ -3,8 +3,9 @@
 //!
 //! A call is one request and its reply, without a session: `POST /name/method` with the
 //! arguments, in the format that its `Content-Type` names. So everything that speaks HTTP can call
-//! what a host publishes, and proxies do it too; what needs a connection of its own, such as
-//! objects by reference, does not go this way. The rules are those of section 11 of PROTOCOL.md.
+//! what a host publishes, and proxies do it too. What needs a session, such as objects of
+//! the caller's that are called back, goes over a WebSocket, which proxies open by themselves. The rules
+//! are those of section 11 of PROTOCOL.md.
 //!
 //! ```console
 //! $ curl -s localhost:8080/calc/add -d '[2,3]'
@@ -18,7 +19,8 @@
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
 //! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`.
 //! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `stall` (writing within
-//! bounds), `connection` (a socket and its requests), `client` (the other end), `channel` (settings, and the seam to the host).
+//! bounds), `connection` (a socket and its requests), `client` (the other end), `websocket` (how a session
+//! begins, at both ends), `link` (a WebSocket as a link), `channel` (settings, and the seam to the host).
 
 mod answer;
 mod body;
@@ -29,9 +31,11 @@ mod connection;
 mod describe;
 mod gate;
 mod headers;
+mod link;
 mod query;
 mod route;
 mod serve;
 mod stall;
+mod websocket;
 
 pub use channel::HttpChannel;

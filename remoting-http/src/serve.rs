@@ -15,7 +15,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use remoting_core::channel::Acceptor;
+use remoting_core::channel::{Acceptor, Admission, TurnedAway};
 use remoting_core::formatter::{FormatterRef, Payload};
 use remoting_core::{CallMessage, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +27,7 @@ use crate::gate::{Gate, METHODS, Visit, media_type};
 use crate::headers::{CallHeaders, INTERFACE, SENT_BY_PAGES};
 use crate::query;
 use crate::route::Route;
+use crate::websocket;
 
 /// How a caller says that it waits for no answer (RFC 7240).
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -63,15 +64,27 @@ impl Service {
     /// Answers one request. A dropped future gives its call up.
     ///
     /// - `peer`: who sent it, for logs and `CallContext::peer`.
-    pub(crate) async fn handle<B>(&self, request: Request<B>, peer: &str) -> Response<Full<Bytes>>
+    /// - `admission`: gives the room that its connection has, if it becomes a session.
+    pub(crate) async fn handle<B>(
+        &self,
+        request: Request<B>,
+        peer: &str,
+        admission: impl FnOnce() -> Result<Admission, TurnedAway>,
+    ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let answer = match self.gate.check(&head) {
             Err(answer) => answer,
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
+            Ok(Visit::Request) if head.uri.path() == websocket::PATH => {
+                match self.open_session(&mut head, peer, admission) {
+                    Ok(response) => return response.map(|()| Full::default()),
+                    Err(refused) => refused,
+                }
+            }
             Ok(Visit::Request) => self
                 .answer(&head, body, peer)
                 .await
@@ -87,6 +100,19 @@ impl Service {
             let_page_read(headers, origin.clone(), head.method == Method::OPTIONS);
         }
         response
+    }
+
+    /// Makes a session of the request's connection.
+    fn open_session(
+        &self,
+        head: &mut Parts,
+        peer: &str,
+        admission: impl FnOnce() -> Result<Admission, TurnedAway>,
+    ) -> Result<Response<()>, Answer> {
+        let opening = websocket::Opening::of(head, &self.acceptor.formatters())?;
+        let admission = admission()
+            .map_err(|full| Answer::refused(503, "overloaded", &full.to_string()).closing())?;
+        Ok(opening.accept(&self.acceptor, admission, peer))
     }
 
     async fn answer<B>(&self, head: &Parts, body: B, peer: &str) -> Result<Answer, Answer>

@@ -136,7 +136,7 @@ impl Channel for TcpChannel {
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
             needs_runtime()?;
-            let stream = dial(url.authority()).await?;
+            let stream = dial(SCHEME, url.authority()).await?;
             Ok(Dialed::Link(link(stream, url.authority().to_owned())))
         })
     }
@@ -161,5 +161,6 @@ fn link(stream: TcpStream, peer: String) -> Link {
         reader: Box::new(StreamReader::new(reader)),
         writer: Box::new(StreamWriter::new(writer)),
         peer,
+        formatter: None,
     }
 }

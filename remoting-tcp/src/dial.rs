@@ -17,15 +17,16 @@ const MOST_ADDRESSES: usize = 16;
 
 /// Connects to the first address of `authority` that answers.
 ///
+/// - `scheme`: that of the URL, for errors.
 /// - `authority`: `host:port`, as in a URL.
 ///
 /// # Errors
 ///
 /// `ConnectFailed`, naming each address that was tried and what became of it.
-pub(crate) async fn dial(authority: &str) -> Result<TcpStream, Error> {
+pub async fn dial(scheme: &str, authority: &str) -> Result<TcpStream, Error> {
     let mut tried = String::new();
     let mut last = None;
-    for address in resolve(authority).await? {
+    for address in resolve(scheme, authority).await? {
         match connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => {
@@ -36,7 +37,7 @@ pub(crate) async fn dial(authority: &str) -> Result<TcpStream, Error> {
         }
     }
     let Some(last) = last else {
-        return Err(unknown(authority, "it has no addresses"));
+        return Err(unknown(scheme, authority, "it has no addresses"));
     };
     let advice = match last.kind() {
         io::ErrorKind::TimedOut => "is the address right, and does no firewall drop the packets?",
@@ -45,7 +46,7 @@ pub(crate) async fn dial(authority: &str) -> Result<TcpStream, Error> {
         }
         _ => "is the server running and listening there?",
     };
-    let text = format!("cannot connect to `tcp://{authority}` ({tried}); {advice}");
+    let text = format!("cannot connect to `{scheme}://{authority}` ({tried}); {advice}");
     Err(Error::new(ErrorKind::ConnectFailed, text).with_source(last))
 }
 
@@ -68,17 +69,21 @@ pub fn check_port(authority: &str) -> Result<(), String> {
     }
 }
 
-async fn resolve(authority: &str) -> Result<Vec<SocketAddr>, Error> {
+async fn resolve(scheme: &str, authority: &str) -> Result<Vec<SocketAddr>, Error> {
     match timeout(PATIENCE, lookup_host(authority)).await {
         Ok(Ok(addresses)) => Ok(addresses.take(MOST_ADDRESSES).collect()),
-        Ok(Err(error)) => Err(unknown(authority, &error.to_string()).with_source(error)),
-        Err(_) => Err(unknown(authority, "no name server answered in time")),
+        Ok(Err(error)) => Err(unknown(scheme, authority, &error.to_string()).with_source(error)),
+        Err(_) => Err(unknown(
+            scheme,
+            authority,
+            "no name server answered in time",
+        )),
     }
 }
 
-fn unknown(authority: &str, why: &str) -> Error {
+fn unknown(scheme: &str, authority: &str, why: &str) -> Error {
     let text = format!(
-        "cannot connect to `tcp://{authority}`: its address cannot be found ({why}); \
+        "cannot connect to `{scheme}://{authority}`: its address cannot be found ({why}); \
          check the spelling of the host's name"
     );
     Error::new(ErrorKind::ConnectFailed, text)
@@ -111,7 +116,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = dial(&format!("localhost:{}", address.port()))
+        let error = dial("tcp", &format!("localhost:{}", address.port()))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectFailed);
@@ -141,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_exist_is_an_error_that_says_so() {
-        let error = dial("no-such-host.invalid:1").await.unwrap_err();
+        let error = dial("tcp", "no-such-host.invalid:1").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectFailed);
         assert!(error.message().contains("cannot be found"), "{error}");
     }
@@ -151,7 +156,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         // `localhost` may stand for ::1 first, where nobody listens.
-        let stream = dial(&format!("localhost:{port}")).await.unwrap();
+        let stream = dial("tcp", &format!("localhost:{port}")).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
     }
 }

@@ -28,6 +28,6 @@ pub use channel::TcpChannel;
 /// How sockets come to be, for the other channels of this family. Promised to nobody else.
 #[doc(hidden)]
 pub mod sockets {
-    pub use crate::dial::check_port;
+    pub use crate::dial::{check_port, dial};
     pub use crate::listen::{AcceptGuard, Farewells, accept_all, bind, needs_runtime, tune};
 }

@@ -240,7 +240,8 @@ async fn a_call_that_finds_no_place_waits_for_one_until_its_deadline(pair: &Pair
     let server = builder.start().await.unwrap();
     let hall = Hall::new();
     let dispatcher = RoomDispatcher::new(hall.room());
-    let url = server.marshal("room", dispatcher).unwrap().urls().remove(0);
+    let marshalled = server.marshal("room", dispatcher).unwrap();
+    let url = pair.cell.way(marshalled.urls().remove(0));
     let room: RoomProxy = pair.client.connect(&url).await.unwrap();
     let visits = [tokio::spawn(room.visit()), tokio::spawn(room.visit())];
     take(&hall.entered, 2).await;

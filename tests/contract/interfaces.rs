@@ -89,7 +89,8 @@ async fn an_activated_object_can_be_cast_and_lives_while_either_proxy_does(pair:
     drop((till, back));
     assert_eq!(audit.total().await.unwrap(), 3);
     assert_eq!(pair.server.kept_objects(), 1);
-    assert_eq!(pair.server.leases()[0].holders.len(), 1);
+    // What was let go may be told after a call that was made later.
+    crate::pair::until(|| pair.server.leases()[0].holders.len() == 1).await;
     drop(audit);
     crate::pair::until(|| pair.server.kept_objects() == 0).await;
 }

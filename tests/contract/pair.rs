@@ -32,6 +32,8 @@ pub enum Transport {
     Exchange,
     /// Requests over real sockets of this machine, without a session.
     Http,
+    /// Sessions over real sockets of this machine, each on a WebSocket.
+    WebSocket,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,18 +62,21 @@ macro_rules! statements {
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
             exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
-            http_message_pack Http MessagePack, http_json Http Json);
+            http_message_pack Http MessagePack, http_json Http Json,
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
     )+ };
     (channels in order: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
-            exchange_message_pack Exchange MessagePack, exchange_json Exchange Json);
+            exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
     )+ };
     (channels with references: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
-            in_process_message_pack InProcess MessagePack, in_process_json InProcess Json);
+            in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
     )+ };
     (sockets: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
@@ -80,7 +85,8 @@ macro_rules! statements {
     (in virtual time: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(by run_in_virtual_time in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
-            in_process_message_pack InProcess MessagePack, in_process_json InProcess Json);
+            in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
     )+ };
     (in cells: $($rest:tt)+) => {
         $crate::pair::statements!(by run in cells: $($rest)+);
@@ -183,7 +189,7 @@ impl Pair {
 
     /// The URL of a name at the server, whether something is published there or not.
     pub fn url(&self, name: &str) -> String {
-        self.channel().url(name).unwrap()
+        self.cell.way(self.channel().url(name).unwrap())
     }
 
     /// The client's proxy of a name.
@@ -197,7 +203,7 @@ impl Cell {
     pub fn listen_on(self, builder: HostBuilder, name: &str) -> HostBuilder {
         match self.transport {
             Transport::Tcp => builder.channel(self.tcp().named(name)),
-            Transport::Http => builder.channel(self.http().named(name)),
+            Transport::Http | Transport::WebSocket => builder.channel(self.http().named(name)),
             Transport::InProcess | Transport::Exchange => {
                 builder.channel(self.in_process().named(name))
             }
@@ -217,6 +223,14 @@ impl Cell {
             .channel(in_process)
             .channel(http);
         builder.start().await.unwrap()
+    }
+
+    /// The URL by which clients reach what a server names by another one.
+    pub fn way(self, url: String) -> String {
+        match self.transport {
+            Transport::WebSocket => url.replacen("http://", "ws://", 1),
+            _ => url,
+        }
     }
 
     pub fn formatter(self) -> FormatterRef {
@@ -241,7 +255,9 @@ impl Cell {
         let channel = InProcessChannel::listen(unused_name()).formatter(self.formatter());
         match self.transport {
             Transport::Exchange => channel.exchange_only(),
-            Transport::Tcp | Transport::Http | Transport::InProcess => channel,
+            Transport::Tcp | Transport::Http | Transport::WebSocket | Transport::InProcess => {
+                channel
+            }
         }
     }
 
@@ -252,7 +268,7 @@ impl Cell {
         let in_process = InProcessChannel::listen(place).formatter(self.formatter());
         let builder = match self.transport {
             Transport::Tcp => Host::builder().channel(tcp),
-            Transport::Http => {
+            Transport::Http | Transport::WebSocket => {
                 let http = HttpChannel::listen(place).formatter(self.formatter());
                 Host::builder().channel(http)
             }
@@ -267,6 +283,7 @@ impl Cell {
             // Ports below 1024 are never given out by the system.
             Transport::Tcp => format!("tcp://127.0.0.1:1/{name}"),
             Transport::Http => format!("http://127.0.0.1:1/{name}"),
+            Transport::WebSocket => format!("ws://127.0.0.1:1/{name}"),
             Transport::InProcess | Transport::Exchange => {
                 format!("inproc://{}/{name}", unused_name())
             }

@@ -321,7 +321,8 @@ async fn a_reference_into_a_server_that_was_started_anew_says_so(pair: &Pair) {
         .marshal("tower", TowerDispatcher::new(stone.clone()))
         .unwrap();
     let channel = server.channel("main").unwrap();
-    let (address, url) = (channel.address().unwrap(), channel.url("tower").unwrap());
+    let address = channel.address().unwrap();
+    let url = pair.cell.way(channel.url("tower").unwrap());
     let tower: TowerProxy = pair.client.get(&url).unwrap();
     let bell = tower.cast().await.unwrap();
     // The same server, after an outage: the object is kept, and the hold on it is not.

@@ -143,7 +143,7 @@ impl Other {
             start.join().unwrap()
         });
         let hall = publish_room(&host);
-        let address = host.channel("other").unwrap().address().unwrap();
+        let address = cell.way(host.channel("other").unwrap().address().unwrap());
         Self {
             runtime,
             host,
@@ -172,7 +172,9 @@ async fn s36_a_server_that_said_goodbye_and_came_back_is_called_as_before(pair: 
         .await
         .unwrap();
     publish_room(&server);
-    let address = server.channel("other").unwrap().address().unwrap();
+    let address = pair
+        .cell
+        .way(server.channel("other").unwrap().address().unwrap());
     let room: RoomProxy = pair.client.get(&format!("{address}/room")).unwrap();
     assert_eq!(room.add(1, 2).await.unwrap(), 3);
     drop(server);
@@ -224,7 +226,9 @@ async fn s37_a_call_fails_at_once_when_its_server_is_dropped(pair: &Pair) {
         .await
         .unwrap();
     let hall = publish_room(&server);
-    let address = server.channel("other").unwrap().address().unwrap();
+    let address = pair
+        .cell
+        .way(server.channel("other").unwrap().address().unwrap());
     let room: RoomProxy = pair.client.get(&format!("{address}/room")).unwrap();
     both_fail(room, take(&hall.entered, 2), move || drop(server)).await;
 }

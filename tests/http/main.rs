@@ -5,4 +5,5 @@ mod calc;
 mod curl;
 mod raw;
 mod requests;
+mod sessions;
 mod typed;

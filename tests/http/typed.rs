@@ -74,16 +74,3 @@ async fn an_answer_that_is_too_large_is_not_read() {
     assert_eq!(error.kind(), ErrorKind::BadResult, "{error}");
     assert_eq!(error.executed(), Executed::Unknown);
 }
-
-#[tokio::test]
-async fn what_needs_a_session_says_so_before_anything_is_sent() {
-    let server = Server::start().await;
-    let client = client().await;
-    let url = server.host.url("calc").unwrap();
-    let error = client
-        .get::<CalcProxy>(&url)
-        .unwrap()
-        .cast::<CalcProxy>()
-        .await;
-    assert!(error.is_ok(), "a name can be seen through its interface");
-}

@@ -39,6 +39,18 @@ pub trait Channel: Send + Sync + 'static {
     /// The scheme of the URLs that the channel serves, in lower case: `tcp`.
     fn scheme(&self) -> &'static str;
 
+    /// Whether the channel serves the URLs of a scheme: its own, and others if it says so.
+    fn serves(&self, scheme: &str) -> bool {
+        scheme == self.scheme()
+    }
+
+    /// Where the object of a URL is reached by a [`Link`], for channels that dial an
+    /// [`Exchange`] by default: calls that need a session go there.
+    fn session_url(&self, url: &ObjectUrl) -> Option<ObjectUrl> {
+        let _none = url;
+        None
+    }
+
     /// The name, priority and formatter of the channel.
     fn settings(&self) -> &ChannelSettings;
 
@@ -125,6 +137,8 @@ pub struct Link {
     pub writer: Box<dyn LinkWriter>,
     /// Who is at the other end, for logs and for `CallContext::peer`.
     pub peer: String,
+    /// How calls that leave over the link are written; without it, as the channel says.
+    pub formatter: Option<FormatterRef>,
 }
 
 /// The incoming half of a link.
@@ -278,6 +292,11 @@ pub struct TurnedAway {
 }
 
 impl TurnedAway {
+    /// - `reason`: what the peer is told.
+    pub const fn new(reason: &'static str) -> Self {
+        Self { reason }
+    }
+
     /// The bytes that tell a peer on a link why, so that it knows that none of its calls has run:
     /// a preface, and an ABORT in the place of the HELLO (rules S1 and S18).
     pub fn last_words(&self) -> Vec<u8> {

@@ -31,6 +31,7 @@ fn link(incoming: &Arc<Direction>, outgoing: &Arc<Direction>) -> Link {
         reader: Box::new(PipeReader(Arc::clone(incoming))),
         writer: Box::new(PipeWriter(Arc::clone(outgoing))),
         peer: "in-process".to_owned(),
+        formatter: None,
     }
 }
 

@@ -152,7 +152,7 @@ impl Connection {
             service: config.service,
             limits: config.limits,
             counters: config.counters,
-            formatter: config.formatter,
+            formatter: link.formatter.unwrap_or(config.formatter),
             peer: Arc::from(crate::log::clean(&link.peer)),
             origin: config.origin,
             closed: Notify::new(),

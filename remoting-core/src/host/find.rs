@@ -132,7 +132,7 @@ impl Host {
         let channels = self.channels();
         if let Some(handle) = channels
             .iter()
-            .find(|channel| channel.scheme() == url.scheme())
+            .find(|channel| channel.registered.channel().serves(url.scheme()))
         {
             handle.registered.channel().check(url)?;
             return Ok(Arc::clone(&handle.registered));

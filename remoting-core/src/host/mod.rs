@@ -12,6 +12,7 @@ mod connect;
 mod dialling;
 mod entry;
 mod exchange;
+mod exchanging;
 mod find;
 mod leases;
 mod named;

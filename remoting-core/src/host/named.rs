@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::HostInner;
 use super::binding::Binding;
 use super::channels::Registered;
+use super::exchanging::OverSession;
 use super::peers::{Route, host_is_gone};
-use crate::channel::{BoxFuture, Exchange};
 use crate::clock;
 use crate::connection::{Connection, Deferred, Destination};
 use crate::descriptor::InterfaceDescriptor;
@@ -16,25 +16,23 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::object::Pinned;
-use crate::payload::Payload;
-use crate::proxy::{
-    CallState, Endpoint, Fetched, Flight, Identity, OnRuntime, Reference, RequestKind,
-};
-use crate::sink::CallMessage;
+use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, RequestKind};
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
 
 /// A name at an address. It is dialled by the first call, and again when the connection was lost.
 pub(super) struct NamedEndpoint {
-    host: Weak<HostInner>,
-    channel: Arc<Registered>,
+    pub(super) host: Weak<HostInner>,
+    pub(super) channel: Arc<Registered>,
     pub(super) url: ObjectUrl,
     pub(super) interface: &'static InterfaceDescriptor,
     formatter: FormatterRef,
     pub(super) default_deadline: Duration,
     /// The longest message over a channel without sessions, which does not know what its peer takes.
-    max_message: usize,
+    pub(super) max_message: usize,
     pub(super) binding: Binding,
+    /// The way to the same object for calls that need a session, where this one has none.
+    pub(super) session: Option<OverSession>,
     /// Takes the answer of a RESOLVE when it has come, so that it keeps no place.
     settler: Waker,
 }
@@ -49,6 +47,7 @@ impl NamedEndpoint {
         let formatter = channel.channel().settings().formatter.clone();
         let limits = host.upgrade().map(|host| Arc::clone(&host.registry.limits));
         let limits = limits.unwrap_or_default();
+        let session = channel.channel().session_url(&url).map(OverSession::new);
         Arc::new_cyclic(|endpoint| Self {
             host,
             channel,
@@ -58,6 +57,7 @@ impl NamedEndpoint {
             default_deadline: limits.default_deadline,
             max_message: limits.max_message,
             binding: Binding::new(),
+            session,
             settler: Waker::from(Arc::new(Settler(endpoint.clone()))),
         })
     }
@@ -192,54 +192,6 @@ impl NamedEndpoint {
         }
     }
 
-    /// Sends a call through a channel without sessions.
-    fn exchange(&self, exchange: Arc<dyn Exchange>, call: &CallState) -> Result<Flight, Fault> {
-        if call.kind == RequestKind::Constructor {
-            let text = "objects cannot be activated over a channel that has no sessions yet";
-            return Err(Fault::refused(ErrorKind::Unsupported, text));
-        }
-        let method = call
-            .method_id()
-            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-        if call.payload.has_attached() {
-            return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
-        }
-        if call.payload.len() > self.max_message {
-            return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
-        }
-        let now = clock::now();
-        let deadline = call.deadline.unwrap_or(now);
-        let left = deadline.saturating_duration_since(now);
-        let mut message = CallMessage::new(
-            self.url.name(),
-            self.interface.id,
-            method,
-            call.formatter.codec(),
-            left,
-        );
-        message.method_name = call.method().map(|method| method.name);
-        message.payload = call.payload.clone();
-        message.max_message = self.max_message;
-        message.depth = call.depth;
-        if !call.is_oneway() {
-            message.locks = call.locks.clone();
-        }
-        message.headers = call
-            .options
-            .as_ref()
-            .map(|options| options.headers.clone())
-            .unwrap_or_default();
-        let sent = within(deadline, async move { exchange.exchange(message).await });
-        let reply: BoxFuture<'static, Result<Payload, Fault>> = if call.is_oneway() {
-            crate::proxy::runtime().spawn(async move { drop(sent.await) });
-            let nothing = Fetched::nothing(&call.formatter).payload;
-            Box::pin(std::future::ready(Ok(nothing)))
-        } else {
-            Box::pin(OnRuntime::new(sent))
-        };
-        Ok(Flight::Running(reply))
-    }
-
     /// Adds what only this side knows to an error of the other side.
     pub(super) fn explain(&self, fault: Fault) -> Fault {
         let Fault::Error(error) = &fault else {
@@ -267,11 +219,6 @@ impl NamedEndpoint {
     }
 }
 
-const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
-    sessions; call through one that has, such as `tcp://`";
-
-const TOO_LARGE: &str = "the arguments are larger than `Limits::max_message` of this host allows";
-
 /// Woken when the name of an endpoint has been found, or not.
 struct Settler(Weak<NamedEndpoint>);
 
@@ -290,21 +237,6 @@ pub(super) fn into_error(fault: Fault) -> Error {
     }
 }
 
-/// Bounds a call by its deadline.
-async fn within(
-    deadline: std::time::Instant,
-    call: impl Future<Output = Result<Payload, Fault>>,
-) -> Result<Payload, Fault> {
-    tokio::time::timeout_at(deadline.into(), call)
-        .await
-        .unwrap_or_else(|_| {
-            let kind = ErrorKind::DeadlineExceeded;
-            Err(Fault::Error(
-                Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown),
-            ))
-        })
-}
-
 impl Endpoint for NamedEndpoint {
     fn formatter(&self) -> FormatterRef {
         self.formatter.clone()
@@ -315,6 +247,9 @@ impl Endpoint for NamedEndpoint {
     }
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+        if let Some(over_session) = self.over_session(call) {
+            return over_session.poll(call, cx);
+        }
         loop {
             let result = ready!(self.poll_once(call, cx));
             match result {
@@ -335,6 +270,9 @@ impl Endpoint for NamedEndpoint {
     }
 
     fn slot_in(&self, session: usize) -> Option<Slot> {
+        if let Some(over_session) = self.session.as_ref().and_then(OverSession::found) {
+            return over_session.slot_in(session);
+        }
         let found = self.binding.found();
         let found = found.as_ref()?;
         (Arc::as_ptr(&found.connection) as usize == session).then_some(found.slot)

@@ -111,7 +111,8 @@ impl Peers {
     }
 
     fn peer(&self, channel: &Registered, url: &ObjectUrl) -> Arc<Peer> {
-        let key = (channel.number(), url.authority().to_owned());
+        let address = format!("{}://{}", url.scheme(), url.authority());
+        let key = (channel.number(), address);
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if !table.contains_key(&key) {
             // Peers that have gone are forgotten when a new one comes.

@@ -103,6 +103,7 @@ impl Channel for Cutting {
                     reader: Box::new(Fused(link.reader, self.fuse.clone())),
                     writer: Box::new(Fused(link.writer, self.fuse.clone())),
                     peer: link.peer,
+                    formatter: link.formatter,
                 }),
                 other @ Dialed::Exchange(_) => other,
             })

@@ -1,0 +1,117 @@
+//! Calls through a channel without sessions, and the way round it for those that need one.
+
+use std::sync::{Arc, OnceLock};
+
+use super::named::NamedEndpoint;
+use crate::channel::{BoxFuture, Exchange};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::payload::Payload;
+use crate::proxy::{CallState, Fetched, Flight, OnRuntime, RequestKind};
+use crate::sink::CallMessage;
+use crate::url::ObjectUrl;
+
+/// The way to an object over a session, made when a call needs it first.
+pub(super) struct OverSession {
+    url: ObjectUrl,
+    endpoint: OnceLock<Arc<NamedEndpoint>>,
+}
+
+impl OverSession {
+    pub(super) fn new(url: ObjectUrl) -> Self {
+        let endpoint = OnceLock::new();
+        Self { url, endpoint }
+    }
+
+    /// The endpoint, if a call has needed it.
+    pub(super) fn found(&self) -> Option<&Arc<NamedEndpoint>> {
+        self.endpoint.get()
+    }
+}
+
+impl NamedEndpoint {
+    /// What takes a call instead, if it needs a session and there is a way to one: objects are made
+    /// for a session, and objects of this side are called back over it.
+    pub(super) fn over_session(&self, call: &CallState) -> Option<&Arc<NamedEndpoint>> {
+        let session = self.session.as_ref()?;
+        let needs = call.kind == RequestKind::Constructor || call.payload.has_attached();
+        needs.then(|| {
+            session.endpoint.get_or_init(|| {
+                let (host, channel) = (self.host.clone(), Arc::clone(&self.channel));
+                Self::new(host, channel, session.url.clone(), self.interface)
+            })
+        })
+    }
+
+    /// Sends a call through a channel without sessions.
+    pub(super) fn exchange(
+        &self,
+        exchange: Arc<dyn Exchange>,
+        call: &CallState,
+    ) -> Result<Flight, Fault> {
+        if call.kind == RequestKind::Constructor {
+            let text = "objects cannot be activated over a channel that has no sessions yet";
+            return Err(Fault::refused(ErrorKind::Unsupported, text));
+        }
+        let method = call
+            .method_id()
+            .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+        if call.payload.has_attached() {
+            return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
+        }
+        if call.payload.len() > self.max_message {
+            return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
+        }
+        let now = clock::now();
+        let deadline = call.deadline.unwrap_or(now);
+        let left = deadline.saturating_duration_since(now);
+        let mut message = CallMessage::new(
+            self.url.name(),
+            self.interface.id,
+            method,
+            call.formatter.codec(),
+            left,
+        );
+        message.method_name = call.method().map(|method| method.name);
+        message.payload = call.payload.clone();
+        message.max_message = self.max_message;
+        message.depth = call.depth;
+        if !call.is_oneway() {
+            message.locks = call.locks.clone();
+        }
+        message.headers = call
+            .options
+            .as_ref()
+            .map(|options| options.headers.clone())
+            .unwrap_or_default();
+        let sent = within(deadline, async move { exchange.exchange(message).await });
+        let reply: BoxFuture<'static, Result<Payload, Fault>> = if call.is_oneway() {
+            crate::proxy::runtime().spawn(async move { drop(sent.await) });
+            let nothing = Fetched::nothing(&call.formatter).payload;
+            Box::pin(std::future::ready(Ok(nothing)))
+        } else {
+            Box::pin(OnRuntime::new(sent))
+        };
+        Ok(Flight::Running(reply))
+    }
+}
+
+const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
+    sessions; call through one that has, such as `tcp://`";
+
+const TOO_LARGE: &str = "the arguments are larger than `Limits::max_message` of this host allows";
+
+/// Bounds a call by its deadline.
+async fn within(
+    deadline: std::time::Instant,
+    call: impl Future<Output = Result<Payload, Fault>>,
+) -> Result<Payload, Fault> {
+    tokio::time::timeout_at(deadline.into(), call)
+        .await
+        .unwrap_or_else(|_| {
+            let kind = ErrorKind::DeadlineExceeded;
+            Err(Fault::Error(
+                Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown),
+            ))
+        })
+}

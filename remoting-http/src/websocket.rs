@@ -1,0 +1,218 @@
+//! How a session begins over HTTP: a request of `/$session` that becomes a WebSocket
+//! (RFC 6455; PROTOCOL.md, rules H13 and H14).
+
+use std::time::Duration;
+
+use hyper::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use remoting_core::channel::{Acceptor, Admission, Link};
+use remoting_core::formatter::{Codec, FormatterRef};
+use remoting_core::wire::MAX_BODY;
+use remoting_core::{Error, ErrorKind};
+use remoting_tcp::sockets::{dial, tune};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::{Error as SocketError, http};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::answer::Answer;
+use crate::link::{bounds, link};
+
+/// Where sessions begin.
+pub(crate) const PATH: &str = "/$session";
+
+/// What is spoken over the socket, and how the server's own calls are written.
+const PROTOCOLS: [(&str, Codec); 2] = [
+    ("rmt1.msgpack", Codec::MESSAGE_PACK),
+    ("rmt1.json", Codec::JSON),
+];
+
+/// The length of a key: sixteen bytes in base64.
+const KEY: usize = 24;
+
+/// How long a server may take to say that it speaks this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether a request is for a session, be it one that can be met or not.
+pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
+    request.uri().path() == PATH
+}
+
+/// A request for a session that can be met.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    socket: OnUpgrade,
+    formatter: FormatterRef,
+    /// What the client is told.
+    response: Response<()>,
+}
+
+impl Opening {
+    /// Looks at the head of a request for a session.
+    ///
+    /// - `formatters`: those that the host reads.
+    ///
+    /// # Errors
+    ///
+    /// The answer to one that cannot be met.
+    pub(crate) fn of(head: &mut Parts, formatters: &[FormatterRef]) -> Result<Self, Answer> {
+        if head.method != Method::GET {
+            let text = "a session begins with a GET that asks for a WebSocket";
+            return Err(Answer::refused(405, "protocol", text).allowing("GET"));
+        }
+        let key = key(&head.headers).ok_or_else(upgrade_required)?;
+        let (protocol, formatter) = spoken(&head.headers, formatters)?;
+        let socket = head.extensions.remove::<OnUpgrade>();
+        let socket = socket.ok_or_else(|| {
+            let text = "the server that holds this channel lets no connection become a WebSocket";
+            Answer::refused(501, "unsupported", text)
+        })?;
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
+        let accept = accept.map_err(|_| upgrade_required())?;
+        for (name, value) in [
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol)),
+            (SEC_WEBSOCKET_ACCEPT, accept),
+        ] {
+            response.headers_mut().insert(name, value);
+        }
+        Ok(Self {
+            socket,
+            formatter,
+            response,
+        })
+    }
+
+    /// Has a task make the connection a session of the host's, and gives what the client is told.
+    ///
+    /// - `peer`: who it is.
+    pub(crate) fn accept(
+        self,
+        acceptor: &Acceptor,
+        admission: Admission,
+        peer: &str,
+    ) -> Response<()> {
+        let Self {
+            socket,
+            formatter,
+            response,
+        } = self;
+        let (acceptor, peer) = (acceptor.clone(), peer.to_owned());
+        tokio::spawn(async move {
+            let limits = acceptor.limits();
+            let Ok(Ok(upgraded)) = timeout(limits.handshake_time, socket).await else {
+                tracing::debug!(target: "remoting::http", peer, "a connection ended before it was a WebSocket");
+                return;
+            };
+            let bounds = Some(bounds(limits.max_frame));
+            let stream = TokioIo::new(upgraded);
+            let socket = WebSocketStream::from_raw_socket(stream, Role::Server, bounds).await;
+            acceptor.accept(link(socket, peer, formatter), admission);
+        });
+        response
+    }
+}
+
+/// The key of a request for a WebSocket.
+fn key(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let is = |name: HeaderName, wanted: &str| {
+        let values = headers.get_all(name).iter();
+        let mut words = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        words.any(|word| word.trim().eq_ignore_ascii_case(wanted))
+    };
+    let asked =
+        is(CONNECTION, "upgrade") && is(UPGRADE, "websocket") && is(SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    (asked && key.len() == KEY).then_some(key)
+}
+
+/// The first of the client's protocols that is spoken here.
+fn spoken(
+    headers: &HeaderMap,
+    formatters: &[FormatterRef],
+) -> Result<(&'static str, FormatterRef), Answer> {
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offered = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let found = offered.find_map(|word| {
+        let known = PROTOCOLS.iter().find(|(name, _)| *name == word.trim());
+        let (name, codec) = *known?;
+        let formatter = formatters
+            .iter()
+            .find(|formatter| formatter.codec() == codec)?;
+        Some((name, formatter.clone()))
+    });
+    found.ok_or_else(|| {
+        let text = "a session speaks the WebSocket protocol `rmt1.msgpack` or `rmt1.json`";
+        Answer::refused(400, "protocol", text)
+    })
+}
+
+fn upgrade_required() -> Answer {
+    let text =
+        "sessions are WebSockets (RFC 6455, version 13); ask for one with `Upgrade: websocket`";
+    Answer::refused(426, "protocol", text)
+}
+
+/// Opens a session with the server at an address.
+///
+/// - `formatter`: how this side's calls are written.
+///
+/// # Errors
+///
+/// `ConnectFailed` if nobody answers, or it is no server of sessions.
+pub(crate) async fn open(authority: &str, formatter: &FormatterRef) -> Result<Link, Error> {
+    let mut request = format!("ws://{authority}{PATH}")
+        .into_client_request()
+        .map_err(|error| refused(authority, &error))?;
+    let own = PROTOCOLS
+        .iter()
+        .find(|(_, codec)| *codec == formatter.codec());
+    let (protocol, _) = own.unwrap_or(&PROTOCOLS[0]);
+    let protocol = http::HeaderValue::from_static(protocol);
+    request
+        .headers_mut()
+        .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    let stream = dial("ws", authority).await?;
+    tune(&stream);
+    let opening = client_async_with_config(request, stream, Some(bounds(MAX_BODY)));
+    let opened = timeout(PATIENCE, opening).await;
+    let (socket, _response) = opened
+        .map_err(|_| {
+            let text = format!(
+                "`ws://{authority}` took the connection and did not say within {} s that it \
+                 speaks WebSocket",
+                PATIENCE.as_secs()
+            );
+            Error::new(ErrorKind::ConnectFailed, text)
+        })?
+        .map_err(|error| refused(authority, &error))?;
+    Ok(link(socket, authority.to_owned(), formatter.clone()))
+}
+
+/// The error of a server that opens no session.
+fn refused(authority: &str, error: &SocketError) -> Error {
+    let text = match error {
+        SocketError::Http(response) => format!(
+            "`ws://{authority}` opens no session (HTTP status {}); is it a host of this protocol, \
+             and does a gateway in between pass `Upgrade` on?",
+            response.status().as_u16()
+        ),
+        other => format!("`ws://{authority}` opens no session ({other})"),
+    };
+    Error::new(ErrorKind::ConnectFailed, text)
+}
