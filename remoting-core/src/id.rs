@@ -39,6 +39,21 @@ impl LockToken {
     }
 }
 
+/// Makes a word that stands for an object outside of all sessions, and that nobody can guess: 128 random
+/// bits in base64url (RFC 4648).
+pub(crate) fn ticket() -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let number = u128::from_be_bytes(random_bytes());
+    let letters = (0..22).rev().map(|place| {
+        let index = usize::try_from(number >> (6 * place) & 63).unwrap_or_default();
+        char::from(LETTERS[index])
+    });
+    TICKET.chars().chain(letters).collect()
+}
+
+/// What tickets begin with.
+pub(crate) const TICKET: &str = "rt1.";
+
 impl MethodId {
     /// Hashes a method's wire name.
     pub const fn of(name: &str) -> Self {
@@ -88,6 +103,15 @@ const fn fnv1a64(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ticket_is_a_word_that_is_never_made_twice() {
+        let (one, other) = (ticket(), ticket());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 26);
+        assert!(one.starts_with(TICKET), "{one}");
+        assert!(crate::url::check_name(&one).is_ok(), "{one}");
+    }
 
     #[test]
     fn the_hashes_are_those_of_the_published_test_values() {

@@ -67,7 +67,7 @@ pub use crate::object::{
 pub use crate::proxy::{
     Activatable, Adopts, Call, CallOptions, Proxy, Removed, SubscriberId, Subscribers, WhenFull,
 };
-pub use crate::sink::{CallMessage, ReplyMessage};
+pub use crate::sink::{CallMessage, ReplyMessage, Ticket};
 pub use crate::url::ObjectUrl;
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote;

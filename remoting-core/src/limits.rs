@@ -109,7 +109,9 @@ limits! {
     sponsors_per_object: usize = 4;
     /// How many sponsors a host asks at once.
     sponsor_calls: usize = 64;
-    /// How many names of former publications a host remembers.
+    /// How many objects a host keeps for those who hold a ticket and have no session.
+    tickets: usize = 65_536;
+    /// How many names of former publications a host remembers, and how many tickets that are over.
     tombstones: usize = 65_536;
     /// How many `#[blocking]` methods run at once.
     blocking_threads: usize = 64;
@@ -176,7 +178,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 30);
+        assert_eq!(counters.all().len(), 31);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

@@ -3,6 +3,7 @@
 //! Channels that know no session (one request, one answer) hand these to the
 //! host, whose gate runs them through the same code as the calls of a session.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::Fault;
@@ -36,6 +37,10 @@ pub struct CallMessage {
     pub depth: u32,
     /// The encoded arguments.
     pub payload: Payload,
+    /// Whether the proxies in the arguments and in the answer are written as paths: those of tickets
+    /// (`/~/rt1.…`), and in arguments those of publications too. Without it there are none in
+    /// arguments, and those in the answer stand beside it.
+    pub by_ticket: bool,
     /// The longest message that the caller's host handles, in bytes: the answer is no longer.
     pub max_message: usize,
 }
@@ -62,6 +67,7 @@ impl CallMessage {
             locks: LockTokens::default(),
             depth: 0,
             payload: Payload::new(),
+            by_ticket: false,
             max_message: Limits::default().max_message,
         }
     }
@@ -69,3 +75,28 @@ impl CallMessage {
 
 /// What a call ended in: the encoded result, or why there is none.
 pub type ReplyMessage = Result<Payload, Fault>;
+
+/// A word that stands for an object outside of all sessions, and was given to whoever asked for it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Ticket {
+    /// The name of the object: `~/rt1.` and 22 letters more. Whoever knows it has the object.
+    pub name: String,
+    /// How long the lease runs; without an end where there is nothing.
+    pub lease: Option<Duration>,
+}
+
+impl Ticket {
+    pub(crate) fn new(name: String, lease: Option<Duration>) -> Self {
+        Self { name, lease }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever knows the name has the object.
+        f.debug_struct("Ticket")
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}

@@ -4,9 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
+use crate::id::TICKET;
 
 /// The longest name of a publication, in bytes.
 const MAX_NAME: usize = 128;
+
+/// What the names of objects begin with that are known by a ticket.
+pub(crate) const TICKETS: &str = "~/";
 
 /// The address of a published object, such as `tcp://127.0.0.1:8080/bank`.
 ///
@@ -29,9 +33,18 @@ impl ObjectUrl {
         &self.authority
     }
 
-    /// The name of the publication: `bank`.
+    /// The name of the publication, `bank`, or that of an object which has a ticket:
+    /// `~/rt1.` and 22 letters more.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Another object of the same host.
+    pub(crate) fn sibling(&self, name: String) -> Self {
+        Self {
+            name,
+            ..self.clone()
+        }
     }
 
     /// The same object, reached in another way.
@@ -84,7 +97,9 @@ impl FromStr for ObjectUrl {
                 "its address has a character that addresses do not have",
             ));
         }
-        check_name(name).map_err(|what| invalid(&what))?;
+        if !is_ticket(name) {
+            check_name(name).map_err(|what| invalid(&what))?;
+        }
         Ok(Self {
             scheme: scheme.to_ascii_lowercase(),
             authority: authority.to_owned(),
@@ -99,6 +114,12 @@ fn invalid(text: &str, what: &str) -> Error {
     let text =
         format!("`{shown}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`");
     Error::new(ErrorKind::InvalidUrl, text)
+}
+
+/// Whether a name is that of an object which is known by a ticket.
+pub(crate) fn is_ticket(name: &str) -> bool {
+    let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
+    ticket.starts_with(TICKET) && check_name(ticket).is_ok()
 }
 
 /// Checks the name of a publication: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.
@@ -135,6 +156,8 @@ mod tests {
             ("tcp", "[::1]:8080", "my.bank")
         );
         assert_eq!(url.to_string(), "tcp://[::1]:8080/my.bank");
+        let url: ObjectUrl = "http://host:1/~/rt1.AbC".parse().unwrap();
+        assert_eq!(url.name(), "~/rt1.AbC");
     }
 
     #[test]
@@ -146,6 +169,8 @@ mod tests {
             ("tcp:///bank", "no address"),
             ("tcp://host/", "name is empty"),
             ("tcp://host/a/b", "has a `/`"),
+            ("tcp://host/~/b", "has a `~`"),
+            ("tcp://host/~/rt1.b/c", "has a `~`"),
             ("tcp://host/a?b", "has a `?`"),
             ("tcp://user@host/a", "character that addresses do not have"),
             ("t c p://host/a", "not a word"),

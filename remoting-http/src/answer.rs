@@ -1,5 +1,4 @@
-//! How a reply looks: status, headers and body (PROTOCOL.md, rules H8 to H11), and how the
-//! caller's side reads it back.
+//! How a reply looks: status, headers and body (PROTOCOL.md, rules H8 to H11).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,51 +6,53 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use remoting_core::formatter::{FormatterRef, Payload};
-use remoting_core::{ErrorKind, Executed, Fault};
+use remoting_core::{Executed, Fault, Ticket};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::codes::{APP, of_executed, of_kind, reason_of, to_executed, to_kind};
-use crate::headers::EXECUTED;
+use crate::codes::{APP, of_executed, of_kind, reason_of};
+use crate::headers::{EXECUTED, LEASE};
 
 /// The media type of errors and descriptions.
 pub(crate) const JSON: &str = "application/json";
 
 /// The body of an error.
 #[derive(Serialize, Deserialize)]
-struct ErrorBody<'a> {
+pub(crate) struct ErrorBody<'a> {
     /// One of the names of `codes`.
     #[serde(borrow)]
-    code: Cow<'a, str>,
+    pub(crate) code: Cow<'a, str>,
     #[serde(borrow)]
-    message: Cow<'a, str>,
+    pub(crate) message: Cow<'a, str>,
     #[serde(borrow)]
-    executed: Cow<'a, str>,
+    pub(crate) executed: Cow<'a, str>,
     /// Why an object is gone.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    reason: Option<Cow<'a, str>>,
+    pub(crate) reason: Option<Cow<'a, str>>,
     /// The number under which the server's log has the details, in hexadecimal digits.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    correlation: Option<Cow<'a, str>>,
+    pub(crate) correlation: Option<Cow<'a, str>>,
     /// The user's own error.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    details: Option<&'a RawValue>,
+    pub(crate) details: Option<&'a RawValue>,
 }
 
 /// A reply that is not written yet.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    content_type: Option<&'static str>,
+    pub(crate) content_type: Option<&'static str>,
     pub(crate) body: Bytes,
     /// Whether code of the server's ran, in the answer to a call.
-    executed: Option<Executed>,
-    retry_after: Option<Duration>,
+    pub(crate) executed: Option<Executed>,
+    pub(crate) retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    /// What a constructor has made.
+    made: Option<Box<Ticket>>,
     /// Whether the connection ends with it.
     close: bool,
 }
@@ -66,6 +67,7 @@ impl Answer {
             executed: None,
             retry_after: None,
             allow: None,
+            made: None,
             close: false,
         }
     }
@@ -114,6 +116,19 @@ impl Answer {
         Self {
             executed: Some(Executed::Unknown),
             ..Self::empty(StatusCode::ACCEPTED)
+        }
+    }
+
+    /// An object that a constructor has made.
+    pub(crate) fn made(formatter: &FormatterRef, ticket: Ticket) -> Self {
+        let path = format!("/{}", ticket.name);
+        let body = formatter.encode(&path).unwrap_or_default();
+        Self {
+            content_type: Some(formatter.content_type()),
+            body: Bytes::copy_from_slice(body.as_slice()),
+            executed: Some(Executed::Yes),
+            made: Some(Box::new(ticket)),
+            ..Self::empty(StatusCode::CREATED)
         }
     }
 
@@ -220,6 +235,16 @@ impl Answer {
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
+        if let Some(Ticket { name, lease, .. }) = self.made.as_deref() {
+            // A name is made of letters that headers take.
+            let location = HeaderValue::from_str(&format!("/{name}"));
+            location
+                .into_iter()
+                .for_each(|path| drop(headers.insert(LOCATION, path)));
+            if let Some(lease) = lease {
+                headers.insert(LEASE, HeaderValue::from(lease.as_secs_f64().round() as u64));
+            }
+        }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -231,165 +256,9 @@ fn written(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }
 
-/// Reads a reply at the caller's side.
-///
-/// - `content_type`: without parameters; empty if there was none.
-/// - `is_ours`: whether it tells if code ran, which every answer of a host does.
-/// - `formatter`: that of the call.
-pub(crate) fn read(
-    status: StatusCode,
-    content_type: &str,
-    is_ours: bool,
-    retry_after: Option<Duration>,
-    body: &[u8],
-    formatter: &FormatterRef,
-) -> Result<Payload, Fault> {
-    if !is_ours {
-        return Err(foreign(status));
-    }
-    let own = content_type.eq_ignore_ascii_case(formatter.content_type());
-    match status {
-        StatusCode::OK if own => return Ok(Payload::from(body)),
-        StatusCode::NO_CONTENT | StatusCode::ACCEPTED => {
-            return Ok(formatter.encode(&()).unwrap_or_default());
-        }
-        StatusCode::UNPROCESSABLE_ENTITY if own && formatter.content_type() != JSON => {
-            return Err(Fault::App(Payload::from(body)));
-        }
-        _ => {}
-    }
-    let error = (status != StatusCode::OK && content_type.eq_ignore_ascii_case(JSON))
-        .then(|| serde_json::from_slice::<ErrorBody<'_>>(body).ok())
-        .flatten();
-    let Some(error) = error else {
-        return Err(foreign(status));
-    };
-    if error.code == APP {
-        let details = error.details.map_or("null", RawValue::get);
-        return Err(Fault::App(Payload::from(details.as_bytes())));
-    }
-    let Some(kind) = to_kind(&error.code, error.reason.as_deref()) else {
-        return Err(foreign(status));
-    };
-    Err(Fault::told_by_peer(
-        kind,
-        to_executed(&error.executed),
-        &error.message,
-        retry_after,
-        error
-            .correlation
-            .and_then(|digits| u64::from_str_radix(&digits, 16).ok()),
-    ))
-}
-
-/// The error of an answer that no host gave: a gateway, or another server.
-fn foreign(status: StatusCode) -> Fault {
-    let text = format!(
-        "the answer is none of this protocol (HTTP status {}); does the URL lead to a host, and \
-         is it one that its gateway can reach?",
-        status.as_u16()
-    );
-    Fault::told_by_peer(ErrorKind::Protocol, Executed::Unknown, &text, None, None)
-}
-
 #[cfg(test)]
 mod tests {
-    use remoting_core::Error;
-    use remoting_core::formatter::{Json, MessagePack};
-
     use super::*;
-
-    fn there_and_back(
-        formatter: &FormatterRef,
-        reply: Result<Payload, Fault>,
-    ) -> Result<Payload, Fault> {
-        let answer = Answer::of(formatter, reply);
-        let content_type = answer.content_type.unwrap_or_default();
-        read(
-            answer.status,
-            content_type,
-            answer.executed.is_some(),
-            answer.retry_after,
-            &answer.body,
-            formatter,
-        )
-    }
-
-    #[test]
-    fn results_and_errors_of_the_users_arrive_in_every_format() {
-        for formatter in [FormatterRef::from(Json), MessagePack.into()] {
-            for value in [Some(5), None] {
-                let payload = formatter.encode(&value).unwrap();
-                let back = there_and_back(&formatter, Ok(payload.clone())).unwrap();
-                assert_eq!(back.as_slice(), payload.as_slice());
-            }
-            let own = formatter.encode(&("too", "much")).unwrap();
-            let Err(Fault::App(back)) = there_and_back(&formatter, Err(Fault::App(own.clone())))
-            else {
-                panic!("an error of ours came back")
-            };
-            assert_eq!(back.as_slice(), own.as_slice());
-        }
-    }
-
-    #[test]
-    fn an_error_of_ours_arrives_whole() {
-        let error = Error::new(ErrorKind::Overloaded, "later").with_executed(Executed::No);
-        let Err(Fault::Error(back)) = there_and_back(&Json.into(), Err(error.into())) else {
-            panic!("an error was expected")
-        };
-        assert_eq!(
-            (back.kind(), back.executed()),
-            (ErrorKind::Overloaded, Executed::No)
-        );
-        assert_eq!((back.message(), back.is_remote()), ("later", true));
-        assert_eq!(back.retry_after(), Some(Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn an_answer_of_somebody_else_claims_nothing() {
-        for (status, content_type, body) in [
-            (502, "text/html", "<html>"),
-            (404, JSON, r#"{"error":"no such page"}"#),
-            (
-                500,
-                JSON,
-                r#"{"code":"strange","message":"","executed":"no"}"#,
-            ),
-            (200, "text/html", "<html>"),
-            (
-                200,
-                JSON,
-                r#"{"code":"not_found","message":"","executed":"no"}"#,
-            ),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let formatter = MessagePack.into();
-            let reply = read(
-                status,
-                content_type,
-                true,
-                None,
-                body.as_bytes(),
-                &formatter,
-            );
-            let Err(Fault::Error(error)) = reply else {
-                panic!("an error was expected")
-            };
-            assert_eq!(error.kind(), ErrorKind::Protocol, "{body}");
-            assert_eq!(error.executed(), Executed::Unknown);
-        }
-    }
-
-    #[test]
-    fn success_is_believed_only_of_a_host() {
-        for (status, body) in [(200, "5"), (202, ""), (204, "")] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let reply = |is_ours| read(status, JSON, is_ours, None, body.as_bytes(), &Json.into());
-            assert!(reply(true).is_ok());
-            assert!(reply(false).is_err());
-        }
-    }
 
     #[test]
     fn a_page_cannot_take_an_answer_for_something_else() {

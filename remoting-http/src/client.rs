@@ -1,5 +1,6 @@
 //! The caller's end: a call is a POST, over connections that are kept for the next one.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use remoting_core::channel::{BoxFuture, Exchange};
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage};
+use tokio::time::timeout;
 
-use crate::answer;
 use crate::headers::{CallHeaders, EXECUTED};
+use crate::reply;
 use crate::route::path_of;
 
 /// How long a connection is kept that nobody uses: less than servers do.
@@ -71,11 +73,16 @@ impl Server {
     }
 
     fn request(&self, call: &CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
-        let method = call.method_name.ok_or_else(|| {
-            let text = "a forwarded call names its method by a number, which HTTP cannot carry";
-            Fault::refused(ErrorKind::Unsupported, text)
-        })?;
-        let target = format!("http://{}{}", self.authority, path_of(&call.object, method));
+        let method = match call.method_name {
+            Some(name) => Cow::Borrowed(name),
+            // Somebody else's call, of an interface that is not known here.
+            None => Cow::Owned(format!("${:08x}", call.method.0)),
+        };
+        let target = format!(
+            "http://{}{}",
+            self.authority,
+            path_of(&call.object, &method)
+        );
         let uri = target.parse::<Uri>().map_err(|error| {
             let text = format!("`http://{}` is no address ({error})", self.authority);
             Fault::refused(ErrorKind::InvalidUrl, text)
@@ -108,7 +115,7 @@ impl Server {
             let error = Error::new(ErrorKind::BadResult, text);
             Fault::Error(error.with_executed(Executed::Unknown))
         })?;
-        answer::read(
+        reply::read(
             head.status,
             essence.unwrap_or_default().trim(),
             is_ours,
@@ -143,5 +150,16 @@ impl Server {
 impl Exchange for Server {
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage> {
         Box::pin(self.call(call))
+    }
+
+    fn release(&self, name: &str) -> BoxFuture<'static, ()> {
+        let target = format!("http://{}/{name}", self.authority);
+        let pool = self.pool.clone();
+        Box::pin(async move {
+            let request = Request::delete(target).body(Full::default());
+            let Ok(request) = request else { return };
+            // If it gets lost the lease ends by itself.
+            let _lost = timeout(PATIENCE, pool.request(request)).await;
+        })
     }
 }

@@ -20,7 +20,7 @@ use crate::answer::Answer;
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The methods that requests may have.
-pub(crate) const METHODS: &str = "GET, POST";
+pub(crate) const METHODS: &str = "GET, POST, PUT, DELETE";
 
 /// What the owner of the channel lets in.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +52,7 @@ impl Gate {
         self.check_host(&head.headers)?;
         let from_page = self.check_origin(&head.headers)?;
         match head.method {
-            Method::GET | Method::POST => Ok(Visit::Request),
+            Method::GET | Method::POST | Method::PUT | Method::DELETE => Ok(Visit::Request),
             Method::OPTIONS
                 if from_page && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) =>
             {
@@ -143,7 +143,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Answer> {
 }
 
 fn wrong_method() -> Answer {
-    let text = "requests are made with GET or POST";
+    let text = "requests are made with GET, POST, PUT or DELETE";
     Answer::refused(405, "protocol", text).allowing(METHODS)
 }
 
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(status("POST", "http://localhost/a/b", &host), 400);
         assert_eq!(status("OPTIONS", "*", &host), 400);
         assert_eq!(status("CONNECT", "localhost:80", &host), 405);
-        for method in ["PUT", "DELETE", "HEAD", "TRACE", "OPTIONS", "BREW"] {
+        for method in ["HEAD", "TRACE", "OPTIONS", "PATCH", "BREW"] {
             assert_eq!(status(method, "/a/b", &host), 405, "{method}");
         }
     }

@@ -14,6 +14,8 @@ pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("remoting-timeout
 pub(crate) const INTERFACE: HeaderName = HeaderName::from_static("remoting-interface");
 /// Whether the server's code ran: `yes`, `no` or `unknown`. In every answer to a call.
 pub(crate) const EXECUTED: HeaderName = HeaderName::from_static("remoting-executed");
+/// How long the lease of an object runs that a constructor has made, in seconds.
+pub(crate) const LEASE: HeaderName = HeaderName::from_static("remoting-lease");
 /// How many calls stand above this one.
 const DEPTH: HeaderName = HeaderName::from_static("remoting-depth");
 /// The locks that those hold: 16 hexadecimal digits each, with commas between them.
@@ -30,6 +32,9 @@ const MOST_BYTES: usize = 8 * 1024;
 /// The headers that a page of another origin may send.
 pub(crate) const SENT_BY_PAGES: &str =
     "content-type, remoting-timeout-ms, remoting-interface, remoting-headers, traceparent";
+
+/// The headers of answers that a page of another origin may read.
+pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease";
 
 /// What a call says beside its arguments.
 #[derive(Debug, Default, PartialEq, Eq)]

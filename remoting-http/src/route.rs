@@ -7,6 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// Where a host tells what it publishes.
 const WELL_KNOWN: &str = "/.well-known/remoting";
 
+/// What the names of objects begin with that have a ticket.
+const TICKETS: &str = "~/";
+
 /// All that need not be written as it stands in one part of a path.
 const OUTSIDE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -19,10 +22,12 @@ const OUTSIDE: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) enum Route<'a> {
     /// Everything that is published.
     Host,
-    /// One publication.
+    /// A publication, or an object that has a ticket: `~/rt1.…`.
     Object(Cow<'a, str>),
-    /// A method of a publication.
+    /// A method of such.
     Method(Cow<'a, str>, Cow<'a, str>),
+    /// A constructor of a publication.
+    Constructor(Cow<'a, str>, Cow<'a, str>),
     /// Something that has no place here, or none yet.
     Nothing,
 }
@@ -33,14 +38,50 @@ impl<'a> Route<'a> {
         if path == WELL_KNOWN {
             return Self::Host;
         }
-        let mut parts = path.strip_prefix('/').unwrap_or(path).split('/');
-        let (name, method, more) = (parts.next(), parts.next(), parts.next());
-        match (name.and_then(part), method.map(part), more) {
-            (Some(name), None, None) => Self::Object(name),
-            (Some(name), Some(Some(method)), None) => Self::Method(name, method),
+        let path = path.strip_prefix('/').unwrap_or(path);
+        if let Some(rest) = path.strip_prefix(TICKETS) {
+            let (ticket, method) = split(rest, '/');
+            let Some(ticket) = part(ticket) else {
+                return Self::Nothing;
+            };
+            let name = Cow::Owned(format!("{TICKETS}{ticket}"));
+            return match method.map(only_part) {
+                None => Self::Object(name),
+                Some(Some(method)) => Self::Method(name, method),
+                Some(None) => Self::Nothing,
+            };
+        }
+        if let (name, Some(method)) = split(path, '/') {
+            return match (part(name), only_part(method)) {
+                (Some(name), Some(method)) => Self::Method(name, method),
+                _ => Self::Nothing,
+            };
+        }
+        let (name, constructor) = split(path, ':');
+        match (part(name), constructor.map(part)) {
+            (Some(name), None) => Self::Object(name),
+            (Some(name), Some(Some(constructor))) => Self::Constructor(name, constructor),
             _ => Self::Nothing,
         }
     }
+}
+
+/// What stands before the first `mark`, and what behind it.
+fn split(text: &str, mark: char) -> (&str, Option<&str>) {
+    match text.split_once(mark) {
+        Some((before, behind)) => (before, Some(behind)),
+        None => (text, None),
+    }
+}
+
+/// The last part of a path.
+fn only_part(text: &str) -> Option<Cow<'_, str>> {
+    part(text).filter(|_| !text.contains('/'))
+}
+
+/// Whether a name is that of an object which has a ticket.
+pub(crate) fn is_ticket(name: &str) -> bool {
+    name.starts_with(TICKETS)
 }
 
 /// One part of a path; nothing if it is empty or no text.
@@ -50,12 +91,17 @@ fn part(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The path of a method.
+///
+/// - `name`: that of a publication, or `~/` and a ticket.
 pub(crate) fn path_of(name: &str, method: &str) -> String {
-    let (name, method) = (
-        utf8_percent_encode(name, OUTSIDE),
-        utf8_percent_encode(method, OUTSIDE),
-    );
-    format!("/{name}/{method}")
+    let method = utf8_percent_encode(method, OUTSIDE);
+    match name.strip_prefix(TICKETS) {
+        Some(ticket) => format!(
+            "/{TICKETS}{}/{method}",
+            utf8_percent_encode(ticket, OUTSIDE)
+        ),
+        None => format!("/{}/{method}", utf8_percent_encode(name, OUTSIDE)),
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +118,18 @@ mod tests {
             ("/bank", Route::Object("bank".into())),
             ("/bank/open", method("bank", "open")),
             ("/b%61nk/%C3%A4", method("bank", "ä")),
+            (
+                "/bank:open",
+                Route::Constructor("bank".into(), "open".into()),
+            ),
+            ("/~/rt1.x", Route::Object("~/rt1.x".into())),
+            ("/~/rt1.x/add", method("~/rt1.x", "add")),
+            ("/~", Route::Object("~".into())),
+            ("/~/", Route::Nothing),
+            ("/~/rt1.x/", Route::Nothing),
+            ("/~/rt1.x/add/more", Route::Nothing),
+            ("/bank:", Route::Nothing),
+            ("/:open", Route::Nothing),
             ("/", Route::Nothing),
             ("", Route::Nothing),
             ("//open", Route::Nothing),
@@ -89,6 +147,11 @@ mod tests {
         for name in ["add", "größe", "a/b", "100%", "?x"] {
             let path = path_of("bank", name);
             assert_eq!(Route::of(&path), Route::Method("bank".into(), name.into()));
+            let path = path_of("~/rt1.x", name);
+            assert_eq!(
+                Route::of(&path),
+                Route::Method("~/rt1.x".into(), name.into())
+            );
         }
     }
 }

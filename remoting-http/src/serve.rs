@@ -24,9 +24,9 @@ use crate::answer::{Answer, JSON};
 use crate::body::{self, BodyError, Read, Room};
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit, media_type};
-use crate::headers::{CallHeaders, INTERFACE, SENT_BY_PAGES};
+use crate::headers::{CallHeaders, INTERFACE, READ_BY_PAGES, SENT_BY_PAGES};
 use crate::query;
-use crate::route::Route;
+use crate::route::{Route, is_ticket};
 use crate::websocket;
 
 /// How a caller says that it waits for no answer (RFC 7240).
@@ -38,9 +38,9 @@ const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 /// Answers requests with the objects of a host.
 #[derive(Debug)]
 pub(crate) struct Service {
-    acceptor: Acceptor,
+    pub(crate) acceptor: Acceptor,
     gate: Gate,
-    room: Room,
+    pub(crate) room: Room,
     /// How many calls may still run whose answers nobody waits for.
     unawaited: Arc<Semaphore>,
 }
@@ -126,12 +126,22 @@ impl Service {
                 let publications = self.acceptor.publications();
                 Ok(Answer::json(describe::host(&publications)))
             }
+            Route::Object(name) if head.method == Method::DELETE && is_ticket(&name) => {
+                self.release(&name)
+            }
             Route::Object(name) => {
                 only_get(&head.method)?;
                 let interface = self.acceptor.interface(&name, None).map_err(refused)?;
                 Ok(Answer::json(describe::object(&name, interface)))
             }
+            Route::Method(name, method) if head.method == Method::PUT => {
+                self.renew(&name, &method, body).await
+            }
             Route::Method(name, method) => self.call(head, (&name, &method), body, peer).await,
+            Route::Constructor(name, constructor) => {
+                self.construct(head, (&name, &constructor), body, peer)
+                    .await
+            }
             Route::Nothing => {
                 let text = "there is nothing at this path; calls go to `/<name>/<method>`, and \
                     `/.well-known/remoting` lists the names";
@@ -154,12 +164,36 @@ impl Service {
         let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
         let interface = self.acceptor.interface(name, headers.interface);
         let interface = interface.map_err(refused)?;
-        let method = find(interface, method)?;
+        let method = self.acceptor.method(interface, method).ok_or_else(|| {
+            let text = format!(
+                "`{}` has no method of this name; a GET of the object lists them",
+                interface.name
+            );
+            refused(Fault::refused(ErrorKind::NoSuchMethod, text))
+        })?;
         let Arguments {
             formatter,
             payload,
             place,
         } = self.arguments(head, method, body).await?;
+        let call = self.message((name, interface), method, headers, &formatter, payload);
+        if method.oneway || prefers_no_answer(&head.headers) {
+            return Ok(self.start(call, &formatter, peer, place).await);
+        }
+        let reply = self.acceptor.exchange(call, peer).await;
+        drop(place);
+        Ok(Answer::of(&formatter, reply))
+    }
+
+    /// A call as the host takes it.
+    pub(crate) fn message(
+        &self,
+        (name, interface): (&str, &'static InterfaceDescriptor),
+        method: &'static MethodDescriptor,
+        headers: CallHeaders,
+        formatter: &FormatterRef,
+        payload: Payload,
+    ) -> CallMessage {
         let usual = self.limits().default_deadline;
         let deadline = headers.timeout.unwrap_or(usual);
         let codec = formatter.codec();
@@ -169,16 +203,12 @@ impl Service {
         call.locks = headers.locks;
         call.depth = headers.depth;
         call.payload = payload;
-        if method.oneway || prefers_no_answer(&head.headers) {
-            return Ok(self.start(call, &formatter, peer, place).await);
-        }
-        let reply = self.acceptor.exchange(call, peer).await;
-        drop(place);
-        Ok(Answer::of(&formatter, reply))
+        call.by_ticket = true;
+        call
     }
 
     /// The arguments of a call, and the format they are in.
-    async fn arguments<B>(
+    pub(crate) async fn arguments<B>(
         &self,
         head: &Parts,
         method: &MethodDescriptor,
@@ -203,6 +233,10 @@ impl Service {
                 payload: arguments.as_slice().into(),
                 place: None,
             });
+        }
+        if head.method != Method::POST {
+            let text = "calls are made with POST, or with GET if they change nothing";
+            return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
         }
         let media_type = media_type(&head.headers)?;
         let formatter = match self.formatter(&media_type) {
@@ -273,28 +307,14 @@ impl Service {
 }
 
 /// The arguments of a call.
-struct Arguments {
-    formatter: FormatterRef,
-    payload: Payload,
+pub(crate) struct Arguments {
+    pub(crate) formatter: FormatterRef,
+    pub(crate) payload: Payload,
     /// The place of the body in the memory for bodies.
-    place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
-fn find(
-    interface: &'static InterfaceDescriptor,
-    name: &str,
-) -> Result<&'static MethodDescriptor, Answer> {
-    let found = interface.methods.iter().find(|method| method.name == name);
-    found.ok_or_else(|| {
-        let text = format!(
-            "`{}` has no method of this name; a GET of the object lists them",
-            interface.name
-        );
-        refused(Fault::refused(ErrorKind::NoSuchMethod, text))
-    })
-}
-
-fn refused(fault: Fault) -> Answer {
+pub(crate) fn refused(fault: Fault) -> Answer {
     match fault {
         Fault::Error(error) => Answer::of_error(&error),
         Fault::App(_) => Answer::refused(500, "internal", "the call was refused"),
@@ -309,12 +329,12 @@ fn only_get(method: &Method) -> Result<(), Answer> {
     Err(Answer::refused(405, "protocol", text).allowing("GET"))
 }
 
-fn unreadable_header(name: &'static str) -> Answer {
+pub(crate) fn unreadable_header(name: &'static str) -> Answer {
     let text = format!("the header `{name}` cannot be read");
     Answer::refused(400, "protocol", &text)
 }
 
-fn unread(error: BodyError) -> Answer {
+pub(crate) fn unread(error: BodyError) -> Answer {
     match error {
         BodyError::TooLarge => {
             let text = "the body is larger than the server takes (`Limits::max_message`)";
@@ -356,7 +376,7 @@ fn let_page_read(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) 
         );
         headers.insert(ACCESS_CONTROL_MAX_AGE, REMEMBERED);
     } else {
-        let exposed = HeaderValue::from_static("remoting-executed, retry-after");
+        let exposed = HeaderValue::from_static(READ_BY_PAGES);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }

@@ -65,7 +65,7 @@ fn requests() -> Vec<(u8, Vec<u8>)> {
             resolve_as(1, unknown_constructor, "Probe", "makers"),
         ),
         (
-            UNSUPPORTED,
+            NOT_FOUND,
             resolve_as(1, ResolveWhat::Ticket, "Probe", "rt1.AAAA"),
         ),
         (

@@ -22,6 +22,26 @@ pub trait Calc {
     async fn wait(&self) -> remoting::Result<()>;
 }
 
+#[remote]
+pub trait Counter {
+    #[constructor]
+    async fn starting_at(start: u64) -> remoting::Result<Self>;
+    async fn next(&mut self) -> remoting::Result<u64>;
+}
+
+struct Tally(u64);
+
+impl Counter for Tally {
+    async fn starting_at(start: u64) -> remoting::Result<Self> {
+        Ok(Self(start))
+    }
+
+    async fn next(&mut self) -> remoting::Result<u64> {
+        self.0 += 1;
+        Ok(self.0)
+    }
+}
+
 #[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum CalcError {
     #[error("{0} divided by zero")]
@@ -96,6 +116,8 @@ impl Server {
         let shared = calc.clone();
         let publication = CalcDispatcher::singleton(move || shared.clone());
         host.publish("calc", publication).unwrap();
+        let counters = CounterDispatcher::<Tally>::activated();
+        host.publish("counter", counters).unwrap();
         let url = host.url("calc").unwrap();
         let authority = url.split('/').nth(2).unwrap().to_owned();
         Self {

@@ -6,6 +6,9 @@ use crate::calc::Server;
 
 const GUIDE: &str = include_str!("../../src/guide/http.md");
 
+/// Prints what ends the output of a command.
+const END: &str = "printf '\\n<end>\\n'";
+
 /// A command of the guide and what it is said to print.
 struct Shown {
     command: String,
@@ -44,18 +47,30 @@ async fn the_commands_of_the_guide_print_what_it_shows() {
     );
     let all = shown();
     assert!(all.len() >= 9, "the guide shows {} commands", all.len());
-    for Shown { command, printed } in all {
-        let real = command.replace("localhost:8080", &format!("127.0.0.1:{port}"));
-        let output = tokio::task::spawn_blocking(move || {
-            let mut shell = Command::new("sh");
-            shell
-                .args(["-c", &real])
-                .output()
-                .expect("there is a shell")
-        });
-        let output = output.await.unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(text.trim_end(), printed.trim_end(), "{command}\n{errors}");
+    // One shell runs them all, since one may use what another has left.
+    let script: String = all
+        .iter()
+        .map(|shown| format!("{}\n{END}\n", shown.command))
+        .collect();
+    let script = script.replace("localhost:8080", &format!("127.0.0.1:{port}"));
+    let output = tokio::task::spawn_blocking(move || {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script])
+            .output()
+            .expect("there is a shell")
+    });
+    let output = output.await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let mut printed = text.split("<end>\n");
+    for shown in all {
+        let real = printed.next().unwrap_or_default();
+        let command = shown.command;
+        assert_eq!(
+            real.trim_end(),
+            shown.printed.trim_end(),
+            "{command}\n{errors}"
+        );
     }
 }

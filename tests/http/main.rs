@@ -3,6 +3,7 @@
 
 mod calc;
 mod curl;
+mod objects;
 mod raw;
 mod requests;
 mod sessions;

@@ -154,7 +154,7 @@ async fn pages_of_a_listed_origin_may_call_with_a_type_that_is_asked_about() {
     assert_eq!(answer.status, 204);
     assert_eq!(
         answer.header("access-control-allow-methods"),
-        Some("GET, POST")
+        Some("GET, POST, PUT, DELETE")
     );
 }
 

@@ -6,26 +6,24 @@
 //! that offers links knows frames and no calls; one that offers exchanges knows
 //! messages and no objects.
 
+mod acceptor;
 mod in_process;
 mod pipe;
 
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::descriptor::InterfaceDescriptor;
-use crate::error::{Error, ErrorKind, Fault};
+use crate::error::Error;
 use crate::formatter::FormatterRef;
-use crate::id::InterfaceId;
-use crate::limits::Limits;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
-use crate::wire::{Abort, PREFACE, write_abort};
 
+pub(crate) use acceptor::Accept;
+pub use acceptor::{Acceptor, Admission, TurnedAway};
 pub use in_process::InProcessChannel;
 
 /// A future without a name, which may be sent to another thread.
@@ -208,167 +206,13 @@ pub trait Exchange: Send + Sync {
     ///
     /// Dropping the future gives the call up.
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage>;
-}
 
-/// A host's open door, which a listening channel hands its links to.
-#[derive(Clone)]
-pub struct Acceptor(Arc<dyn Accept>);
-
-impl Acceptor {
-    pub(crate) fn new(accept: Arc<dyn Accept>) -> Self {
-        Self(accept)
-    }
-
-    /// Asks for room for one more connection, before anything is spent on it.
+    /// Gives back the ticket of an object that came in an answer, and that nobody here needs any more.
+    /// Where it does not arrive, the ticket's lease ends by itself.
     ///
-    /// - `source`: the peer's address, where it has one.
-    ///
-    /// # Errors
-    ///
-    /// A limit of the host is reached, or the host is gone; the channel then closes the
-    /// connection, after the [last words](TurnedAway::last_words) where that costs nothing.
-    pub fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
-        self.0.admit(source)
+    /// - `name`: `~/rt1.` and 22 letters more.
+    fn release(&self, name: &str) -> BoxFuture<'static, ()> {
+        let _lease = name;
+        Box::pin(std::future::ready(()))
     }
-
-    /// Runs a connection over `link`, as a task of the current runtime.
-    pub fn accept(&self, link: Link, admission: Admission) {
-        self.0.accept(link, admission);
-    }
-
-    /// Runs one call through the host, for channels without links.
-    pub fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage> {
-        self.0.exchange(call, peer)
-    }
-
-    /// The interface that calls of a name come through.
-    ///
-    /// - `wanted`: the one that the caller has; without it, the one under which the name is published.
-    ///
-    /// # Errors
-    ///
-    /// - `NotFound`, `ObjectGone`: there is nothing under the name, or no more.
-    /// - `WrongInterface`: what is there has no such interface.
-    /// - `Disconnected`: the host is gone.
-    pub fn interface(
-        &self,
-        name: &str,
-        wanted: Option<InterfaceId>,
-    ) -> Result<&'static InterfaceDescriptor, Fault> {
-        self.0.interface(name, wanted)
-    }
-
-    /// What is published now, sorted by name, with its interface.
-    pub fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
-        self.0.publications()
-    }
-
-    /// The formatters that the host reads.
-    pub fn formatters(&self) -> Vec<FormatterRef> {
-        self.0.formatters()
-    }
-
-    /// The bounds of the host.
-    pub fn limits(&self) -> Arc<Limits> {
-        self.0.limits()
-    }
-
-    /// Whether the host was told that clear text may leave this machine.
-    pub fn allow_plaintext(&self) -> bool {
-        self.0.allow_plaintext()
-    }
-}
-
-impl fmt::Debug for Acceptor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Acceptor")
-    }
-}
-
-/// Why somebody was not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TurnedAway {
-    pub(crate) reason: &'static str,
-}
-
-impl TurnedAway {
-    /// - `reason`: what the peer is told.
-    pub const fn new(reason: &'static str) -> Self {
-        Self { reason }
-    }
-
-    /// The bytes that tell a peer on a link why, so that it knows that none of its calls has run:
-    /// a preface, and an ABORT in the place of the HELLO (rules S1 and S18).
-    pub fn last_words(&self) -> Vec<u8> {
-        let mut words = PREFACE.to_vec();
-        let abort = Abort {
-            code: ErrorKind::Overloaded.code(),
-            text: self.reason,
-        };
-        write_abort(&mut words, &abort);
-        words
-    }
-}
-
-impl fmt::Display for TurnedAway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason)
-    }
-}
-
-/// Room for one connection, given back when dropped.
-pub struct Admission {
-    guard: Box<dyn Send + Sync>,
-    handshake: Option<Arc<dyn Send + Sync>>,
-    /// Held while the connection is none of a session's, which the host knows by itself.
-    visit: Box<dyn Send + Sync>,
-}
-
-impl Admission {
-    /// - `guard`: held as long as the connection lives.
-    /// - `handshake`: held until the peer has spoken.
-    /// - `visit`: held as long as the connection lives, unless it becomes a link.
-    pub(crate) fn new(
-        guard: impl Send + Sync + 'static,
-        handshake: Arc<dyn Send + Sync>,
-        visit: impl Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            guard: Box::new(guard),
-            handshake: Some(handshake),
-            visit: Box::new(visit),
-        }
-    }
-
-    /// Notes that the peer has spoken: it is no stranger any more. For channels without links.
-    pub fn greeted(&mut self) {
-        self.handshake = None;
-    }
-
-    pub(crate) fn into_parts(self) -> (Box<dyn Send + Sync>, Option<Arc<dyn Send + Sync>>) {
-        drop(self.visit);
-        (self.guard, self.handshake)
-    }
-}
-
-impl fmt::Debug for Admission {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Admission")
-    }
-}
-
-/// The host's side of an [`Acceptor`].
-pub(crate) trait Accept: Send + Sync {
-    fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
-    fn accept(&self, link: Link, admission: Admission);
-    fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage>;
-    fn interface(
-        &self,
-        name: &str,
-        wanted: Option<InterfaceId>,
-    ) -> Result<&'static InterfaceDescriptor, Fault>;
-    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)>;
-    fn formatters(&self) -> Vec<FormatterRef>;
-    fn limits(&self) -> Arc<Limits>;
-    fn allow_plaintext(&self) -> bool;
 }

@@ -13,6 +13,7 @@ use crate::id::{CallId, Slot};
 use crate::payload::Content;
 use crate::proxy::{CallState, Fetched, Flight, Reference, Wire};
 use crate::session::{Effects, Lent, Outgoing, Posting, Reply};
+use crate::url::TICKETS;
 use crate::wire::header_block::HeaderBlock;
 use crate::wire::message::Target;
 use crate::wire::resolve::ResolveWhat;
@@ -123,11 +124,15 @@ impl Connection {
         deferred: &mut Deferred,
     ) -> Result<Option<CallId>, Fault> {
         let header = HeaderBlock::new();
+        let (what, key) = match name.strip_prefix(TICKETS) {
+            None => (ResolveWhat::Name, name),
+            Some(ticket) => (ResolveWhat::Ticket, ticket),
+        };
         let submission = Submission::Ask(Outgoing::Resolve {
-            what: ResolveWhat::Name,
+            what,
             interface: interface.id,
             signature: interface.signature,
-            key: name.as_bytes(),
+            key: key.as_bytes(),
             header: &header,
             payload: Content::from(&[] as &[u8]),
         });

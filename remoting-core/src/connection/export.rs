@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Connection;
-use crate::object::{Hold, ServerObject, Tenant};
+use crate::error::Fault;
+use crate::object::{Hold, Keeper, ServerObject, Tenant};
 use crate::session::Exported;
 
 /// What a slot stands for. Small, since a session may have very many.
@@ -27,6 +28,22 @@ impl Export {
     /// What keeps an object, and shows it as `object`.
     pub(crate) fn seen(object: Arc<dyn ServerObject>, hold: Hold) -> Self {
         Self::Seen(Box::new((object, hold)))
+    }
+
+    /// An object that somebody is to hold: it comes into the host's care, if it is one of the user's.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if the host keeps as many objects as it may.
+    pub(crate) fn lent(keeper: &Arc<Keeper>, object: Arc<dyn ServerObject>) -> Result<Self, Fault> {
+        let tenant = Arc::clone(&object).tenant();
+        if let Some(tenant) = tenant.filter(|tenant| tenant.is_of(keeper)) {
+            return Ok(Self::seen(object, tenant.hold()));
+        }
+        if object.wants_care() {
+            return keeper.lodge(object, None).map(Self::Kept);
+        }
+        Ok(Self::Plain(object))
     }
 
     /// What calls go to.

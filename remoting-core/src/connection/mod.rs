@@ -50,6 +50,9 @@ pub(crate) trait Service: Send + Sync {
     /// The object that calls by `name` reach.
     fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault>;
 
+    /// The object that a ticket stands for.
+    fn redeem(&self, ticket: &str, interface: InterfaceId) -> Result<Export, Fault>;
+
     /// What makes objects under `name`.
     fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault>;
 

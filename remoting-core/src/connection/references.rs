@@ -7,7 +7,7 @@ use bytes::Bytes as SharedBytes;
 
 use super::{Connection, Export, SlotEndpoint};
 use crate::error::Fault;
-use crate::object::{Bytes, ServerObject, seen_through};
+use crate::object::{Bytes, home};
 use crate::payload::Payload;
 use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
 use crate::session::{ExportKey, Lent, Received, Session, kept};
@@ -44,23 +44,8 @@ impl Connection {
             object: object.identity(),
             interface: object.interface_id(),
         };
-        let object = self.care_for_lent(object)?;
+        let object = Export::lent(self.service.keeper(), object)?;
         Ok(Lent::Own { object, key })
-    }
-
-    /// Gives an object that the peer is to hold into the host's care, if it is one of the user's.
-    fn care_for_lent(&self, object: Arc<dyn ServerObject>) -> Result<Export, Fault> {
-        let keeper = self.service.keeper();
-        if let Some(tenant) = Arc::clone(&object)
-            .tenant()
-            .filter(|tenant| tenant.is_of(keeper))
-        {
-            return Ok(Export::seen(object, tenant.hold()));
-        }
-        if object.wants_care() {
-            return keeper.lodge(object, None).map(Export::Kept);
-        }
-        Ok(Export::Plain(object))
     }
 
     /// The arguments of a call that was just read.
@@ -115,21 +100,5 @@ impl Connection {
                 reference: Reference::dead_end(Fault::not_held()),
             },
         }
-    }
-}
-
-/// What an object of this host is here: a tenant is the very object that was taken in.
-fn home(object: Arc<dyn ServerObject>) -> Reference {
-    if let Some(reference) = object.home() {
-        return reference;
-    }
-    let Some(tenant) = Arc::clone(&object).tenant() else {
-        return Reference::local(object);
-    };
-    match tenant.object() {
-        Ok(inner) => {
-            Reference::local(seen_through(&inner, object.interface_id()).unwrap_or(object))
-        }
-        Err(fault) => Reference::dead_end(fault),
     }
 }

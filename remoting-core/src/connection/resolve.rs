@@ -13,6 +13,7 @@ use crate::object::context::Active;
 use crate::object::{
     ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, seen_through, supervise,
 };
+use crate::proxy::Style;
 use crate::session::{Effects, IncomingKey, IncomingResolve};
 use crate::wire::resolve::ResolveWhat;
 
@@ -46,7 +47,7 @@ impl Connection {
                 self.activate(&*class, constructor, incoming, now)
             }
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
-            ResolveWhat::Ticket => Err(Fault::of(ErrorKind::Unsupported)),
+            ResolveWhat::Ticket => self.service.redeem(name, interface).map(Some),
         }
     }
 
@@ -104,15 +105,16 @@ impl Connection {
             started: false,
             refusal: None,
         };
+        let formatter = self
+            .service
+            .formatter(codec)
+            .ok_or_else(|| unreadable_codec(codec))?;
         let raw = RawCall {
             interface: interface.id,
             method,
             index,
             payload: self.arguments(incoming.resolve.payload, None, incoming.references),
-            formatter: self
-                .service
-                .formatter(codec)
-                .ok_or_else(|| unreadable_codec(codec))?,
+            style: Style::by_number(formatter),
             limits: self.scan_limits(),
         };
         let mut running = Running::start(context, || class.construct(ConstructorCall::new(raw)));

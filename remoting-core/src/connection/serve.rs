@@ -13,6 +13,7 @@ use crate::id::MethodId;
 use crate::object::context::{Active, Headers};
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::payload::Content;
+use crate::proxy::Style;
 use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
 use crate::sink::ReplyMessage;
 use crate::wire::header::Header;
@@ -145,15 +146,16 @@ impl Connection {
             started: false,
             refusal: None,
         };
+        let formatter = self
+            .service
+            .formatter(call.codec)
+            .ok_or_else(|| unreadable_codec(call.codec))?;
         let raw = RawCall {
             interface,
             method,
             index,
             payload: call.payload,
-            formatter: self
-                .service
-                .formatter(call.codec)
-                .ok_or_else(|| unreadable_codec(call.codec))?,
+            style: Style::by_number(formatter),
             limits: self.scan_limits(),
         };
         let key = call.key;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Connection, Export, State, Then, apply};
 use crate::error::{ErrorKind, Fault};
 use crate::id::CallId;
-use crate::proxy::{CallState, Flight, Ticket};
+use crate::proxy::{CallState, Flight, Waiting};
 use crate::session::{Effects, Lent, Outgoing, Posting, Start, WaiterId};
 
 /// What is to be sent.
@@ -80,7 +80,7 @@ struct Place {
     _lent: Vec<Lent<Export>>,
 }
 
-impl Ticket for Place {
+impl Waiting for Place {
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
@@ -170,10 +170,10 @@ impl Connection {
 
     /// The place at which a call waits in this connection's queue.
     fn place_of(self: &Arc<Self>, call: &mut CallState) -> Option<WaiterId> {
-        let Flight::Queued(ticket) = &mut call.flight else {
+        let Flight::Queued(waiting) = &mut call.flight else {
             return None;
         };
-        let place = ticket.as_any().downcast_ref::<Place>()?;
+        let place = waiting.as_any().downcast_ref::<Place>()?;
         Arc::ptr_eq(&place.connection, self).then_some(place.waiter)
     }
 }

@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use super::channels::Registered;
-use super::{HostInner, exchange};
+use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
 use crate::connection::{Connection, Room};
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{ErrorKind, Fault};
+use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::Limits;
 use crate::log::Rate;
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, Ticket};
+use crate::url::TICKETS;
 
 /// How many connections a host has accepted, in all and from each address.
 #[derive(Debug, Default)]
@@ -131,6 +133,12 @@ impl HostAcceptor {
     }
 }
 
+impl HostAcceptor {
+    fn host(&self) -> Result<Arc<HostInner>, Fault> {
+        self.host.upgrade().ok_or_else(host_is_gone)
+    }
+}
+
 impl Accept for HostAcceptor {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
         let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
@@ -174,13 +182,41 @@ impl Accept for HostAcceptor {
         }
     }
 
+    fn construct(
+        &self,
+        call: CallMessage,
+        peer: &str,
+    ) -> BoxFuture<'static, Result<Ticket, Fault>> {
+        match self.host.upgrade() {
+            Some(host) => Box::pin(construct::run(
+                Arc::clone(&host.registry),
+                call,
+                Arc::from(peer),
+            )),
+            None => Box::pin(std::future::ready(Err(host_is_gone()))),
+        }
+    }
+
+    fn renew(&self, name: &str, time: Duration) -> Result<Option<Duration>, Fault> {
+        let tenant = self.host()?.registry.ticket(name)?;
+        match tenant.renew(time) {
+            Some(Duration::ZERO) => Err(Fault::of(ErrorKind::ObjectGone(GoneReason::LeaseExpired))),
+            granted => Ok(granted),
+        }
+    }
+
+    fn release(&self, name: &str) -> Result<(), Fault> {
+        let host = self.host()?;
+        let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
+        host.registry.tickets.take_back(ticket)
+    }
+
     fn interface(
         &self,
         name: &str,
         wanted: Option<InterfaceId>,
     ) -> Result<&'static InterfaceDescriptor, Fault> {
-        let host = self.host.upgrade().ok_or_else(host_is_gone)?;
-        host.registry.entry(name)?.interface(wanted)
+        self.host()?.registry.interface(name, wanted)
     }
 
     fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {

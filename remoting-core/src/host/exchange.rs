@@ -1,6 +1,7 @@
 //! The gate for calls that come without a session.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -8,9 +9,12 @@ use super::registry::Registry;
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::connection::Service;
+use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::id::InterfaceId;
 use crate::object::context::Active;
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::proxy::{Redeem, Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -20,20 +24,22 @@ pub(super) async fn run(
     call: CallMessage,
     peer: Arc<str>,
 ) -> ReplyMessage {
-    let result = run_call(&registry, call, peer).await;
+    let by_ticket = call.by_ticket;
+    let mut result = run_call(&registry, call, peer).await;
+    if by_ticket {
+        result = give_out(&registry, result);
+    }
     result.inspect_err(|fault| registry.counters.count(fault))
 }
 
-async fn run_call(registry: &Registry, call: CallMessage, peer: Arc<str>) -> ReplyMessage {
-    let now = clock::now();
-    let patience = call.deadline.min(registry.limits.max_deadline);
-    let deadline = now.checked_add(patience).unwrap_or(now);
+async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<str>) -> ReplyMessage {
+    let deadline = deadline_of(registry, &call, clock::now());
     let (sender, receiver) = oneshot::channel();
     let mut guard = Guard {
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    if let Some(result) = start(registry, call, peer, deadline, &mut guard, sender)? {
+    if let Some(result) = start(registry, call, peer, &mut guard, sender)? {
         return result;
     }
     match tokio::time::timeout_at(deadline.into(), receiver).await {
@@ -56,36 +62,57 @@ async fn run_call(registry: &Registry, call: CallMessage, peer: Arc<str>) -> Rep
     }
 }
 
-/// Refuses what is too large, or stands below too many other calls.
-fn check(registry: &Registry, call: &CallMessage) -> Result<(), Fault> {
-    if call.payload.len() > registry.limits.max_message {
-        registry.counters.max_message.add();
-        return Err(Fault::of(ErrorKind::TooLarge));
+/// Gives out the tickets that stand in an answer.
+fn give_out(registry: &Registry, mut result: ReplyMessage) -> ReplyMessage {
+    let (Ok(payload) | Err(Fault::App(payload))) = &mut result else {
+        return result;
+    };
+    if !payload.has_attached() {
+        return result;
     }
-    check_depth(call.depth, &registry.limits, &registry.counters)
+    let given = match payload.detach::<Tickets>() {
+        Some(tickets) => registry.tickets.give_all(registry.keeper(), &tickets),
+        None => {
+            let text = "the answer holds an object of a third party's, which cannot be passed on to \
+                a caller without a session";
+            Err(Fault::refused(ErrorKind::Unsupported, text))
+        }
+    };
+    given.map_err(Fault::after_execution)?;
+    result
 }
 
-fn start(
-    registry: &Registry,
-    call: CallMessage,
+/// Until when the caller of a call waits.
+fn deadline_of(registry: &Registry, call: &CallMessage, now: Instant) -> Instant {
+    let patience = call.deadline.min(registry.limits.max_deadline);
+    now.checked_add(patience).unwrap_or(now)
+}
+
+/// What the object is handed, and what the call runs in.
+///
+/// - `method`: the interface that the call came through, and the method's place and description there.
+///
+/// # Errors
+///
+/// `Unsupported` if the host does not read the arguments' format.
+pub(super) fn call_of(
+    registry: &Arc<Registry>,
+    mut call: CallMessage,
+    (interface, (index, method)): (InterfaceId, (usize, &'static MethodDescriptor)),
     peer: Arc<str>,
-    deadline: std::time::Instant,
-    guard: &mut Guard,
-    sender: oneshot::Sender<ReplyMessage>,
-) -> Result<Option<ReplyMessage>, Fault> {
-    check(registry, &call)?;
-    let object = registry.entry(&call.object)?.object(call.interface)?;
-    let Reached {
-        object,
-        interface,
-        index,
-        method,
-        busy,
-    } = reach(object, call.method)?;
-    let permit = registry.workers().admit()?.keeping(busy);
+    now: Instant,
+) -> Result<(RawCall<'static>, Active), Fault> {
     let formatter = registry
         .formatter(call.codec.0)
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
+    let deadline = deadline_of(registry, &call, now);
+    let style = if call.by_ticket {
+        let redeem: Arc<dyn Redeem> = Arc::clone(registry) as _;
+        call.payload.attach(redeem);
+        Style::by_ticket(formatter)
+    } else {
+        Style::by_number(formatter)
+    };
     let context = Active {
         method,
         peer,
@@ -100,21 +127,56 @@ fn start(
         started: false,
         refusal: None,
     };
-    let limits = ScanLimits {
-        depth: registry.limits.depth,
-        elements: registry.limits.elements,
-    };
     let raw = RawCall {
         interface,
         method,
         index,
         payload: Bytes::Owned(call.payload),
-        formatter,
-        limits,
+        style,
+        limits: ScanLimits {
+            depth: registry.limits.depth,
+            elements: registry.limits.elements,
+        },
     };
+    Ok((raw, context))
+}
+
+/// Refuses what is too large, or stands below too many other calls.
+pub(super) fn check(registry: &Registry, call: &CallMessage) -> Result<(), Fault> {
+    if call.payload.len() > registry.limits.max_message {
+        registry.counters.max_message.add();
+        return Err(Fault::of(ErrorKind::TooLarge));
+    }
+    check_depth(call.depth, &registry.limits, &registry.counters)
+}
+
+fn start(
+    registry: &Arc<Registry>,
+    call: CallMessage,
+    peer: Arc<str>,
+    guard: &mut Guard,
+    sender: oneshot::Sender<ReplyMessage>,
+) -> Result<Option<ReplyMessage>, Fault> {
+    check(registry, &call)?;
+    let object = registry.object(&call.object, call.interface)?;
+    let Reached {
+        object,
+        interface,
+        index,
+        method,
+        busy,
+    } = reach(object, call.method)?;
+    let permit = registry.workers().admit()?.keeping(busy);
+    let (call, context) = call_of(
+        registry,
+        call,
+        (interface, (index, method)),
+        peer,
+        clock::now(),
+    )?;
     let prepared = Prepared {
         object,
-        call: raw,
+        call,
         context,
         permit,
     };

@@ -1,15 +1,19 @@
 //! Calls through a channel without sessions, and the way round it for those that need one.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use super::HostInner;
+use super::channels::Registered;
 use super::named::NamedEndpoint;
 use crate::channel::{BoxFuture, Exchange};
 use crate::clock;
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::payload::Payload;
-use crate::proxy::{CallState, Fetched, Flight, OnRuntime, RequestKind};
-use crate::sink::CallMessage;
-use crate::url::ObjectUrl;
+use crate::proxy::{CallState, Fetched, Flight, OnRuntime, Redeem, Reference, RequestKind};
+use crate::sink::{CallMessage, ReplyMessage};
+use crate::url::{ObjectUrl, is_ticket};
 
 /// The way to an object over a session, made when a call needs it first.
 pub(super) struct OverSession {
@@ -36,10 +40,9 @@ impl NamedEndpoint {
         let session = self.session.as_ref()?;
         let needs = call.kind == RequestKind::Constructor || call.payload.has_attached();
         needs.then(|| {
-            session.endpoint.get_or_init(|| {
-                let (host, channel) = (self.host.clone(), Arc::clone(&self.channel));
-                Self::new(host, channel, session.url.clone(), self.interface)
-            })
+            session
+                .endpoint
+                .get_or_init(|| self.another(session.url.clone(), self.interface))
         })
     }
 
@@ -84,7 +87,11 @@ impl NamedEndpoint {
             .as_ref()
             .map(|options| options.headers.clone())
             .unwrap_or_default();
-        let sent = within(deadline, async move { exchange.exchange(message).await });
+        let redeemer = Redeemer::new(self, &exchange);
+        let sent = within(deadline, async move {
+            let reply = exchange.exchange(message).await;
+            redeemer.attach_to(reply)
+        });
         let reply: BoxFuture<'static, Result<Payload, Fault>> = if call.is_oneway() {
             crate::proxy::runtime().spawn(async move { drop(sent.await) });
             let nothing = Fetched::nothing(&call.formatter).payload;
@@ -114,4 +121,77 @@ async fn within(
                 Error::new(kind, "the call's deadline has passed").with_executed(Executed::Unknown),
             ))
         })
+}
+
+/// An object that came by ticket. Dropped, it gives the ticket back.
+pub(super) struct Holding {
+    exchange: Arc<dyn Exchange>,
+    name: String,
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        crate::proxy::runtime().spawn(self.exchange.release(&self.name));
+    }
+}
+
+/// Makes proxies of the tickets in an answer.
+struct Redeemer {
+    host: Weak<HostInner>,
+    channel: Arc<Registered>,
+    /// Of the object that was called.
+    url: ObjectUrl,
+    exchange: Arc<dyn Exchange>,
+    /// The objects of the answer so far: one may stand there twice.
+    holdings: Mutex<HashMap<String, Arc<Holding>>>,
+}
+
+impl Redeemer {
+    fn new(called: &NamedEndpoint, exchange: &Arc<dyn Exchange>) -> Self {
+        Self {
+            host: called.host.clone(),
+            channel: Arc::clone(&called.channel),
+            url: called.url.clone(),
+            exchange: Arc::clone(exchange),
+            holdings: Mutex::default(),
+        }
+    }
+
+    /// Goes along with an answer, unless it has its objects beside it.
+    fn attach_to(self, mut reply: ReplyMessage) -> ReplyMessage {
+        if let Ok(payload) | Err(Fault::App(payload)) = &mut reply {
+            if !payload.has_attached() {
+                let redeem: Arc<dyn Redeem> = Arc::new(self);
+                payload.attach(redeem);
+            }
+        }
+        reply
+    }
+
+    fn holding(&self, name: &str) -> Arc<Holding> {
+        let mut holdings = self.holdings.lock().unwrap_or_else(PoisonError::into_inner);
+        let holding = holdings.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(Holding {
+                exchange: Arc::clone(&self.exchange),
+                name: name.to_owned(),
+            })
+        });
+        Arc::clone(holding)
+    }
+}
+
+impl Redeem for Redeemer {
+    fn redeem(&self, path: &str, wanted: &'static InterfaceDescriptor) -> Result<Reference, Error> {
+        let name = path.strip_prefix('/').filter(|name| is_ticket(name));
+        let name = name.ok_or_else(|| {
+            let text = "the answer holds something else in the place of an object's path";
+            Error::new(ErrorKind::BadResult, text)
+        })?;
+        let (host, channel) = (self.host.clone(), Arc::clone(&self.channel));
+        let url = self.url.sibling(name.to_owned());
+        let holding = Some(self.holding(name));
+        Ok(Reference::new(NamedEndpoint::new(
+            host, channel, url, wanted, holding,
+        )))
+    }
 }

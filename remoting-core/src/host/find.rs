@@ -67,6 +67,7 @@ impl Host {
             channel,
             url,
             interface,
+            None,
         ))
     }
 

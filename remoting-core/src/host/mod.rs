@@ -9,12 +9,14 @@ mod binding;
 mod builder;
 mod channels;
 mod connect;
+mod construct;
 mod dialling;
 mod entry;
 mod exchange;
 mod exchanging;
 mod find;
 mod leases;
+mod lookup;
 mod named;
 mod object_ref;
 mod offer;
@@ -23,6 +25,8 @@ mod register;
 mod registrations;
 mod registry;
 mod run;
+mod ticketed;
+mod tickets;
 
 #[cfg(all(test, feature = "macros"))]
 mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::HostInner;
 use super::binding::Binding;
 use super::channels::Registered;
-use super::exchanging::OverSession;
+use super::exchanging::{Holding, OverSession};
 use super::peers::{Route, host_is_gone};
 use crate::clock;
 use crate::connection::{Connection, Deferred, Destination};
@@ -33,6 +33,8 @@ pub(super) struct NamedEndpoint {
     pub(super) binding: Binding,
     /// The way to the same object for calls that need a session, where this one has none.
     pub(super) session: Option<OverSession>,
+    /// What keeps the object, if it came by ticket.
+    holding: Option<Arc<Holding>>,
     /// Takes the answer of a RESOLVE when it has come, so that it keeps no place.
     settler: Waker,
 }
@@ -43,6 +45,7 @@ impl NamedEndpoint {
         channel: Arc<Registered>,
         url: ObjectUrl,
         interface: &'static InterfaceDescriptor,
+        holding: Option<Arc<Holding>>,
     ) -> Arc<Self> {
         let formatter = channel.channel().settings().formatter.clone();
         let limits = host.upgrade().map(|host| Arc::clone(&host.registry.limits));
@@ -58,8 +61,19 @@ impl NamedEndpoint {
             max_message: limits.max_message,
             binding: Binding::new(),
             session,
+            holding,
             settler: Waker::from(Arc::new(Settler(endpoint.clone()))),
         })
+    }
+
+    /// Another way to the same object.
+    pub(super) fn another(
+        &self,
+        url: ObjectUrl,
+        interface: &'static InterfaceDescriptor,
+    ) -> Arc<Self> {
+        let (host, channel) = (self.host.clone(), Arc::clone(&self.channel));
+        Self::new(host, channel, url, interface, self.holding.clone())
     }
 
     /// Dials, or waits for somebody else's dialling, until the call's deadline.
@@ -282,9 +296,7 @@ impl Endpoint for NamedEndpoint {
         self: Arc<Self>,
         interface: &'static InterfaceDescriptor,
     ) -> Pinned<'static, Result<Reference, Fault>> {
-        let host = Weak::clone(&self.host);
-        let channel = Arc::clone(&self.channel);
-        let other = Self::new(host, channel, self.url.clone(), interface);
+        let other = self.another(self.url.clone(), interface);
         Box::pin(async move {
             other.connect().await?;
             Ok(Reference::new(other))

@@ -12,8 +12,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use dashmap::DashMap;
 
 use self::tombstones::Tombstones;
-use super::entry::{Entry, Named, Offer};
-use crate::connection::{Export, Service};
+use super::entry::{Entry, Offer};
+use super::tickets::Tickets;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
@@ -21,7 +21,7 @@ use crate::id::InterfaceId;
 use crate::lifetime::LeasePolicy;
 use crate::limits::{Counters, Limits};
 use crate::object::{Class, Keeper, Names, ServerObject, Tenant, Workers};
-use crate::url::check_name;
+use crate::url::{TICKETS, check_name};
 
 /// The names of a host, and what else its connections need to serve. The tables are made when
 /// they are needed first, which in a host that only calls is never.
@@ -31,10 +31,11 @@ pub(super) struct Registry {
     interfaces: LazyLock<DashMap<InterfaceId, &'static InterfaceDescriptor>>,
     ledger: Mutex<Ledger>,
     formatters: Vec<FormatterRef>,
-    workers: Arc<Workers>,
+    pub(super) workers: Arc<Workers>,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
-    keeper: Arc<Keeper>,
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) tickets: Tickets,
 }
 
 /// What is held while names change.
@@ -59,6 +60,7 @@ impl Registry {
         let counters = Arc::<Counters>::default();
         let (of_keeper, counted) = (Arc::clone(&limits), Arc::clone(&counters));
         let keeper = Keeper::new(policy, of_keeper, counted, on_own_runtime);
+        let tickets = Tickets::new(Arc::clone(&limits), Arc::clone(&counters));
         let registry = Arc::new(Self {
             names: LazyLock::new(DashMap::new),
             interfaces: LazyLock::new(DashMap::new),
@@ -68,6 +70,7 @@ impl Registry {
             limits,
             counters,
             keeper,
+            tickets,
         });
         let names: Weak<Self> = Arc::downgrade(&registry);
         registry.keeper.set_names(names);
@@ -127,7 +130,7 @@ impl Registry {
         self.known(name).is_some_and(|entry| entry.is_published())
     }
 
-    fn known(&self, name: &str) -> Option<Arc<Entry>> {
+    pub(super) fn known(&self, name: &str) -> Option<Arc<Entry>> {
         self.names.get(name).map(|entry| Arc::clone(&entry))
     }
 
@@ -305,48 +308,13 @@ impl Registry {
             }
         }
     }
-
-    pub(super) fn entry(&self, name: &str) -> Result<Arc<Entry>, Fault> {
-        self.known(name).ok_or_else(|| {
-            let text = format!(
-                "nothing is published under the name `{}`; publish it there with `host.publish(..)`, \
-                 or look at the spelling: names are case-sensitive",
-                crate::log::clean(name)
-            );
-            Fault::refused(ErrorKind::NotFound, text)
-        })
-    }
-}
-
-impl Service for Registry {
-    fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
-        let entry = self.entry(name)?;
-        let descriptor = entry.object(interface)?.interface();
-        Ok(Export::Plain(Arc::new(Named::new(entry, descriptor))))
-    }
-
-    fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
-        self.entry(name)?.class(interface)
-    }
-
-    fn keeper(&self) -> &Arc<Keeper> {
-        &self.keeper
-    }
-
-    fn formatter(&self, codec: u8) -> Option<FormatterRef> {
-        self.formatters
-            .iter()
-            .find(|formatter| formatter.codec().0 == codec)
-            .cloned()
-    }
-
-    fn workers(&self) -> &Arc<Workers> {
-        &self.workers
-    }
 }
 
 impl Names for Registry {
     fn forget(&self, name: &str, identity: usize, reason: GoneReason) {
+        if let Some(ticket) = name.strip_prefix(TICKETS) {
+            return self.tickets.bury(ticket, reason);
+        }
         let before = {
             let mut ledger = self.ledger();
             if ledger
@@ -379,7 +347,7 @@ impl Class for Marshalled {
     }
 
     fn taken_back(&self) {
-        self.0.take_name();
+        self.0.take_name(GoneReason::Disconnected);
     }
 }
 

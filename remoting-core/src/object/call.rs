@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::instance::{ExclusiveObject, Instance, SharedObject};
 use super::{Bytes, Pinned, RawCall, context, internal};
 use crate::error::{ErrorKind, Fault};
-use crate::formatter::{ByteVec, DecodeArguments, FormatterRef};
+use crate::formatter::{ByteVec, DecodeArguments};
 use crate::payload::Payload;
-use crate::proxy::{encode, encode_owned};
+use crate::proxy::{Style, encode, encode_owned};
 use crate::sink::ReplyMessage;
 
 /// A call that runs, and ends in the encoded result or in a fault.
@@ -47,13 +47,13 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
             Ok(arguments) => arguments,
             Err(fault) => return refused(fault),
         };
-        let (name, formatter) = (raw.method.name, raw.formatter);
+        let (name, style) = (raw.method.name, raw.style);
         Box::pin(async move {
             let object = SharedObject::of(object).await?;
             context::door().await;
             context::begin();
             let result = method(object, arguments).await;
-            reply(name, &formatter, result)
+            reply(name, &style, result)
         })
     }
 
@@ -71,7 +71,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
             Ok(arguments) => arguments,
             Err(fault) => return refused(fault),
         };
-        let (described, formatter) = (raw.method, raw.formatter);
+        let (described, style) = (raw.method, raw.style);
         Box::pin(async move {
             let (mut watch, object) = object.exclusive().await?;
             context::door().await;
@@ -79,7 +79,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
             watch.begin(described.cancel_safe);
             let result = method(object, arguments).await;
             watch.finish();
-            reply(described.name, &formatter, result)
+            reply(described.name, &style, result)
         })
     }
 
@@ -92,13 +92,13 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         E: Serialize + Send,
     {
         let Self { raw, object } = self;
-        let (name, formatter) = (raw.method.name, raw.formatter.clone());
+        let (name, style) = (raw.method.name, raw.style.clone());
         let raw = raw.into_owned();
         Box::pin(async move {
             let object = SharedObject::of(object).await?;
             context::door().await;
             let result = method(object, ArgumentBytes(raw)).await?;
-            reply(name, &formatter, result)
+            reply(name, &style, result)
         })
     }
 
@@ -111,7 +111,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
         E: Serialize + Send,
     {
         let Self { raw, object } = self;
-        let (described, formatter) = (raw.method, raw.formatter.clone());
+        let (described, style) = (raw.method, raw.style.clone());
         let raw = raw.into_owned();
         Box::pin(async move {
             let (mut watch, object) = object.exclusive().await?;
@@ -119,7 +119,7 @@ impl<T: Send + Sync + 'static> IncomingCall<'_, T> {
             watch.begin(described.cancel_safe);
             let result = method(object, ArgumentBytes(raw)).await;
             watch.finish();
-            reply(described.name, &formatter, result?)
+            reply(described.name, &style, result?)
         })
     }
 
@@ -165,21 +165,21 @@ pub(crate) fn refused(fault: Fault) -> Dispatched {
 /// Encodes what the user's method returned.
 pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
     method: &str,
-    formatter: &FormatterRef,
+    style: &Style,
     result: Result<R, E>,
 ) -> Result<Payload, Fault> {
     match result {
-        Ok(value) => encode_owned(formatter, value).map_err(|error| {
+        Ok(value) => encode_owned(style, value).map_err(|error| {
             let text = format!("the result of `{method}` could not be written: {error}");
             Fault::executed(ErrorKind::BadResult, text)
         }),
-        Err(error) => Err(app_fault(method, formatter, &error)),
+        Err(error) => Err(app_fault(method, style, &error)),
     }
 }
 
 /// Encodes a user's error. One that cannot be written is still an error of that call, and of no other.
-pub(super) fn app_fault<E: Serialize>(method: &str, formatter: &FormatterRef, error: &E) -> Fault {
-    match encode(formatter, error) {
+pub(super) fn app_fault<E: Serialize>(method: &str, style: &Style, error: &E) -> Fault {
+    match encode(style, error) {
         Ok(payload) => Fault::App(payload),
         Err(failure) => internal(
             method,

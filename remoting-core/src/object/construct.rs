@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::call::{ArgumentBytes, app_fault};
 use super::{Pinned, RawCall, context};
 use crate::error::{Error, ErrorKind, Fault};
-use crate::formatter::{DecodeArguments, FormatterRef};
+use crate::formatter::DecodeArguments;
+use crate::proxy::Style;
 
 /// A constructor that runs, and ends in an object or in a fault.
 pub type Made<T> = Pinned<'static, Result<T, Fault>>;
@@ -53,13 +54,11 @@ impl<F: Send + Sync + 'static> ConstructorCall<'_, F> {
             Err(fault) => return Box::pin(std::future::ready(Err(fault))),
         };
         let factory = self.factory;
-        let RawCall {
-            method, formatter, ..
-        } = self.raw;
+        let RawCall { method, style, .. } = self.raw;
         Box::pin(async move {
             context::begin();
             let made = constructor(factory, arguments).await;
-            made.map_err(|error| failed(method.name, &formatter, &error))
+            made.map_err(|error| failed(method.name, &style, &error))
         })
     }
 
@@ -71,12 +70,12 @@ impl<F: Send + Sync + 'static> ConstructorCall<'_, F> {
         T: Send + 'static,
         E: Serialize + Send + 'static,
     {
-        let (name, formatter) = (self.raw.method.name, self.raw.formatter.clone());
+        let (name, style) = (self.raw.method.name, self.raw.style.clone());
         let raw = self.raw.into_owned();
         let factory = self.factory;
         Box::pin(async move {
             let made = constructor(factory, ArgumentBytes(raw)).await?;
-            made.map_err(|error| failed(name, &formatter, &error))
+            made.map_err(|error| failed(name, &style, &error))
         })
     }
 
@@ -87,11 +86,11 @@ impl<F: Send + Sync + 'static> ConstructorCall<'_, F> {
 }
 
 /// What the client is told of a constructor that failed.
-fn failed<E: Serialize>(method: &str, formatter: &FormatterRef, error: &E) -> Fault {
+fn failed<E: Serialize>(method: &str, style: &Style, error: &E) -> Fault {
     match context::take_refusal() {
         // Only if it was this constructor that is not there, and not one that it called.
         Some((refused, fault)) if refused == method => fault,
-        Some(_) | None => app_fault(method, formatter, error),
+        Some(_) | None => app_fault(method, style, error),
     }
 }
 

@@ -215,7 +215,7 @@ impl Keeper {
             TrackingEvent::of(
                 Tracked::Released(reason),
                 interface,
-                leaving.name().map(|name| &**name),
+                leaving.shown_name().map(|name| &**name),
             )
         });
     }

@@ -157,7 +157,8 @@ impl Tenant {
         }
     }
 
-    fn renew(self: &Arc<Self>, time: Duration) -> Option<Duration> {
+    /// Renews the lease for `time` from now on at least; zero if it is over.
+    pub(crate) fn renew(self: &Arc<Self>, time: Duration) -> Option<Duration> {
         let now = self.now();
         self.settle(now);
         if self.is_gone() || now == Moment::NEVER {

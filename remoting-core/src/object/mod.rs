@@ -35,13 +35,13 @@ use std::sync::Arc;
 use crate::budget::{ScanError, ScanLimits};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, ErrorKind, Fault, GoneReason};
-use crate::formatter::{DecodeArguments, FormatError, FormatterRef};
+use crate::formatter::{DecodeArguments, FormatError};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::{LeasePolicy, LeaseState};
 use crate::limits::{Counters, Limits, Reached as LimitReached};
 use crate::log::Rate;
 use crate::payload::Payload;
-use crate::proxy::{Passenger, Reference, Stub, decode_arguments, passengers};
+use crate::proxy::{Company, Reference, Stub, Style, company, decode_arguments};
 
 pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
@@ -57,7 +57,7 @@ pub use kind::AlsoOffers;
 pub(crate) use kind::Kind;
 pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
-pub(crate) use reach::{Reached, reach, seen_through};
+pub(crate) use reach::{Reached, home, method_named, reach, seen_through};
 pub(crate) use running::{Approach, Running, supervise, wait_at_door};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
@@ -194,7 +194,7 @@ pub(crate) struct RawCall<'f> {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) index: usize,
     pub(crate) payload: Bytes<'f>,
-    pub(crate) formatter: FormatterRef,
+    pub(crate) style: Style,
     pub(crate) limits: ScanLimits,
 }
 
@@ -213,11 +213,11 @@ impl Bytes<'_> {
         }
     }
 
-    /// The proxies that the bytes refer to.
-    pub(crate) fn passengers(&self) -> &[Passenger] {
+    /// What the bytes refer to.
+    pub(crate) fn company(&self) -> Company<'_> {
         match self {
-            Self::Borrowed(_) => &[],
-            Self::Owned(payload) => passengers(payload),
+            Self::Borrowed(_) => Company::None,
+            Self::Owned(payload) => company(payload),
         }
     }
 }
@@ -234,7 +234,7 @@ impl RawCall<'_> {
             method: self.method,
             index: self.index,
             payload: Bytes::Owned(payload),
-            formatter: self.formatter,
+            style: self.style,
             limits: self.limits,
         }
     }
@@ -247,8 +247,8 @@ impl RawCall<'_> {
     /// Reads arguments that may borrow from the call's bytes.
     pub(crate) fn borrowed_arguments<'a, A: DecodeArguments<'a>>(&'a self) -> Result<A, Fault> {
         let (names, bytes) = (self.method.arguments, self.payload.as_slice());
-        let passengers = self.payload.passengers();
-        decode_arguments(&self.formatter, names, bytes, passengers, self.limits)
+        let company = self.payload.company();
+        decode_arguments(&self.style.formatter, names, bytes, company, self.limits)
             .map_err(|error| bad_arguments(self.method.name, &error))
     }
 }

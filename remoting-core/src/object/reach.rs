@@ -7,6 +7,7 @@ use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeaseState;
+use crate::proxy::Reference;
 
 /// An object, and the method of it that is called.
 pub(crate) struct Reached {
@@ -49,6 +50,23 @@ pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<R
         method,
         busy: None,
     })
+}
+
+/// Finds a method by its name: one of the interface's, or one that every object has.
+///
+/// - `name`: or `$` and the eight hexadecimal digits of its number, for who knows no more.
+pub(crate) fn method_named(
+    interface: &'static InterfaceDescriptor,
+    name: &str,
+) -> Option<&'static MethodDescriptor> {
+    let digits = name.strip_prefix('$').filter(|digits| digits.len() == 8);
+    let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let is_meant = |method: &&MethodDescriptor| match number {
+        Some(number) => method.id == MethodId(number),
+        None => method.name == name,
+    };
+    let mut all = interface.methods.iter().chain(lease::interface().methods);
+    all.find(is_meant)
 }
 
 impl ServerObject for Tenant {
@@ -163,4 +181,20 @@ pub(crate) fn seen_through(
     }
     let interface = object.facet(wanted)?;
     Some(View::of(Arc::clone(object), interface))
+}
+
+/// What an object of this host is here: a tenant is the very object that was taken in.
+pub(crate) fn home(object: Arc<dyn ServerObject>) -> Reference {
+    if let Some(reference) = object.home() {
+        return reference;
+    }
+    let Some(tenant) = Arc::clone(&object).tenant() else {
+        return Reference::local(object);
+    };
+    match tenant.object() {
+        Ok(inner) => {
+            Reference::local(seen_through(&inner, object.interface_id()).unwrap_or(object))
+        }
+        Err(fault) => Reference::dead_end(fault),
+    }
 }

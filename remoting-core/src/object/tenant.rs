@@ -14,6 +14,7 @@ use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::lifetime::{
     Lease, LeaseInfo, LeasePolicy, LeaseState, Left, Moment, Schedule, Stay, Verdict,
 };
+use crate::url::is_ticket;
 
 /// An object that a host keeps for others.
 pub(crate) struct Tenant {
@@ -78,6 +79,11 @@ impl Tenant {
         self.keeper
             .upgrade()
             .map_or(Moment::NEVER, |keeper| keeper.now())
+    }
+
+    /// How long it lives.
+    pub(crate) fn policy(&self) -> Arc<LeasePolicy> {
+        Arc::clone(&self.policy)
     }
 
     pub(crate) fn is_of(&self, keeper: &Arc<Keeper>) -> bool {
@@ -195,7 +201,9 @@ impl Tenant {
     }
 
     /// Takes its name away. It goes, unless somebody holds it.
-    pub(crate) fn take_name(self: &Arc<Self>) {
+    ///
+    /// - `reason`: why it goes.
+    pub(crate) fn take_name(self: &Arc<Self>, reason: GoneReason) {
         let leaving = {
             let mut room = self.lock();
             room.stay.named = false;
@@ -206,7 +214,7 @@ impl Tenant {
             if kept && room.stay.left == Left::NOT {
                 room.stay.left = Left::RELEASED;
             }
-            (!kept).then(|| room.go(GoneReason::Disconnected)).flatten()
+            (!kept).then(|| room.go(reason)).flatten()
         };
         self.let_go(leaving);
     }
@@ -307,7 +315,8 @@ impl Tenant {
         }
     }
 
-    /// How many sessions hold it, how many calls run on it, how many sponsors it has, and its name.
+    /// How many sessions hold it, how many calls run on it, how many sponsors it has, and its name if
+    /// that is no ticket.
     pub(crate) fn keepers(&self) -> (u32, u32, usize, Option<Arc<str>>) {
         let room = self.lock();
         let extras = room.extras.as_ref();
@@ -316,7 +325,9 @@ impl Tenant {
             room.stay.holds,
             room.stay.running,
             sponsors,
-            extras.and_then(|extras| extras.name.clone()),
+            extras
+                .and_then(|extras| extras.name.clone())
+                .filter(|name| !is_ticket(name)),
         )
     }
 }
@@ -325,6 +336,11 @@ impl Leaving {
     /// The name that it had.
     pub(super) fn name(&self) -> Option<&Arc<str>> {
         self.extras.as_ref()?.name.as_ref()
+    }
+
+    /// The same, to be shown: a ticket is nobody's business.
+    pub(super) fn shown_name(&self) -> Option<&Arc<str>> {
+        self.name().filter(|name| !is_ticket(name))
     }
 }
 

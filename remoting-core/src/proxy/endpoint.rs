@@ -194,7 +194,7 @@ pub(crate) enum Flight {
     /// A connection is being made.
     Dialing(Pinned<'static, Result<Arc<dyn Any + Send + Sync>, Error>>),
     /// The call waits for a place on a connection.
-    Queued(Box<dyn Ticket>),
+    Queued(Box<dyn Waiting>),
     /// The call is on its way.
     Sent { wire: Arc<dyn Wire>, call: CallId },
     /// The call runs in this process, or through a channel without sessions.
@@ -206,7 +206,7 @@ pub(crate) enum Flight {
 }
 
 /// A place in a connection's queue, given back on drop.
-pub(crate) trait Ticket: Send {
+pub(crate) trait Waiting: Send {
     fn as_any(&mut self) -> &mut dyn Any;
 }
 

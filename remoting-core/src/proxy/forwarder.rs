@@ -89,7 +89,7 @@ impl ServerObject for Forwarder {
 fn onward(call: &RawCall<'static>) -> CallState {
     let method = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
     let kind = RequestKind::Forwarded(method);
-    let mut state = CallState::new(kind, &INTERFACE, 0, None, call.formatter.clone());
+    let mut state = CallState::new(kind, &INTERFACE, 0, None, call.style.formatter.clone());
     state.payload = match &call.payload {
         Bytes::Owned(payload) => payload.clone(),
         Bytes::Borrowed(bytes) => Payload::from(*bytes),

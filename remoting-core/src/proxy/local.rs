@@ -12,7 +12,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
-use super::{Reference, runtime};
+use super::{Reference, Style, runtime};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
@@ -65,7 +65,7 @@ impl LocalEndpoint {
             method,
             index,
             payload: Bytes::Owned(std::mem::take(&mut call.payload)),
-            formatter: call.formatter.clone(),
+            style: Style::by_number(call.formatter.clone()),
             limits: ScanLimits::default(),
         };
         let prepared = Prepared {

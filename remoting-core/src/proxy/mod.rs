@@ -25,12 +25,13 @@ use crate::object::{Dispatch, Dispatcher, Lease};
 
 pub use call::Call;
 pub(crate) use endpoint::{
-    CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Ticket, Wire,
+    CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Waiting, Wire,
 };
 pub(crate) use forwarder::Forwarder;
 pub use options::CallOptions;
 pub(crate) use passage::{
-    Passenger, Passengers, decode_arguments, encode, encode_owned, passengers,
+    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, company, decode_arguments,
+    encode, encode_owned, passengers,
 };
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};

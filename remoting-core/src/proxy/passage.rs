@@ -2,7 +2,8 @@
 //!
 //! A proxy inside an argument, a result or an error is written as a number: its place in a
 //! list beside the bytes. The list is attached to the payload; the session counts what is in
-//! it, whatever becomes of the bytes.
+//! it, whatever becomes of the bytes. For a reader that has no session it is written as a path with a
+//! ticket in it, which the list tells the object of.
 //!
 //! Which list that is, is known only while one of our own calls of a formatter runs, on
 //! the thread where it runs. The list of an outer call is put aside meanwhile and comes
@@ -18,9 +19,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Reference, Stub};
 use crate::budget::ScanLimits;
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::Error;
 use crate::formatter::{Arguments, DecodeArguments, FormatError, FormatterRef};
-use crate::id::InterfaceId;
+use crate::id::{self, InterfaceId};
 use crate::payload::Payload;
+use crate::url::TICKETS;
 
 /// A proxy beside the payload that it belongs to.
 #[derive(Clone)]
@@ -40,11 +44,84 @@ pub(crate) fn passengers(payload: &Payload) -> &[Passenger] {
         .map_or(&[], |passengers| passengers)
 }
 
+/// A proxy that was written as a ticket, and waits for it to be given out.
+pub(crate) struct Boarded {
+    pub(crate) ticket: String,
+    pub(crate) reference: Reference,
+    /// The interface that it is seen through.
+    pub(crate) interface: &'static InterfaceDescriptor,
+}
+
+/// All proxies of a payload that were written as tickets.
+pub(crate) type Tickets = Vec<Boarded>;
+
+/// Who knows what a ticket stands for.
+pub(crate) trait Redeem: Send + Sync {
+    /// The object of a ticket, or of a publication.
+    ///
+    /// - `path`: as it stands in the payload: `/~/rt1.…`, or `/bank`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, for whoever has sent it.
+    fn redeem(&self, path: &str, wanted: &'static InterfaceDescriptor) -> Result<Reference, Error>;
+}
+
+/// How values are written: in which format, and how the proxies in them.
+#[derive(Debug, Clone)]
+pub(crate) struct Style {
+    pub(crate) formatter: FormatterRef,
+    /// As tickets, for readers without a session; else as numbers.
+    by_ticket: bool,
+}
+
+impl Style {
+    pub(crate) fn by_number(formatter: FormatterRef) -> Self {
+        let by_ticket = false;
+        Self {
+            formatter,
+            by_ticket,
+        }
+    }
+
+    pub(crate) fn by_ticket(formatter: FormatterRef) -> Self {
+        let by_ticket = true;
+        Self {
+            formatter,
+            by_ticket,
+        }
+    }
+}
+
+/// What a payload refers to, for who reads it.
+#[derive(Clone, Copy)]
+pub(crate) enum Company<'a> {
+    None,
+    Numbered(&'a [Passenger]),
+    Ticketed(&'a Arc<dyn Redeem>),
+}
+
+/// What a payload refers to.
+pub(crate) fn company(payload: &Payload) -> Company<'_> {
+    if !payload.has_attached() {
+        return Company::None;
+    }
+    if let Some(redeem) = payload.attached::<Arc<dyn Redeem>>() {
+        return Company::Ticketed(redeem);
+    }
+    match passengers(payload) {
+        [] => Company::None,
+        passengers => Company::Numbered(passengers),
+    }
+}
+
 /// The list that proxies are written to or read from.
 enum Scope {
     Outside,
     Writing(Passengers),
+    WritingTickets(Tickets),
     Reading(Arc<Passengers>),
+    ReadingTickets(Arc<dyn Redeem>),
 }
 
 thread_local! {
@@ -74,24 +151,34 @@ impl Drop for Restore {
     }
 }
 
-fn writing(write: impl FnOnce() -> Result<Payload, FormatError>) -> Result<Payload, FormatError> {
-    let scope = Restore(Some(SCOPE.replace(Scope::Writing(Vec::new()))));
+fn writing(
+    by_ticket: bool,
+    write: impl FnOnce() -> Result<Payload, FormatError>,
+) -> Result<Payload, FormatError> {
+    let inner = match by_ticket {
+        false => Scope::Writing(Vec::new()),
+        true => Scope::WritingTickets(Vec::new()),
+    };
+    let scope = Restore(Some(SCOPE.replace(inner)));
     let mut payload = write()?;
     match scope.end() {
         Scope::Writing(passengers) if !passengers.is_empty() => payload.attach(passengers),
+        Scope::WritingTickets(tickets) if !tickets.is_empty() => payload.attach(tickets),
         _ => {}
     }
     Ok(payload)
 }
 
-fn reading<R>(payload: &[Passenger], read: impl FnOnce() -> R) -> R {
-    if payload.is_empty() && SCOPE.with_borrow(|scope| matches!(scope, Scope::Outside)) {
-        return read();
-    }
-    let inner = if payload.is_empty() {
-        Scope::Outside
-    } else {
-        Scope::Reading(Arc::new(payload.to_vec()))
+fn reading<R>(company: Company<'_>, read: impl FnOnce() -> R) -> R {
+    let inner = match company {
+        Company::None => {
+            if SCOPE.with_borrow(|scope| matches!(scope, Scope::Outside)) {
+                return read();
+            }
+            Scope::Outside
+        }
+        Company::Numbered(passengers) => Scope::Reading(Arc::new(passengers.to_vec())),
+        Company::Ticketed(redeem) => Scope::ReadingTickets(Arc::clone(redeem)),
     };
     let _scope = Restore(Some(SCOPE.replace(inner)));
     read()
@@ -99,18 +186,18 @@ fn reading<R>(payload: &[Passenger], read: impl FnOnce() -> R) -> R {
 
 /// Writes a value and attaches the proxies in it.
 pub(crate) fn encode<T: Serialize + ?Sized>(
-    formatter: &FormatterRef,
+    style: &Style,
     value: &T,
 ) -> Result<Payload, FormatError> {
-    writing(|| formatter.encode(value))
+    writing(style.by_ticket, || style.formatter.encode(value))
 }
 
 /// Writes a value that is not needed any more, and attaches the proxies in it.
 pub(crate) fn encode_owned<T: Serialize + 'static>(
-    formatter: &FormatterRef,
+    style: &Style,
     value: T,
 ) -> Result<Payload, FormatError> {
-    writing(|| formatter.encode_owned(value))
+    writing(style.by_ticket, || style.formatter.encode_owned(value))
 }
 
 /// Writes the arguments of a call and attaches the proxies in them.
@@ -119,7 +206,7 @@ pub(crate) fn encode_arguments<A: Arguments>(
     names: &'static [&'static str],
     arguments: &A,
 ) -> Result<Payload, FormatError> {
-    writing(|| formatter.encode_arguments(names, arguments))
+    writing(false, || formatter.encode_arguments(names, arguments))
 }
 
 /// Reads a value; the proxies in it are those that are attached.
@@ -128,7 +215,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     payload: &Payload,
     limits: ScanLimits,
 ) -> Result<T, FormatError> {
-    reading(passengers(payload), || {
+    reading(company(payload), || {
         formatter.decode(payload.as_slice(), limits)
     })
 }
@@ -138,12 +225,10 @@ pub(crate) fn decode_arguments<'de, A: DecodeArguments<'de>>(
     formatter: &FormatterRef,
     names: &'static [&'static str],
     bytes: &'de [u8],
-    passengers: &[Passenger],
+    company: Company<'_>,
     limits: ScanLimits,
 ) -> Result<A, FormatError> {
-    reading(passengers, || {
-        formatter.decode_arguments(names, bytes, limits)
-    })
+    reading(company, || formatter.decode_arguments(names, bytes, limits))
 }
 
 const OUTSIDE: &str = "a proxy is written and read only as part of a remote call \
@@ -155,40 +240,88 @@ pub type Written<S> = Result<<S as Serializer>::Ok, <S as Serializer>::Error>;
 /// What reading a proxy gives.
 pub type Read<'de, P, D> = Result<P, <D as Deserializer<'de>>::Error>;
 
-/// Writes a proxy as its number in the list of the call that is being written.
+/// What stands for a proxy in a payload.
+enum Mark {
+    Number(usize),
+    Ticket(String),
+}
+
+/// Writes a proxy as what stands for it in the list of the call that is being written.
 pub fn board<P: Stub, S: Serializer>(proxy: &P, serializer: S) -> Written<S> {
-    let reference = proxy.reference();
-    let interface = Some(P::interface().id);
-    let number = SCOPE.with_borrow_mut(|scope| {
-        let Scope::Writing(passengers) = scope else {
-            return None;
-        };
-        let known = passengers.iter().position(|known| {
-            known.interface == interface && known.reference.is_same_endpoint(reference)
-        });
-        let number = known.unwrap_or_else(|| {
-            let reference = reference.without_options();
-            passengers.push(Passenger {
-                reference,
-                interface,
-            });
-            passengers.len() - 1
-        });
-        u32::try_from(number).ok()
+    let (reference, interface) = (proxy.reference(), P::interface());
+    let mark = SCOPE.with_borrow_mut(|scope| match scope {
+        Scope::Writing(passengers) => Some(Mark::Number(number(passengers, reference, interface))),
+        Scope::WritingTickets(tickets) => Some(Mark::Ticket(path(tickets, reference, interface))),
+        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => None,
     });
-    match number {
-        Some(number) => serializer.serialize_u32(number),
+    match mark {
+        Some(Mark::Number(number)) => match u32::try_from(number) {
+            Ok(number) => serializer.serialize_u32(number),
+            Err(error) => Err(S::Error::custom(error)),
+        },
+        Some(Mark::Ticket(path)) => serializer.serialize_str(&path),
         None => Err(S::Error::custom(OUTSIDE)),
     }
 }
 
-/// Reads a proxy as the number of one that came along with the call that is being read.
+/// The place of a proxy in the list, which it gets if it has none.
+fn number(
+    passengers: &mut Passengers,
+    reference: &Reference,
+    interface: &InterfaceDescriptor,
+) -> usize {
+    let interface = Some(interface.id);
+    let known = passengers.iter().position(|known| {
+        known.interface == interface && known.reference.is_same_endpoint(reference)
+    });
+    known.unwrap_or_else(|| {
+        let reference = reference.without_options();
+        passengers.push(Passenger {
+            reference,
+            interface,
+        });
+        passengers.len() - 1
+    })
+}
+
+/// The path that will lead to a proxy's object, when its ticket has been given out.
+fn path(
+    tickets: &mut Tickets,
+    reference: &Reference,
+    interface: &'static InterfaceDescriptor,
+) -> String {
+    let known = tickets.iter().find(|known| {
+        known.interface.id == interface.id && known.reference.is_same_endpoint(reference)
+    });
+    let ticket = known.map(|known| known.ticket.clone());
+    let ticket = ticket.unwrap_or_else(|| {
+        let ticket = id::ticket();
+        tickets.push(Boarded {
+            ticket: ticket.clone(),
+            reference: reference.without_options(),
+            interface,
+        });
+        ticket
+    });
+    format!("/{TICKETS}{ticket}")
+}
+
+/// Reads a proxy as what stands for it in the call that is being read.
 pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, P, D> {
+    let redeem = SCOPE.with_borrow(|scope| match scope {
+        Scope::ReadingTickets(redeem) => Some(Arc::clone(redeem)),
+        _ => None,
+    });
+    if let Some(redeem) = redeem {
+        let path = String::deserialize(deserializer)?;
+        let found = redeem.redeem(&path, P::interface());
+        return found.map(P::from_reference).map_err(D::Error::custom);
+    }
     let number = u32::deserialize(deserializer)?;
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     let found = SCOPE.with_borrow(|scope| match scope {
         Scope::Reading(passengers) => Some(passengers.get(place).cloned()),
-        Scope::Outside | Scope::Writing(_) => None,
+        _ => None,
     });
     let Some(Some(passenger)) = found else {
         return Err(D::Error::custom(match found {

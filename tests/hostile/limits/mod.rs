@@ -42,7 +42,7 @@ limits! {
         handshakes cancels_per_second pings_per_second bad_requests_per_second
         objects_per_session objects_per_host tombstones blocking_threads
     }
-    whose_life { lease_renewal sponsors_per_object sponsor_calls }
+    whose_life { tickets lease_renewal sponsors_per_object sponsor_calls }
     how_long {
         handshake_time idle_time ping_after pong_within write_stall default_deadline max_deadline
     }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::*;
 use crate::channel::{Accept, Admission, TurnedAway};
@@ -12,6 +13,7 @@ use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::Limits;
 use crate::payload::Payload;
+use crate::sink::Ticket;
 
 /// A host that keeps the links it is given, up to one, and echoes calls.
 #[derive(Default)]
@@ -31,6 +33,18 @@ impl Accept for FakeHost {
 
     fn exchange(&self, call: CallMessage, _peer: &str) -> BoxFuture<'static, ReplyMessage> {
         Box::pin(async move { Ok(call.payload) })
+    }
+
+    fn construct(&self, _: CallMessage, _: &str) -> BoxFuture<'static, Result<Ticket, Fault>> {
+        Box::pin(std::future::ready(Err(Fault::of(ErrorKind::NotFound))))
+    }
+
+    fn renew(&self, _name: &str, _time: Duration) -> Result<Option<Duration>, Fault> {
+        Err(Fault::of(ErrorKind::NotFound))
+    }
+
+    fn release(&self, _name: &str) -> Result<(), Fault> {
+        Err(Fault::of(ErrorKind::NotFound))
     }
 
     fn interface(

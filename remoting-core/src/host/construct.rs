@@ -1,0 +1,56 @@
+//! Constructors that are called without a session: what they make gets a ticket.
+
+use std::sync::Arc;
+
+use super::exchange::{call_of, check};
+use super::registry::Registry;
+use crate::clock;
+use crate::connection::Service;
+use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::object::{ConstructorCall, Running, supervise};
+use crate::sink::{CallMessage, Ticket};
+
+/// Runs a constructor, and gives a ticket for the object. A dropped future gives the constructor up,
+/// and lets go what it has made.
+///
+/// - `call`: its method is the constructor's number.
+pub(super) async fn run(
+    registry: Arc<Registry>,
+    call: CallMessage,
+    peer: Arc<str>,
+) -> Result<Ticket, Fault> {
+    let made = construct(&registry, call, peer).await;
+    made.inspect_err(|fault| registry.counters.count(fault))
+}
+
+async fn construct(
+    registry: &Arc<Registry>,
+    call: CallMessage,
+    peer: Arc<str>,
+) -> Result<Ticket, Fault> {
+    check(registry, &call)?;
+    let class = registry.entry(&call.object)?.class(call.interface)?;
+    let interface = class.interface();
+    let found = interface.constructor(call.method);
+    let method = found.ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+    let vacancy = registry.keeper().vacancy()?;
+    let permit = registry.workers().admit()?;
+    let now = clock::now();
+    let (raw, context) = call_of(registry, call, (interface.id, method), peer, now)?;
+    let deadline = context.deadline;
+    let running = Running::start(context, || class.construct(ConstructorCall::new(raw)));
+    let made = supervise(running, registry.workers().cap(now), None);
+    let object = tokio::time::timeout_at(deadline.into(), made)
+        .await
+        .map_err(|_| {
+            let text = "the deadline passed while the object was being made";
+            let error = Error::new(ErrorKind::DeadlineExceeded, text);
+            Fault::Error(error.with_executed(Executed::Unknown))
+        })??;
+    drop(permit);
+    let tenant = registry.keeper().take_in(object, vacancy, None);
+    registry
+        .tickets
+        .give(&tenant)
+        .map_err(Fault::after_execution)
+}

@@ -1,0 +1,129 @@
+//! What is reached by a name of a host, or by a ticket.
+
+use std::sync::Arc;
+
+use super::entry::{Entry, Named};
+use super::registry::Registry;
+use crate::connection::{Export, Service};
+use crate::descriptor::InterfaceDescriptor;
+use crate::error::{Error, ErrorKind, Fault};
+use crate::formatter::FormatterRef;
+use crate::id::InterfaceId;
+use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_through};
+use crate::proxy::{Redeem, Reference};
+use crate::url::TICKETS;
+
+impl Registry {
+    pub(super) fn entry(&self, name: &str) -> Result<Arc<Entry>, Fault> {
+        self.known(name).ok_or_else(|| {
+            let text = format!(
+                "nothing is published under the name `{}`; publish it there with `host.publish(..)`, \
+                 or look at the spelling: names are case-sensitive",
+                crate::log::clean(name)
+            );
+            Fault::refused(ErrorKind::NotFound, text)
+        })
+    }
+
+    /// What a ticket stands for.
+    ///
+    /// - `name`: the one that calls have: `~/rt1.…`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `ObjectGone`.
+    pub(super) fn ticket(&self, name: &str) -> Result<Arc<Tenant>, Fault> {
+        self.tickets
+            .find(name.strip_prefix(TICKETS).unwrap_or_default())
+    }
+
+    /// The object that calls by a name, or by `~/` and a ticket, reach.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `ObjectGone`, `WrongInterface`.
+    pub(super) fn object(
+        &self,
+        name: &str,
+        wanted: InterfaceId,
+    ) -> Result<Arc<dyn ServerObject>, Fault> {
+        match name.strip_prefix(TICKETS) {
+            None => self.entry(name)?.object(wanted),
+            Some(ticket) => seen_as(self.tickets.find(ticket)?, wanted),
+        }
+    }
+
+    /// The interface through which calls by a name, or by `~/` and a ticket, come.
+    ///
+    /// - `wanted`: the one that the caller has, if it has said so.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `ObjectGone`, `WrongInterface`.
+    pub(super) fn interface(
+        &self,
+        name: &str,
+        wanted: Option<InterfaceId>,
+    ) -> Result<&'static InterfaceDescriptor, Fault> {
+        match name.strip_prefix(TICKETS) {
+            None => self.entry(name)?.interface(wanted),
+            Some(ticket) => {
+                let tenant = self.tickets.find(ticket)?;
+                let wanted = wanted.unwrap_or(tenant.interface().id);
+                Ok(seen_as(tenant, wanted)?.interface())
+            }
+        }
+    }
+}
+
+fn seen_as(tenant: Arc<Tenant>, wanted: InterfaceId) -> Result<Arc<dyn ServerObject>, Fault> {
+    let object: Arc<dyn ServerObject> = tenant;
+    seen_through(&object, wanted).ok_or_else(|| {
+        let text = format!("the object has the interface `{}`", object.interface().name);
+        Fault::refused(ErrorKind::WrongInterface, text)
+    })
+}
+
+impl Redeem for Registry {
+    fn redeem(&self, path: &str, wanted: &'static InterfaceDescriptor) -> Result<Reference, Error> {
+        let name = path.strip_prefix('/').unwrap_or_default();
+        match self.object(name, wanted.id) {
+            Ok(object) => Ok(home(object)),
+            Err(Fault::Error(error)) => Err(error),
+            Err(Fault::App(_)) => Err(Error::new(ErrorKind::Internal, "no object")),
+        }
+    }
+}
+
+impl Service for Registry {
+    fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
+        let entry = self.entry(name)?;
+        let descriptor = entry.object(interface)?.interface();
+        Ok(Export::Plain(Arc::new(Named::new(entry, descriptor))))
+    }
+
+    fn redeem(&self, ticket: &str, interface: InterfaceId) -> Result<Export, Fault> {
+        let tenant = self.tickets.find(ticket)?;
+        let hold = tenant.hold();
+        Ok(Export::seen(seen_as(tenant, interface)?, hold))
+    }
+
+    fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
+        self.entry(name)?.class(interface)
+    }
+
+    fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
+    }
+
+    fn formatter(&self, codec: u8) -> Option<FormatterRef> {
+        self.formatters()
+            .iter()
+            .find(|formatter| formatter.codec().0 == codec)
+            .cloned()
+    }
+
+    fn workers(&self) -> &Arc<Workers> {
+        &self.workers
+    }
+}

@@ -1,0 +1,170 @@
+//! Words that stand for objects outside of all sessions, for those who have none.
+//!
+//! A ticket is a name that cannot be guessed, with a lease: an object of its own in the host's care,
+//! which it is taken from when the lease is over or whoever has the ticket gives it back.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use dashmap::DashMap;
+
+use super::ticketed::Ticketed;
+use crate::connection::Export;
+use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::id;
+use crate::limits::{Counters, Limits};
+use crate::object::{Keeper, ServerObject, Tenant};
+use crate::proxy::{Boarded, Forwarder, Passenger};
+use crate::sink::Ticket;
+use crate::url::TICKETS;
+
+/// The tickets of a host.
+pub(super) struct Tickets {
+    /// The objects, or why they are gone. The table is made when it is needed first.
+    table: LazyLock<DashMap<String, Result<Arc<Tenant>, GoneReason>>>,
+    valid: AtomicUsize,
+    /// Those that are over, the oldest first.
+    over: Mutex<VecDeque<String>>,
+    limits: Arc<Limits>,
+    counters: Arc<Counters>,
+}
+
+impl Tickets {
+    pub(super) fn new(limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
+        Self {
+            table: LazyLock::new(DashMap::new),
+            valid: AtomicUsize::new(0),
+            over: Mutex::default(),
+            limits,
+            counters,
+        }
+    }
+
+    /// Makes room for some tickets, which are then to be given out.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if there are as many as there may be.
+    fn reserve(&self, count: usize) -> Result<(), Fault> {
+        let before = self.valid.fetch_add(count, Ordering::Relaxed);
+        if before.saturating_add(count) <= self.limits.tickets {
+            return Ok(());
+        }
+        self.valid.fetch_sub(count, Ordering::Relaxed);
+        self.counters.tickets.add();
+        let text = "the host has given out as many tickets as it may; give back those that are not \
+            needed, or wait until their leases are over";
+        Err(Fault::refused(ErrorKind::ResourceExhausted, text))
+    }
+
+    /// Gives out a ticket for an object that was made for whoever gets it.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted`; the object is let go then.
+    pub(super) fn give(&self, tenant: &Arc<Tenant>) -> Result<Ticket, Fault> {
+        if let Err(fault) = self.reserve(1) {
+            tenant.end(GoneReason::Released);
+            return Err(fault);
+        }
+        Ok(self.enter(id::ticket(), tenant))
+    }
+
+    /// Gives out the tickets that stand in an answer.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted`; none is given out then.
+    pub(super) fn give_all(&self, keeper: &Arc<Keeper>, boarded: &[Boarded]) -> Result<(), Fault> {
+        self.reserve(boarded.len())?;
+        let taken_in = boarded.iter().map(|boarded| take_in(keeper, boarded));
+        let taken_in: Result<Vec<_>, Fault> = taken_in.collect();
+        let taken_in = taken_in.inspect_err(|_| {
+            self.valid.fetch_sub(boarded.len(), Ordering::Relaxed);
+        })?;
+        for (boarded, tenant) in boarded.iter().zip(&taken_in) {
+            self.enter(boarded.ticket.clone(), tenant);
+        }
+        Ok(())
+    }
+
+    fn enter(&self, ticket: String, tenant: &Arc<Tenant>) -> Ticket {
+        let name = format!("{TICKETS}{ticket}");
+        self.table.insert(ticket, Ok(Arc::clone(tenant)));
+        tenant.give_name(&name);
+        let lease = tenant.info().remaining;
+        Ticket::new(name, lease)
+    }
+
+    /// The object of a ticket.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `ObjectGone`.
+    pub(super) fn find(&self, ticket: &str) -> Result<Arc<Tenant>, Fault> {
+        let found = self.table.get(ticket).map(|found| found.clone());
+        match found {
+            Some(Ok(tenant)) => Ok(tenant),
+            Some(Err(reason)) => Err(Fault::of(ErrorKind::ObjectGone(reason))),
+            None => {
+                let text = "no such ticket was given out here, or it was over long ago";
+                Err(Fault::refused(ErrorKind::NotFound, text))
+            }
+        }
+    }
+
+    /// Takes a ticket back, and lets its object go unless somebody else keeps it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`find`](Self::find).
+    pub(super) fn take_back(&self, ticket: &str) -> Result<(), Fault> {
+        let tenant = self.find(ticket)?;
+        self.bury(ticket, GoneReason::Released);
+        tenant.take_name(GoneReason::Released);
+        Ok(())
+    }
+
+    /// Notes that a ticket is over. The oldest of too many of those are forgotten.
+    pub(super) fn bury(&self, ticket: &str, reason: GoneReason) {
+        let Some(mut entry) = self.table.get_mut(ticket) else {
+            return;
+        };
+        if entry.is_err() {
+            return;
+        }
+        let before = std::mem::replace(&mut *entry, Err(reason));
+        drop(entry);
+        drop(before);
+        self.valid.fetch_sub(1, Ordering::Relaxed);
+        let oldest = {
+            let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+            over.push_back(ticket.to_owned());
+            match over.len() > self.limits.tombstones {
+                true => over.pop_front(),
+                false => None,
+            }
+        };
+        if let Some(oldest) = oldest {
+            self.counters.tombstones.add();
+            self.table.remove(&oldest);
+        }
+    }
+}
+
+/// Takes an object in for whoever gets its ticket.
+fn take_in(keeper: &Arc<Keeper>, boarded: &Boarded) -> Result<Arc<Tenant>, Fault> {
+    let endpoint = boarded.reference.endpoint();
+    let object = endpoint.object().unwrap_or_else(|| {
+        Arc::new(Forwarder::new(Passenger {
+            reference: boarded.reference.clone(),
+            interface: Some(boarded.interface.id),
+        }))
+    });
+    let export = Export::lent(keeper, object)?;
+    let reference = boarded.reference.clone();
+    let ticketed: Arc<dyn ServerObject> =
+        Arc::new(Ticketed::new(export, reference, boarded.interface));
+    Ok(keeper.take_in(ticketed, keeper.vacancy()?, None))
+}

@@ -1,0 +1,106 @@
+//! Objects that are made, kept and let go without a session: by their tickets.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::Body;
+use hyper::http::request::Parts;
+use remoting_core::{ErrorKind, Fault};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::body;
+use crate::headers::CallHeaders;
+use crate::serve::{Arguments, Service, refused, unread, unreadable_header};
+
+/// The part of a path that stands for the lease of an object.
+const LEASE: &str = "lease";
+
+/// What is asked of a lease.
+#[derive(Deserialize)]
+struct Wanted {
+    /// For how long it is to run from now on, in milliseconds.
+    ms: u64,
+}
+
+/// What is granted of it.
+#[derive(Serialize)]
+struct Granted {
+    /// How long it runs, in milliseconds; for ever without a number.
+    ms: Option<u64>,
+}
+
+impl Service {
+    /// Makes an object, and gives a ticket for it.
+    pub(crate) async fn construct<B>(
+        &self,
+        head: &Parts,
+        (name, constructor): (&str, &str),
+        body: B,
+        peer: &str,
+    ) -> Result<Answer, Answer>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+        let interface = self.acceptor.interface(name, headers.interface);
+        let interface = interface.map_err(refused)?;
+        let mut constructors = interface.constructors.iter();
+        let found = constructors.find(|known| known.name == constructor);
+        let constructor = found.ok_or_else(|| {
+            let text = format!(
+                "`{}` has no constructor of this name; a GET of the object lists them",
+                interface.name
+            );
+            refused(Fault::refused(ErrorKind::NoSuchMethod, text))
+        })?;
+        let Arguments {
+            formatter,
+            payload,
+            place,
+        } = self.arguments(head, constructor, body).await?;
+        let call = self.message((name, interface), constructor, headers, &formatter, payload);
+        let made = self.acceptor.construct(call, peer).await;
+        drop(place);
+        Ok(match made {
+            Ok(ticket) => Answer::made(&formatter, ticket),
+            Err(fault) => Answer::of(&formatter, Err(fault)),
+        })
+    }
+
+    /// Lets an object live longer.
+    ///
+    /// - `what`: the part of the path behind the object's, which has to be that of its lease.
+    pub(crate) async fn renew<B>(&self, name: &str, what: &str, body: B) -> Result<Answer, Answer>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        if what != LEASE {
+            let text = "only leases are changed with PUT; calls are made with POST";
+            return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
+        }
+        let body = body::read(body, &self.room).await.map_err(unread)?;
+        let wanted: Wanted = serde_json::from_slice(&body.bytes).map_err(|_| {
+            let text = "the body says for how long, in milliseconds: `{\"ms\":300000}`";
+            Answer::refused(400, "bad_arguments", text)
+        })?;
+        let granted = self
+            .acceptor
+            .renew(name, Duration::from_millis(wanted.ms))
+            .map_err(refused)?;
+        let ms = granted.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        Ok(Answer::json(
+            serde_json::to_vec(&Granted { ms }).unwrap_or_default(),
+        ))
+    }
+
+    /// Lets an object go.
+    pub(crate) fn release(&self, name: &str) -> Result<Answer, Answer> {
+        self.acceptor.release(name).map_err(refused)?;
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
+    }
+}
