@@ -8,3 +8,4 @@ mod raw;
 mod requests;
 mod sessions;
 mod typed;
+mod xml;
