@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use remoting_core::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ErrorKind, ObjectUrl};
+use remoting_core::{Error, ObjectUrl};
 use remoting_tcp::sockets::{
-    AcceptGuard, Farewells, accept_all, bind, check_port, needs_runtime, tune,
+    AcceptGuard, Farewells, ListenAt, accept_all, check_port, needs_runtime, tune,
 };
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -41,10 +41,7 @@ const SCHEME: &str = "http";
 #[derive(Clone)]
 pub struct HttpChannel {
     settings: ChannelSettings,
-    listen_on: Option<String>,
-    /// The address that was bound first; a channel that listens again does so there.
-    bound: OnceLock<SocketAddr>,
-    allow_plaintext: bool,
+    listen_at: ListenAt,
     gate: Gate,
     pool: OnceLock<Pool>,
 }
@@ -57,7 +54,7 @@ impl HttpChannel {
     ///   looked at when the host starts to listen.
     pub fn listen(address: impl ToString) -> Self {
         Self {
-            listen_on: Some(address.to_string()),
+            listen_at: ListenAt::new(address),
             ..Self::client()
         }
     }
@@ -66,9 +63,7 @@ impl HttpChannel {
     pub fn client() -> Self {
         Self {
             settings: ChannelSettings::new(SCHEME),
-            listen_on: None,
-            bound: OnceLock::new(),
-            allow_plaintext: false,
+            listen_at: ListenAt::default(),
             gate: Gate::default(),
             pool: OnceLock::new(),
         }
@@ -102,7 +97,7 @@ impl HttpChannel {
     /// For networks in which every machine is trusted, and behind a gateway.
     #[must_use]
     pub fn allow_plaintext(mut self) -> Self {
-        self.allow_plaintext = true;
+        self.listen_at.allow_plaintext();
         self
     }
 
@@ -130,20 +125,9 @@ impl HttpChannel {
     }
 
     async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
-        let Some(address) = &self.listen_on else {
+        let Some((listener, bound)) = self.listen_at.bind(SCHEME, &acceptor).await? else {
             return Ok(None);
         };
-        needs_runtime()?;
-        let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
-        let listener = match self.bound.get() {
-            Some(bound) => bind(SCHEME, &bound.to_string(), plaintext_allowed).await?,
-            None => bind(SCHEME, address, plaintext_allowed).await?,
-        };
-        let bound = listener.local_addr().map_err(|error| {
-            let text = format!("cannot tell which address `{address}` became ({error})");
-            Error::new(ErrorKind::Config, text).with_source(error)
-        })?;
-        let bound = *self.bound.get_or_init(|| bound);
         let (stop, stopping) = watch::channel(());
         let door = Door {
             service: Arc::new(Service::new(acceptor.clone(), self.gate.clone())),
@@ -228,9 +212,7 @@ impl fmt::Debug for HttpChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpChannel")
             .field("settings", &self.settings)
-            .field("listen_on", &self.listen_on)
-            .field("bound", &self.bound.get())
-            .field("allow_plaintext", &self.allow_plaintext)
+            .field("listen_at", &self.listen_at)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
     }
