@@ -119,7 +119,7 @@ impl Registered {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
         }
         drop(listener);
-        let until = after(drain);
+        let until = end_of(drain);
         drain_all(&self.send_away(drain), until).await;
         self.wait_deserted(until).await;
     }
@@ -175,7 +175,7 @@ impl Drop for Visit {
 }
 
 /// When a drain is over that begins now.
-pub(super) fn after(drain: Duration) -> Instant {
+pub(super) fn end_of(drain: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(drain)
         .unwrap_or_else(|| now + Duration::from_secs(86_400))

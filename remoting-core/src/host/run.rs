@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Host;
-use super::channels::{after, drain_all};
+use super::channels::{drain_all, end_of};
 use crate::channel::BoxFuture;
 use crate::connection::Connection;
 
@@ -33,7 +33,7 @@ impl Host {
     /// Stops to listen and closes all connections in good order: first those that came in, whose
     /// calls may still need the others to be answered, then those.
     async fn drain(&self, drain: Duration) -> Drained {
-        let until = after(drain);
+        let until = end_of(drain);
         let channels = self.0.channels().clone();
         for channel in &channels {
             channel.send_away(drain);
