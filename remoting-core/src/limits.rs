@@ -163,7 +163,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self) {
+    /// Counts one more. For channels, which see bounds reached that nobody else sees.
+    pub fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -29,6 +29,8 @@ mod connection;
 mod describe;
 mod gate;
 mod headers;
+#[cfg(test)]
+mod planted;
 mod query;
 mod route;
 mod serve;

@@ -17,7 +17,9 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use remoting_core::channel::Acceptor;
 use remoting_core::formatter::{FormatterRef, Payload};
-use remoting_core::{CallMessage, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor};
+use remoting_core::{
+    CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::{Answer, JSON};
@@ -58,6 +60,10 @@ impl Service {
 
     pub(crate) fn limits(&self) -> Arc<Limits> {
         self.acceptor.limits()
+    }
+
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        self.acceptor.counters()
     }
 
     /// Answers one request. A dropped future gives its call up.
@@ -190,7 +196,8 @@ impl Service {
             }
             Err(_) => self.formatter(JSON)?,
         };
-        let Read { bytes, place } = body::read(body, &self.room).await.map_err(unread)?;
+        let read = body::read(body, &self.room).await;
+        let Read { bytes, place } = read.map_err(|error| self.unread(error))?;
         let payload = if bytes.is_empty() {
             // A method without arguments is called without a body.
             formatter.encode::<[(); 0]>(&[]).unwrap_or_default()
@@ -202,6 +209,26 @@ impl Service {
             payload,
             place: Some(place),
         })
+    }
+
+    fn unread(&self, error: BodyError) -> Answer {
+        let answer = match error {
+            BodyError::TooLarge => {
+                self.counters().max_message.add();
+                let text = "the body is larger than the server takes (`Limits::max_message`)";
+                Answer::refused(413, "too_large", text)
+            }
+            BodyError::NoRoom => {
+                let text = "the server holds too many large bodies at the moment";
+                Answer::refused(503, "overloaded", text)
+            }
+            BodyError::TooSlow => Answer::refused(408, "protocol", "the body came too slowly"),
+            BodyError::Broken(why) => {
+                tracing::debug!(target: "remoting::http", why, "a body could not be read");
+                Answer::refused(400, "protocol", "the body could not be read to its end")
+            }
+        };
+        answer.closing()
     }
 
     fn formatter(&self, media_type: &str) -> Result<FormatterRef, Answer> {
@@ -286,26 +313,6 @@ fn only_get(method: &Method) -> Result<(), Answer> {
 fn unreadable_header(name: &'static str) -> Answer {
     let text = format!("the header `{name}` cannot be read");
     Answer::refused(400, "protocol", &text)
-}
-
-fn unread(error: BodyError) -> Answer {
-    match error {
-        BodyError::TooLarge => {
-            let text = "the body is larger than the server takes (`Limits::max_message`)";
-            Answer::refused(413, "too_large", text).closing()
-        }
-        BodyError::NoRoom => {
-            let text = "the server holds too many large bodies at the moment";
-            Answer::refused(503, "overloaded", text).closing()
-        }
-        BodyError::TooSlow => {
-            Answer::refused(408, "protocol", "the body came too slowly").closing()
-        }
-        BodyError::Broken(why) => {
-            tracing::debug!(target: "remoting::http", why, "a body could not be read");
-            Answer::refused(400, "protocol", "the body could not be read to its end").closing()
-        }
-    }
 }
 
 fn prefers_no_answer(headers: &HeaderMap) -> bool {

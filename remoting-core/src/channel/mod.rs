@@ -21,7 +21,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::limits::Limits;
+use crate::limits::{Counters, Limits};
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
 use crate::wire::{Abort, PREFACE, write_abort};
@@ -259,6 +259,11 @@ impl Acceptor {
         self.0.limits()
     }
 
+    /// How often each of those was reached. A channel counts those that it sees reached itself.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.0.counters()
+    }
+
     /// Whether the host was told that clear text may leave this machine.
     pub fn allow_plaintext(&self) -> bool {
         self.0.allow_plaintext()
@@ -351,5 +356,6 @@ pub(crate) trait Accept: Send + Sync {
     fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)>;
     fn formatters(&self) -> Vec<FormatterRef>;
     fn limits(&self) -> Arc<Limits>;
+    fn counters(&self) -> Arc<Counters>;
     fn allow_plaintext(&self) -> bool;
 }

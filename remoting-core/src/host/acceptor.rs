@@ -12,7 +12,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::limits::Limits;
+use crate::limits::{Counters, Limits};
 use crate::log::Rate;
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -111,21 +111,24 @@ pub(super) struct HostAcceptor {
     host: Weak<HostInner>,
     channel: Weak<Registered>,
     limits: Arc<Limits>,
+    counters: Arc<Counters>,
     allow_plaintext: bool,
 }
 
 impl HostAcceptor {
     pub(super) fn new(host: Weak<HostInner>, channel: Weak<Registered>) -> Self {
         let inner = host.upgrade();
-        let limits = inner
+        let (limits, counters) = inner
             .as_ref()
-            .map(|host| Arc::clone(&host.registry.limits))
+            .map(|host| (&host.registry.limits, &host.registry.counters))
+            .map(|(limits, counters)| (Arc::clone(limits), Arc::clone(counters)))
             .unwrap_or_default();
         let allow_plaintext = inner.is_some_and(|host| host.allow_plaintext);
         Self {
             host,
             channel,
             limits,
+            counters,
             allow_plaintext,
         }
     }
@@ -195,6 +198,10 @@ impl Accept for HostAcceptor {
 
     fn limits(&self) -> Arc<Limits> {
         Arc::clone(&self.limits)
+    }
+
+    fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
     }
 
     fn allow_plaintext(&self) -> bool {

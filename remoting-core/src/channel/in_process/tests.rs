@@ -10,7 +10,7 @@ use crate::channel::{Accept, Admission, TurnedAway};
 use crate::descriptor::InterfaceDescriptor;
 use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
-use crate::limits::Limits;
+use crate::limits::{Counters, Limits};
 use crate::payload::Payload;
 
 /// A host that keeps the links it is given, up to one, and echoes calls.
@@ -50,6 +50,10 @@ impl Accept for FakeHost {
     }
 
     fn limits(&self) -> Arc<Limits> {
+        Arc::default()
+    }
+
+    fn counters(&self) -> Arc<Counters> {
         Arc::default()
     }
 
