@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::Limits;
+use remoting::{ErrorKind, Limits};
 
 use crate::calc::Server;
 use crate::raw::{Raw, ask, post};
@@ -227,6 +227,24 @@ async fn more_connections_than_there_may_be_are_told_so() {
         "{}",
         answer.body
     );
+}
+
+#[tokio::test]
+async fn an_address_beyond_this_machine_is_refused_before_anything_is_bound() {
+    // Somebody else listens there: what tries to bind it would be told so.
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    for port in [0, taken.local_addr().unwrap().port()] {
+        let channel = HttpChannel::listen(format!("0.0.0.0:{port}"));
+        let refused = Host::builder().channel(channel).start().await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(
+            error
+                .message()
+                .contains("can be reached from other machines")
+        );
+        assert!(error.message().contains("allow_plaintext()"), "{error}");
+    }
 }
 
 #[tokio::test]
