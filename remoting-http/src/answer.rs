@@ -120,13 +120,13 @@ impl Answer {
     /// What a call came to.
     pub(crate) fn of(formatter: &FormatterRef, reply: Result<Payload, Fault>) -> Self {
         match reply {
-            Ok(payload) => Self::result(formatter, &payload),
-            Err(Fault::App(error)) => Self::own_error(formatter, &error),
+            Ok(payload) => Self::result(formatter, payload),
+            Err(Fault::App(error)) => Self::own_error(formatter, error),
             Err(Fault::Error(error)) => Self::of_error(&error),
         }
     }
 
-    fn result(formatter: &FormatterRef, payload: &Payload) -> Self {
+    fn result(formatter: &FormatterRef, payload: Payload) -> Self {
         let nothing = formatter.encode(&()).unwrap_or_default();
         let ran = Some(Executed::Yes);
         if payload.as_slice() == nothing.as_slice() {
@@ -137,14 +137,14 @@ impl Answer {
         }
         Self {
             content_type: Some(formatter.content_type()),
-            body: Bytes::copy_from_slice(payload.as_slice()),
+            body: payload.into(),
             executed: ran,
             ..Self::empty(StatusCode::OK)
         }
     }
 
     /// A user's error: inside the usual body where that is of the same format, else as it is.
-    fn own_error(formatter: &FormatterRef, error: &Payload) -> Self {
+    fn own_error(formatter: &FormatterRef, error: Payload) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let (content_type, body) = if formatter.content_type() == JSON {
             let body = ErrorBody {
@@ -157,8 +157,7 @@ impl Answer {
             };
             (JSON, written(&body).into())
         } else {
-            let body = Bytes::copy_from_slice(error.as_slice());
-            (formatter.content_type(), body)
+            (formatter.content_type(), error.into())
         };
         Self {
             content_type: Some(content_type),
@@ -241,7 +240,7 @@ pub(crate) fn read(
     content_type: &str,
     is_ours: bool,
     retry_after: Option<Duration>,
-    body: &[u8],
+    body: Bytes,
     formatter: &FormatterRef,
 ) -> Result<Payload, Fault> {
     if !is_ours {
@@ -259,7 +258,7 @@ pub(crate) fn read(
         _ => {}
     }
     let error = (status != StatusCode::OK && content_type.eq_ignore_ascii_case(JSON))
-        .then(|| serde_json::from_slice::<ErrorBody<'_>>(body).ok())
+        .then(|| serde_json::from_slice::<ErrorBody<'_>>(&body).ok())
         .flatten();
     let Some(error) = error else {
         return Err(foreign(status));
@@ -310,7 +309,7 @@ mod tests {
             content_type,
             answer.executed.is_some(),
             answer.retry_after,
-            &answer.body,
+            answer.body,
             formatter,
         )
     }
@@ -365,14 +364,7 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let formatter = MessagePack.into();
-            let reply = read(
-                status,
-                content_type,
-                true,
-                None,
-                body.as_bytes(),
-                &formatter,
-            );
+            let reply = read(status, content_type, true, None, body.into(), &formatter);
             let Err(Fault::Error(error)) = reply else {
                 panic!("an error was expected")
             };
@@ -385,7 +377,7 @@ mod tests {
     fn success_is_believed_only_of_a_host() {
         for (status, body) in [(200, "5"), (202, ""), (204, "")] {
             let status = StatusCode::from_u16(status).unwrap();
-            let reply = |is_ours| read(status, JSON, is_ours, None, body.as_bytes(), &Json.into());
+            let reply = |is_ours| read(status, JSON, is_ours, None, body.into(), &Json.into());
             assert!(reply(true).is_ok());
             assert!(reply(false).is_err());
         }

@@ -64,13 +64,14 @@ impl Server {
             let text = "the call was written by another formatter than its channel's";
             return Err(Fault::refused(ErrorKind::Unsupported, text));
         }
-        let request = self.request(&call)?;
+        let most = call.max_message;
+        let request = self.request(call)?;
         let response = self.pool.request(request).await;
         let response = response.map_err(|error| self.unanswered(&error))?;
-        self.read(response, call.max_message).await
+        self.read(response, most).await
     }
 
-    fn request(&self, call: &CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
+    fn request(&self, call: CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
         let method = call.method_name.ok_or_else(|| {
             let text = "a forwarded call names its method by a number, which HTTP cannot carry";
             Fault::refused(ErrorKind::Unsupported, text)
@@ -80,14 +81,14 @@ impl Server {
             let text = format!("`http://{}` is no address ({error})", self.authority);
             Fault::refused(ErrorKind::InvalidUrl, text)
         })?;
-        let body = Bytes::copy_from_slice(call.payload.as_slice());
-        let mut request = Request::new(Full::new(body));
+        let call_headers = CallHeaders::of(&call);
+        let mut request = Request::new(Full::new(call.payload.into()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         let content_type = HeaderValue::from_static(self.formatter.content_type());
         headers.insert(CONTENT_TYPE, content_type);
-        CallHeaders::of(call).write(headers);
+        call_headers.write(headers);
         Ok(request)
     }
 
@@ -113,7 +114,7 @@ impl Server {
             essence.unwrap_or_default().trim(),
             is_ours,
             retry_after,
-            &body.to_bytes(),
+            body.to_bytes(),
             &self.formatter,
         )
     }

@@ -180,7 +180,7 @@ impl Service {
             })?;
             return Ok(Arguments {
                 formatter: self.formatter(JSON)?,
-                payload: arguments.as_slice().into(),
+                payload: arguments.into(),
                 place: None,
             });
         }
@@ -202,7 +202,7 @@ impl Service {
             // A method without arguments is called without a body.
             formatter.encode::<[(); 0]>(&[]).unwrap_or_default()
         } else {
-            bytes.as_slice().into()
+            bytes.into()
         };
         Ok(Arguments {
             formatter,
