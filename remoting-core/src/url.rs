@@ -1,4 +1,4 @@
-//! Where an object is: `scheme://authority/name`.
+//! Where an object is: `scheme://authority/name`, or with a path before the name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,11 +10,14 @@ const MAX_NAME: usize = 128;
 
 /// The address of a published object, such as `tcp://127.0.0.1:8080/bank`.
 ///
-/// Names are case-sensitive, like the paths of URLs.
+/// Names are case-sensitive, like the paths of URLs. Where the objects of a host are below a path of a
+/// server that has other things too, it stands before the name: `http://api.example/objects/bank`.
+/// Most channels know no such paths, and refuse them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectUrl {
     scheme: String,
     authority: String,
+    path: String,
     name: String,
 }
 
@@ -29,9 +32,35 @@ impl ObjectUrl {
         &self.authority
     }
 
+    /// The path before the name: `/objects`, mostly empty.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL without the name, which all objects of the host share: `tcp://127.0.0.1:8080`.
+    pub fn base(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.path)
+    }
+
     /// The name of the publication: `bank`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Refuses a path before the name, for channels that know none.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidUrl` if there is one.
+    pub fn without_path(&self) -> Result<(), Error> {
+        if self.path.is_empty() {
+            return Ok(());
+        }
+        let what = format!(
+            "`{}` has no place in it, since a name alone follows the address here",
+            self.path
+        );
+        Err(self.invalid(&what))
     }
 
     /// The error of a URL that its channel cannot dial.
@@ -44,7 +73,7 @@ impl ObjectUrl {
 
 impl fmt::Display for ObjectUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}/{}", self.scheme, self.authority, self.name)
+        write!(f, "{}/{}", self.base(), self.name)
     }
 }
 
@@ -59,9 +88,10 @@ impl FromStr for ObjectUrl {
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(invalid("its scheme is not a word"));
         }
-        let (authority, name) = rest
-            .split_once('/')
+        let (place, name) = rest
+            .rsplit_once('/')
             .ok_or_else(|| invalid("it names no object after the address"))?;
+        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
         if authority.is_empty() {
             return Err(invalid("it has no address"));
         }
@@ -73,10 +103,12 @@ impl FromStr for ObjectUrl {
                 "its address has a character that addresses do not have",
             ));
         }
+        check_path(path).map_err(invalid)?;
         check_name(name).map_err(|what| invalid(&what))?;
         Ok(Self {
             scheme: scheme.to_ascii_lowercase(),
             authority: authority.to_owned(),
+            path: path.to_owned(),
             name: name.to_owned(),
         })
     }
@@ -88,6 +120,23 @@ fn invalid(text: &str, what: &str) -> Error {
     let text =
         format!("`{shown}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`");
     Error::new(ErrorKind::InvalidUrl, text)
+}
+
+/// Checks what stands between an address and a name: parts that begin with `/`, none of which a server
+/// or a gateway would take away.
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let mut parts = path.split('/').skip(1);
+    let is_plain = |part: &str| {
+        let mut bytes = part.bytes();
+        !matches!(part, "" | "." | "..")
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    if parts.all(is_plain) {
+        return Ok(());
+    }
+    Err(
+        "the path before the object's name has a part that is not made of letters, digits, `-`, `.`, `_` and `~`",
+    )
 }
 
 /// Checks the name of a publication: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.
@@ -124,6 +173,27 @@ mod tests {
             ("tcp", "[::1]:8080", "my.bank")
         );
         assert_eq!(url.to_string(), "tcp://[::1]:8080/my.bank");
+        assert!(url.without_path().is_ok());
+    }
+
+    #[test]
+    fn what_stands_between_address_and_name_is_a_path_that_channels_may_refuse() {
+        let url: ObjectUrl = "http://api.example/v1/objects/bank".parse().unwrap();
+        assert_eq!(
+            (url.authority(), url.path()),
+            ("api.example", "/v1/objects")
+        );
+        assert_eq!(
+            (url.base().as_str(), url.name()),
+            ("http://api.example/v1/objects", "bank")
+        );
+        assert_eq!(url.to_string(), "http://api.example/v1/objects/bank");
+        let error = url.without_path().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidUrl);
+        assert!(
+            error.message().contains("`/v1/objects` has no place"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -134,8 +204,11 @@ mod tests {
             ("tcp://127.0.0.1:8080", "names no object"),
             ("tcp:///bank", "no address"),
             ("tcp://host/", "name is empty"),
-            ("tcp://host/a/b", "has a `/`"),
             ("tcp://host/a?b", "has a `?`"),
+            ("tcp://host//b", "path before the object's name"),
+            ("tcp://host/../b", "path before the object's name"),
+            ("tcp://host/a b/c", "path before the object's name"),
+            ("tcp://host/a/", "name is empty"),
             ("tcp://user@host/a", "character that addresses do not have"),
             ("t c p://host/a", "not a word"),
             (long.as_str(), "longer than 128"),

@@ -202,7 +202,7 @@ impl Channel for HttpChannel {
             needs_runtime()?;
             let pool = self.pool.get_or_init(pool).clone();
             let formatter = self.settings.formatter.clone();
-            let server = Server::new(pool, url.authority(), formatter);
+            let server = Server::new(pool, url.base(), formatter);
             Ok(Dialed::Exchange(Arc::new(server)))
         })
     }

@@ -45,16 +45,16 @@ pub(crate) fn pool() -> Pool {
 /// The way to one server.
 pub(crate) struct Server {
     pool: Pool,
-    /// `host:port`.
-    authority: String,
+    /// What stands before the names of objects: `http://host:port`.
+    base: String,
     formatter: FormatterRef,
 }
 
 impl Server {
-    pub(crate) fn new(pool: Pool, authority: &str, formatter: FormatterRef) -> Self {
+    pub(crate) fn new(pool: Pool, base: String, formatter: FormatterRef) -> Self {
         Self {
             pool,
-            authority: authority.to_owned(),
+            base,
             formatter,
         }
     }
@@ -76,9 +76,9 @@ impl Server {
             let text = "a forwarded call names its method by a number, which HTTP cannot carry";
             Fault::refused(ErrorKind::Unsupported, text)
         })?;
-        let target = format!("http://{}{}", self.authority, path_of(&call.object, method));
+        let target = format!("{}{}", self.base, path_of(&call.object, method));
         let uri = target.parse::<Uri>().map_err(|error| {
-            let text = format!("`http://{}` is no address ({error})", self.authority);
+            let text = format!("`{}` is no address ({error})", self.base);
             Fault::refused(ErrorKind::InvalidUrl, text)
         })?;
         let call_headers = CallHeaders::of(&call);
@@ -127,15 +127,15 @@ impl Server {
             let _infallible = write!(why, ": {cause}");
             source = cause.source();
         }
-        let address = &self.authority;
+        let base = &self.base;
         if error.is_connect() {
             let text = format!(
-                "cannot connect to `http://{address}` ({why}); is the server running and listening \
+                "cannot connect to `{base}` ({why}); is the server running and listening \
                  there?"
             );
             return Fault::refused(ErrorKind::ConnectFailed, text);
         }
-        let text = format!("the connection to `http://{address}` broke ({why})");
+        let text = format!("the connection to `{base}` broke ({why})");
         let error = Error::new(ErrorKind::Disconnected, text);
         Fault::Error(error.with_executed(Executed::Unknown))
     }

@@ -113,6 +113,7 @@ impl Channel for TcpChannel {
     }
 
     fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
+        url.without_path()?;
         check_port(url.authority()).map_err(|what| url.invalid(&what))
     }
 
