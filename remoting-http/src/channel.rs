@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use hyper::http::uri::Authority;
 use remoting_core::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ObjectUrl};
+use remoting_core::{Error, ErrorKind, ObjectUrl};
 use remoting_tcp::sockets::{
     AcceptGuard, Farewells, ListenAt, accept_all, check_port, needs_runtime, tune,
 };
@@ -17,6 +18,7 @@ use crate::answer::Answer;
 use crate::client::{Pool, Server, pool};
 use crate::connection;
 use crate::gate::Gate;
+use crate::mount::{HttpService, Mount, Opened};
 use crate::serve::Service;
 
 const SCHEME: &str = "http";
@@ -42,6 +44,9 @@ const SCHEME: &str = "http";
 pub struct HttpChannel {
     settings: ChannelSettings,
     listen_at: ListenAt,
+    /// The URL of a mounted channel.
+    base: Option<String>,
+    mount: Arc<Mount>,
     gate: Gate,
     pool: OnceLock<Pool>,
 }
@@ -59,11 +64,36 @@ impl HttpChannel {
         }
     }
 
+    /// Makes a channel that listens on no socket of its own, but is mounted in a server of yours
+    /// by its [`service`](Self::service), and can dial.
+    ///
+    /// Requests may call the server by the name in `base`. Who can reach it is the server's to
+    /// decide: [`allow_plaintext`](Self::allow_plaintext) means nothing here.
+    ///
+    /// - `base`: the URL under which clients reach the service, which host and publications report:
+    ///   `http://api.example/objects`. It is looked at when the host starts to listen.
+    pub fn mounted(base: impl Into<String>) -> Self {
+        Self {
+            base: Some(base.into()),
+            ..Self::client()
+        }
+    }
+
+    /// The objects of the host as a service, to be mounted in a server of yours. It answers while
+    /// the channel listens, on a socket of its own or not.
+    ///
+    /// Clones of a channel share it; of those, the one that listens first has it.
+    pub fn service(&self) -> HttpService {
+        HttpService::new(Arc::clone(&self.mount))
+    }
+
     /// Makes a channel that only dials.
     pub fn client() -> Self {
         Self {
             settings: ChannelSettings::new(SCHEME),
             listen_at: ListenAt::default(),
+            base: None,
+            mount: Arc::default(),
             gate: Gate::default(),
             pool: OnceLock::new(),
         }
@@ -125,12 +155,17 @@ impl HttpChannel {
     }
 
     async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
+        if let Some(base) = &self.base {
+            return self.start_mounted(base, acceptor).map(Some);
+        }
         let Some((listener, bound)) = self.listen_at.bind(SCHEME, &acceptor).await? else {
             return Ok(None);
         };
         let (stop, stopping) = watch::channel(());
+        let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone()));
+        let opened = self.mount.open(&service);
         let door = Door {
-            service: Arc::new(Service::new(acceptor.clone(), self.gate.clone())),
+            service,
             acceptor,
             farewells: Farewells::default(),
             stopping,
@@ -141,8 +176,24 @@ impl HttpChannel {
             guard: Box::new(Listening {
                 _accepting: accepting,
                 _stop: stop,
+                _opened: opened,
             }),
         }))
+    }
+
+    fn start_mounted(&self, base: &str, acceptor: Acceptor) -> Result<Listener, Error> {
+        let (name, address) = read_base(base)?;
+        let mut gate = self.gate.clone();
+        gate.hosts.push(name);
+        let service = Arc::new(Service::new(acceptor, gate));
+        let opened = self.mount.open(&service).ok_or_else(|| {
+            let text = format!("a clone of the channel at `{address}` is mounted already");
+            Error::new(ErrorKind::ChannelTaken, text)
+        })?;
+        Ok(Listener {
+            address,
+            guard: Box::new(opened),
+        })
     }
 }
 
@@ -150,6 +201,38 @@ impl HttpChannel {
 struct Listening {
     _accepting: AcceptGuard,
     _stop: watch::Sender<()>,
+    _opened: Option<Opened>,
+}
+
+/// The name of the server in the URL of a mounted channel, and the URL as publications have it.
+fn read_base(base: &str) -> Result<(String, String), Error> {
+    let wrong = |what: &str| {
+        let shown = base.escape_debug();
+        let text = format!(
+            "`{shown}` is no URL to mount a channel at: {what}; write it like \
+             `http://api.example/objects`"
+        );
+        Error::new(ErrorKind::Config, text)
+    };
+    let object = format!("{}/object", base.trim_end_matches('/'));
+    let parsed = object.parse::<ObjectUrl>();
+    let url = parsed.map_err(|error| wrong("no object has a URL below it").with_source(error))?;
+    if url.scheme() != SCHEME {
+        return Err(wrong("its scheme is not `http`"));
+    }
+    check_address(url.authority()).map_err(|what| wrong(&what))?;
+    let authority = url.authority().parse::<Authority>();
+    let authority = authority.map_err(|error| wrong(&error.to_string()))?;
+    Ok((authority.host().to_owned(), url.base()))
+}
+
+/// Checks that an address can be dialled. One without a port means port 80 (RFC 9110, section 4.2.1).
+fn check_address(authority: &str) -> Result<(), String> {
+    let parsed = authority.parse::<Authority>();
+    if parsed.is_ok_and(|parsed| parsed.host() == authority) {
+        return Ok(());
+    }
+    check_port(authority)
 }
 
 /// What is needed to let somebody in.
@@ -193,7 +276,7 @@ impl Channel for HttpChannel {
     }
 
     fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
-        check_port(url.authority()).map_err(|what| url.invalid(&what))
+        check_address(url.authority()).map_err(|what| url.invalid(&what))
     }
 
     /// Connects nowhere yet: connections are made by calls, and kept for the next ones.
@@ -213,7 +296,67 @@ impl fmt::Debug for HttpChannel {
         f.debug_struct("HttpChannel")
             .field("settings", &self.settings)
             .field("listen_at", &self.listen_at)
+            .field("base", &self.base)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_mounted_at_a_url_below_which_objects_have_theirs() {
+        for (base, name, address) in [
+            (
+                "http://api.example/objects",
+                "api.example",
+                "http://api.example/objects",
+            ),
+            (
+                "http://localhost:80/a/b/",
+                "localhost",
+                "http://localhost:80/a/b",
+            ),
+            ("HTTP://[::1]:8080", "[::1]", "http://[::1]:8080"),
+        ] {
+            let read = read_base(base).unwrap();
+            assert_eq!((read.0.as_str(), read.1.as_str()), (name, address));
+        }
+        for (base, what) in [
+            ("/objects", "no object has a URL below it"),
+            ("http://api.example/a b", "no object has a URL below it"),
+            ("https://api.example/objects", "its scheme is not `http`"),
+            ("tcp://api.example:1", "its scheme is not `http`"),
+            ("http://api.example:0/objects", "`0` is no port"),
+        ] {
+            let error = read_base(base).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.message().contains(what), "{error}");
+            assert!(error.message().contains("`http://api.example/objects`"));
+        }
+    }
+
+    #[test]
+    fn an_address_need_not_have_a_port() {
+        for address in [
+            "api.example",
+            "[::1]",
+            "127.0.0.1",
+            "localhost:8080",
+            "[::1]:1",
+        ] {
+            assert_eq!(check_address(address), Ok(()), "{address}");
+        }
+        for address in [
+            "localhost:",
+            "localhost:0",
+            "localhost:99999",
+            "[::1]:x",
+            "a:b:c",
+        ] {
+            assert!(check_address(address).is_err(), "{address}");
+        }
     }
 }

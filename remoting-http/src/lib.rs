@@ -18,7 +18,7 @@
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
 //! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`.
 //! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `stall` (writing within
-//! bounds), `connection` (a socket and its requests), `client` (the other end), `channel` (settings, and the seam to the host).
+//! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `client` (the other end), `channel` (settings, and the seam to the host).
 
 mod answer;
 mod body;
@@ -29,6 +29,7 @@ mod connection;
 mod describe;
 mod gate;
 mod headers;
+mod mount;
 #[cfg(test)]
 mod planted;
 mod query;
@@ -37,3 +38,4 @@ mod serve;
 mod stall;
 
 pub use channel::HttpChannel;
+pub use mount::HttpService;

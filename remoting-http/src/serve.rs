@@ -62,6 +62,11 @@ impl Service {
         self.acceptor.limits()
     }
 
+    /// Holds a drain up until dropped.
+    pub(crate) fn visit(&self) -> Box<dyn Send + Sync> {
+        self.acceptor.visit()
+    }
+
     pub(crate) fn counters(&self) -> Arc<Counters> {
         self.acceptor.counters()
     }

@@ -217,6 +217,13 @@ impl Acceptor {
         self.0.admit(source)
     }
 
+    /// Notes a request that came in some other way than over a connection of the channel's, until what is given is
+    /// dropped: a host that stops waits for it as it does for connections.
+    #[must_use = "the request is under way only as long as this is held"]
+    pub fn visit(&self) -> Box<dyn Send + Sync> {
+        self.0.visit()
+    }
+
     /// Runs a connection over `link`, as a task of the current runtime.
     pub fn accept(&self, link: Link, admission: Admission) {
         self.0.accept(link, admission);
@@ -346,6 +353,7 @@ impl fmt::Debug for Admission {
 /// The host's side of an [`Acceptor`].
 pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
+    fn visit(&self) -> Box<dyn Send + Sync>;
     fn accept(&self, link: Link, admission: Admission);
     fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage>;
     fn interface(

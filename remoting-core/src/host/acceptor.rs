@@ -152,6 +152,10 @@ impl Accept for HostAcceptor {
         Ok(Admission::new(visitor, stranger, channel.visit()))
     }
 
+    fn visit(&self) -> Box<dyn Send + Sync> {
+        Box::new(self.channel.upgrade().map(|channel| channel.visit()))
+    }
+
     fn accept(&self, link: Link, admission: Admission) {
         let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
             return;

@@ -91,7 +91,8 @@ pub struct Drained {
     /// How many connections closed by themselves.
     pub closed: usize,
     /// How many had to be cut, since calls were still under way. Those without a session, such as
-    /// HTTP's, end with the call that they wait for, or with the process.
+    /// HTTP's, end with the call that they wait for, or with the process. A request to a service that is
+    /// mounted in another server counts as a connection.
     pub cut: usize,
 }
 

@@ -25,6 +25,10 @@ impl Accept for FakeHost {
         admission.ok_or(TurnedAway { reason: "full" })
     }
 
+    fn visit(&self) -> Box<dyn Send + Sync> {
+        Box::new(())
+    }
+
     fn accept(&self, link: Link, _admission: Admission) {
         self.0.lock().unwrap().push(link);
     }
