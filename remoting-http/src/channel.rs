@@ -162,7 +162,7 @@ impl HttpChannel {
             return Ok(None);
         };
         let (stop, stopping) = watch::channel(());
-        let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone()));
+        let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone(), ""));
         let opened = self.mount.open(&service);
         let door = Door {
             service,
@@ -182,16 +182,16 @@ impl HttpChannel {
     }
 
     fn start_mounted(&self, base: &str, acceptor: Acceptor) -> Result<Listener, Error> {
-        let (name, address) = read_base(base)?;
+        let Base { name, path, url } = read_base(base)?;
         let mut gate = self.gate.clone();
         gate.hosts.push(name);
-        let service = Arc::new(Service::new(acceptor, gate));
+        let service = Arc::new(Service::new(acceptor, gate, &path));
         let opened = self.mount.open(&service).ok_or_else(|| {
-            let text = format!("a clone of the channel at `{address}` is mounted already");
+            let text = format!("a clone of the channel at `{url}` is mounted already");
             Error::new(ErrorKind::ChannelTaken, text)
         })?;
         Ok(Listener {
-            address,
+            address: url,
             guard: Box::new(opened),
         })
     }
@@ -204,8 +204,18 @@ struct Listening {
     _opened: Option<Opened>,
 }
 
-/// The name of the server in the URL of a mounted channel, and the URL as publications have it.
-fn read_base(base: &str) -> Result<(String, String), Error> {
+/// Where a channel is mounted.
+#[derive(Debug, PartialEq, Eq)]
+struct Base {
+    /// The name that the server is called by.
+    name: String,
+    /// The path below which the objects are; may be empty.
+    path: String,
+    /// The URL as those of publications begin.
+    url: String,
+}
+
+fn read_base(base: &str) -> Result<Base, Error> {
     let wrong = |what: &str| {
         let shown = base.escape_debug();
         let text = format!(
@@ -223,7 +233,11 @@ fn read_base(base: &str) -> Result<(String, String), Error> {
     check_address(url.authority()).map_err(|what| wrong(&what))?;
     let authority = url.authority().parse::<Authority>();
     let authority = authority.map_err(|error| wrong(&error.to_string()))?;
-    Ok((authority.host().to_owned(), url.base()))
+    Ok(Base {
+        name: authority.host().to_owned(),
+        path: url.path().to_owned(),
+        url: url.base(),
+    })
 }
 
 /// Checks that an address can be dialled. One without a port means port 80 (RFC 9110, section 4.2.1).
@@ -308,21 +322,23 @@ mod tests {
 
     #[test]
     fn a_channel_is_mounted_at_a_url_below_which_objects_have_theirs() {
-        for (base, name, address) in [
+        let at = |name: &str, path: &str, url: &str| Base {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            url: url.to_owned(),
+        };
+        for (base, read) in [
             (
                 "http://api.example/objects",
-                "api.example",
-                "http://api.example/objects",
+                at("api.example", "/objects", "http://api.example/objects"),
             ),
             (
                 "http://localhost:80/a/b/",
-                "localhost",
-                "http://localhost:80/a/b",
+                at("localhost", "/a/b", "http://localhost:80/a/b"),
             ),
-            ("HTTP://[::1]:8080", "[::1]", "http://[::1]:8080"),
+            ("HTTP://[::1]:8080", at("[::1]", "", "http://[::1]:8080")),
         ] {
-            let read = read_base(base).unwrap();
-            assert_eq!((read.0.as_str(), read.1.as_str()), (name, address));
+            assert_eq!(read_base(base).unwrap(), read);
         }
         for (base, what) in [
             ("/objects", "no object has a URL below it"),

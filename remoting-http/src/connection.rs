@@ -103,7 +103,7 @@ mod tests {
         let (client, stream) = duplex(room);
         let (stop, stopping) = watch::channel(());
         let admission = acceptor.admit(None).unwrap();
-        let service = Arc::new(Service::new(acceptor, Gate::default()));
+        let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
         tokio::spawn(run(stream, "test".to_owned(), admission, service, stopping));
         Served {
             host,

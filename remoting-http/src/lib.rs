@@ -16,7 +16,8 @@
 //! # Layout
 //!
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
-//! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`.
+//! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`,
+//! `openapi`.
 //! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `stall` (writing within
 //! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `client` (the other end), `channel` (settings, and the seam to the host).
 
@@ -30,6 +31,7 @@ mod describe;
 mod gate;
 mod headers;
 mod mount;
+mod openapi;
 #[cfg(test)]
 mod planted;
 mod query;

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 const WELL_KNOWN: &str = "/.well-known/remoting";
 
 /// All that need not be written as it stands in one part of a path.
-const OUTSIDE: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const OUTSIDE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

@@ -27,6 +27,7 @@ use crate::body::{self, BodyError, Read, Room};
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit, media_type};
 use crate::headers::{CallHeaders, INTERFACE, SENT_BY_PAGES};
+use crate::openapi;
 use crate::query;
 use crate::route::Route;
 
@@ -41,13 +42,16 @@ const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 pub(crate) struct Service {
     acceptor: Acceptor,
     gate: Gate,
+    /// The path below which the objects are, as clients see it.
+    path: String,
     room: Room,
     /// How many calls may still run whose answers nobody waits for.
     unawaited: Arc<Semaphore>,
 }
 
 impl Service {
-    pub(crate) fn new(acceptor: Acceptor, gate: Gate) -> Self {
+    /// - `path`: that of the URL where the channel is mounted, else empty.
+    pub(crate) fn new(acceptor: Acceptor, gate: Gate, path: &str) -> Self {
         let limits = acceptor.limits();
         let unawaited = limits.calls_per_session.min(Semaphore::MAX_PERMITS);
         Self {
@@ -55,6 +59,7 @@ impl Service {
             unawaited: Arc::new(Semaphore::new(unawaited)),
             acceptor,
             gate,
+            path: path.to_owned(),
         }
     }
 
@@ -109,11 +114,17 @@ impl Service {
             Route::Host => {
                 only_get(&head.method)?;
                 let publications = self.acceptor.publications();
+                if wants_openapi(head) {
+                    return Ok(Answer::json(openapi::host(&self.path, &publications)));
+                }
                 Ok(Answer::json(describe::host(&publications)))
             }
             Route::Object(name) => {
                 only_get(&head.method)?;
                 let interface = self.acceptor.interface(&name, None).map_err(refused)?;
+                if wants_openapi(head) {
+                    return Ok(Answer::json(openapi::object(&self.path, &name, interface)));
+                }
                 Ok(Answer::json(describe::object(&name, interface)))
             }
             Route::Method(name, method) => self.call(head, (&name, &method), body, peer).await,
@@ -313,6 +324,10 @@ fn only_get(method: &Method) -> Result<(), Answer> {
     }
     let text = "this is a description; read it with GET, and call `/<name>/<method>`";
     Err(Answer::refused(405, "protocol", text).allowing("GET"))
+}
+
+fn wants_openapi(head: &Parts) -> bool {
+    query::has(head.uri.query(), "openapi")
 }
 
 fn unreadable_header(name: &'static str) -> Answer {

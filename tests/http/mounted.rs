@@ -97,6 +97,16 @@ async fn requests_find_the_objects_below_the_path_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn a_description_tells_of_the_path() {
+    let server = mounted().await;
+    let request = "GET /objects/calc?openapi HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = ask(&server.authority, request).await.unwrap();
+    let described: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(described["servers"][0]["url"], "/objects");
+    assert!(described["paths"]["/calc/add"]["get"].is_object());
+}
+
+#[tokio::test]
 async fn an_object_sees_the_peer_that_the_server_tells() {
     let server = mounted().await;
     let publication = DoorDispatcher::singleton(|| Porter);
