@@ -278,7 +278,7 @@ impl From<Payload> for Bytes {
     /// The bytes, in the room that they have; what is attached is lost.
     fn from(payload: Payload) -> Self {
         match payload.bytes {
-            Repr::Heap(bytes) => bytes.into(),
+            Repr::Heap(bytes) => snug(bytes).into(),
             Repr::Shared(bytes) => bytes,
             Repr::Inline { .. } => Self::copy_from_slice(payload.as_slice()),
             Repr::Joined(joined) => {
