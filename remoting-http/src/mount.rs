@@ -209,7 +209,10 @@ impl fmt::Debug for HttpService {
 mod tests {
     use http_body_util::Empty;
     use hyper::StatusCode;
+    use hyper::server::conn::http1;
+    use hyper_util::rt::TokioIo;
     use remoting_core::Host;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tower_service::Service as _;
 
     use super::*;
@@ -323,6 +326,24 @@ mod tests {
         }
         let rest = without(&"/objects/bank/add?a=%2F".parse().unwrap(), "/objects");
         assert_eq!(rest, Some("/bank/add?a=%2F".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_server_of_hypers_own_takes_the_service_as_it_is() {
+        let channel = HttpChannel::mounted(BASE);
+        let service = channel.service().below("/objects");
+        let _host = Host::builder().channel(channel).start().await.unwrap();
+        let (mut client, server) = tokio::io::duplex(4096);
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(server), service);
+        let serving = tokio::spawn(connection);
+        let request = "GET /objects/.well-known/remoting HTTP/1.1\r\nHost: api.example\r\n\
+            Connection: close\r\n\r\n";
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with(r#"{"publications":[]}"#), "{answer}");
+        serving.await.unwrap().unwrap();
     }
 
     #[tokio::test]
