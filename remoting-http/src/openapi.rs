@@ -14,6 +14,9 @@ use self::components::{by_status, executed, reference};
 use crate::answer::JSON;
 use crate::route::{OUTSIDE, path_of};
 
+/// The most paths of a document: one who asks for it sends hardly anything.
+const MOST_PATHS: usize = 1000;
+
 /// Describes one publication.
 ///
 /// - `path`: what stands before its name, empty unless the host is mounted.
@@ -23,15 +26,26 @@ pub(crate) fn object(path: &str, name: &str, interface: &InterfaceDescriptor) ->
     document(path, (name, &version), paths)
 }
 
-/// Describes all publications, the version being that of the rules by which they are called.
+/// Describes all publications, the version being that of the rules by which they are called; nothing
+/// if they are too many for one document.
 ///
 /// - `path`: what stands before their names, empty unless the host is mounted.
-pub(crate) fn host(path: &str, publications: &[(String, &'static InterfaceDescriptor)]) -> Vec<u8> {
+pub(crate) fn host(
+    path: &str,
+    publications: &[(String, &'static InterfaceDescriptor)],
+) -> Option<Vec<u8>> {
+    let each = publications.iter();
+    let paths: usize = each
+        .map(|(_, interface)| interface.methods.len() + interface.constructors.len())
+        .sum();
+    if paths > MOST_PATHS {
+        return None;
+    }
     let paths = publications
         .iter()
         .flat_map(|(name, interface)| paths_of(name, interface))
         .collect();
-    document(path, ("objects", "1"), paths)
+    Some(document(path, ("objects", "1"), paths))
 }
 
 fn document(path: &str, (title, version): (&str, &str), paths: Map<String, Value>) -> Vec<u8> {
@@ -314,10 +328,12 @@ mod tests {
     #[test]
     fn a_host_has_the_paths_of_all_its_publications() {
         let all = [("bank".to_owned(), &ACCOUNT), ("vip".to_owned(), &ACCOUNT)];
-        let document: Value = serde_json::from_slice(&host("", &all)).unwrap();
+        let document: Value = serde_json::from_slice(&host("", &all).unwrap()).unwrap();
         assert_eq!(document["servers"][0]["url"], "/");
         assert_eq!(document["paths"].as_object().unwrap().len(), 12);
-        let nothing: Value = serde_json::from_slice(&host("", &[])).unwrap();
+        let nothing: Value = serde_json::from_slice(&host("", &[]).unwrap()).unwrap();
         assert_eq!(nothing["paths"], json!({}));
+        let many: Vec<_> = (0..MOST_PATHS).map(|n| (n.to_string(), &ACCOUNT)).collect();
+        assert_eq!(host("", &many), None);
     }
 }

@@ -110,22 +110,27 @@ impl Service {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
+        let wants_openapi = query::has(head.uri.query(), "openapi");
         match Route::of(head.uri.path()) {
             Route::Host => {
                 only_get(&head.method)?;
                 let publications = self.acceptor.publications();
-                if wants_openapi(head) {
-                    return Ok(Answer::json(openapi::host(&self.path, &publications)));
-                }
-                Ok(Answer::json(describe::host(&publications)))
+                let body = if wants_openapi {
+                    openapi::host(&self.path, &publications).ok_or_else(too_many_paths)?
+                } else {
+                    describe::host(&publications)
+                };
+                Ok(Answer::json(body))
             }
             Route::Object(name) => {
                 only_get(&head.method)?;
                 let interface = self.acceptor.interface(&name, None).map_err(refused)?;
-                if wants_openapi(head) {
-                    return Ok(Answer::json(openapi::object(&self.path, &name, interface)));
-                }
-                Ok(Answer::json(describe::object(&name, interface)))
+                let body = if wants_openapi {
+                    openapi::object(&self.path, &name, interface)
+                } else {
+                    describe::object(&name, interface)
+                };
+                Ok(Answer::json(body))
             }
             Route::Method(name, method) => self.call(head, (&name, &method), body, peer).await,
             Route::Nothing => {
@@ -326,8 +331,10 @@ fn only_get(method: &Method) -> Result<(), Answer> {
     Err(Answer::refused(405, "protocol", text).allowing("GET"))
 }
 
-fn wants_openapi(head: &Parts) -> bool {
-    query::has(head.uri.query(), "openapi")
+fn too_many_paths() -> Answer {
+    let text =
+        "the host publishes too much for one document; `/<name>?openapi` describes one object";
+    Answer::refused(413, "too_large", text)
 }
 
 fn unreadable_header(name: &'static str) -> Answer {
