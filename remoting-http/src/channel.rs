@@ -4,16 +4,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use hyper::http::uri::Authority;
 use remoting_core::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{Error, ErrorKind, ObjectUrl};
-use remoting_tcp::sockets::{
-    AcceptGuard, Farewells, ListenAt, accept_all, check_port, needs_runtime, tune,
-};
+use remoting_tcp::sockets::{AcceptGuard, Farewells, ListenAt, accept_all, needs_runtime, tune};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::address::{Base, check_address, read_base};
 use crate::answer::Answer;
 use crate::client::{Pool, Server, pool};
 use crate::connection;
@@ -21,7 +19,8 @@ use crate::gate::Gate;
 use crate::mount::{HttpService, Mount, Opened};
 use crate::serve::Service;
 
-const SCHEME: &str = "http";
+/// The scheme of the channel's URLs.
+pub(crate) const SCHEME: &str = "http";
 
 /// Objects over HTTP, in clear text.
 ///
@@ -204,51 +203,6 @@ struct Listening {
     _opened: Option<Opened>,
 }
 
-/// Where a channel is mounted.
-#[derive(Debug, PartialEq, Eq)]
-struct Base {
-    /// The name that the server is called by.
-    name: String,
-    /// The path below which the objects are; may be empty.
-    path: String,
-    /// The URL as those of publications begin.
-    url: String,
-}
-
-fn read_base(base: &str) -> Result<Base, Error> {
-    let wrong = |what: &str| {
-        let shown = base.escape_debug();
-        let text = format!(
-            "`{shown}` is no URL to mount a channel at: {what}; write it like \
-             `http://api.example/objects`"
-        );
-        Error::new(ErrorKind::Config, text)
-    };
-    let object = format!("{}/object", base.trim_end_matches('/'));
-    let parsed = object.parse::<ObjectUrl>();
-    let url = parsed.map_err(|error| wrong("no object has a URL below it").with_source(error))?;
-    if url.scheme() != SCHEME {
-        return Err(wrong("its scheme is not `http`"));
-    }
-    check_address(url.authority()).map_err(|what| wrong(&what))?;
-    let authority = url.authority().parse::<Authority>();
-    let authority = authority.map_err(|error| wrong(&error.to_string()))?;
-    Ok(Base {
-        name: authority.host().to_owned(),
-        path: url.path().to_owned(),
-        url: url.base(),
-    })
-}
-
-/// Checks that an address can be dialled. One without a port means port 80 (RFC 9110, section 4.2.1).
-fn check_address(authority: &str) -> Result<(), String> {
-    let parsed = authority.parse::<Authority>();
-    if parsed.is_ok_and(|parsed| parsed.host() == authority) {
-        return Ok(());
-    }
-    check_port(authority)
-}
-
 /// What is needed to let somebody in.
 struct Door {
     acceptor: Acceptor,
@@ -313,66 +267,5 @@ impl fmt::Debug for HttpChannel {
             .field("base", &self.base)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_channel_is_mounted_at_a_url_below_which_objects_have_theirs() {
-        let at = |name: &str, path: &str, url: &str| Base {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            url: url.to_owned(),
-        };
-        for (base, read) in [
-            (
-                "http://api.example/objects",
-                at("api.example", "/objects", "http://api.example/objects"),
-            ),
-            (
-                "http://localhost:80/a/b/",
-                at("localhost", "/a/b", "http://localhost:80/a/b"),
-            ),
-            ("HTTP://[::1]:8080", at("[::1]", "", "http://[::1]:8080")),
-        ] {
-            assert_eq!(read_base(base).unwrap(), read);
-        }
-        for (base, what) in [
-            ("/objects", "no object has a URL below it"),
-            ("http://api.example/a b", "no object has a URL below it"),
-            ("https://api.example/objects", "its scheme is not `http`"),
-            ("tcp://api.example:1", "its scheme is not `http`"),
-            ("http://api.example:0/objects", "`0` is no port"),
-        ] {
-            let error = read_base(base).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.message().contains(what), "{error}");
-            assert!(error.message().contains("`http://api.example/objects`"));
-        }
-    }
-
-    #[test]
-    fn an_address_need_not_have_a_port() {
-        for address in [
-            "api.example",
-            "[::1]",
-            "127.0.0.1",
-            "localhost:8080",
-            "[::1]:1",
-        ] {
-            assert_eq!(check_address(address), Ok(()), "{address}");
-        }
-        for address in [
-            "localhost:",
-            "localhost:0",
-            "localhost:99999",
-            "[::1]:x",
-            "a:b:c",
-        ] {
-            assert!(check_address(address).is_err(), "{address}");
-        }
     }
 }

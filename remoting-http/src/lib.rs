@@ -17,10 +17,11 @@
 //!
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
 //! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`,
-//! `openapi`.
+//! `openapi`, `address`.
 //! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `stall` (writing within
 //! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `client` (the other end), `channel` (settings, and the seam to the host).
 
+mod address;
 mod answer;
 mod body;
 mod channel;
