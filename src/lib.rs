@@ -10,7 +10,7 @@ pub mod guide;
 mod process;
 
 #[cfg(feature = "http")]
-pub use remoting_http::HttpChannel;
+pub use remoting_http::{HttpChannel, HttpService};
 #[cfg(feature = "tcp")]
 pub use remoting_tcp::TcpChannel;
 

@@ -222,6 +222,22 @@ fn http_reaches_one_object_through_both_channels() {
     );
 }
 
+#[test]
+fn axum_calls_objects_and_offers_them() {
+    let output = run("axum", &[]);
+    assert_lines(
+        &output,
+        &[
+            "/buy/cup/2: 200, 3 left",
+            "/buy/cup/4: 409, only 3 left",
+            "/objects/till/sold: 2",
+            "/objects/till: 3 through a proxy",
+            "/objects/till/add -d '[5]'",
+            "stopped: the objects answer 503",
+        ],
+    );
+}
+
 /// The bank is a workspace of its own, as a user would have it, with a folder of its own for what is built.
 #[test]
 fn the_bank_builds_on_its_own_and_its_tests_pass() {

@@ -44,11 +44,12 @@ async fn a_wrong_url_is_shown_beside_a_right_one() {
 }
 
 #[tokio::test]
-async fn a_port_that_there_cannot_be_is_refused_before_anything_is_dialled() {
+async fn an_address_that_there_cannot_be_is_refused_before_anything_is_dialled() {
     let client = client().await;
     for (url, what) in [
         ("tcp://localhost/tally", "names no port"),
         ("tcp://localhost:99999/tally", "`99999` is no port"),
+        ("tcp://localhost:1/objects/tally", "`/objects` has no place"),
     ] {
         let error = client.get::<CounterProxy>(url).unwrap_err();
         let example = "tcp://127.0.0.1:8080/bank";

@@ -71,7 +71,7 @@ limits! {
     connections_per_address: usize = 1024;
     /// How many accepted connections may be in their handshake.
     handshakes: usize = 512;
-    /// How long a new connection has until its first frame has come.
+    /// How long a new connection has until its first frame has come, or the head of its first request.
     handshake_time: Duration = Duration::from_secs(5);
     /// How long a connection without calls and without held objects is kept at least. It is gone
     /// after twice that time.
@@ -165,7 +165,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self) {
+    /// Counts one more. For channels, which see bounds reached that nobody else sees.
+    pub fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -274,6 +274,22 @@ impl From<Vec<u8>> for Payload {
     }
 }
 
+impl From<Payload> for Bytes {
+    /// The bytes, in the room that they have; what is attached is lost.
+    fn from(payload: Payload) -> Self {
+        match payload.bytes {
+            Repr::Heap(bytes) => snug(bytes).into(),
+            Repr::Shared(bytes) => bytes,
+            Repr::Inline { .. } => Self::copy_from_slice(payload.as_slice()),
+            Repr::Joined(joined) => {
+                let Joined { head, tail, whole } = *joined;
+                let whole = whole.into_inner();
+                whole.unwrap_or_else(|| [&head, &*tail].concat()).into()
+            }
+        }
+    }
+}
+
 impl io::Write for Payload {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -316,6 +332,7 @@ mod tests {
             assert_eq!(payload.len(), bytes.len());
             assert!(payload.as_slice() == bytes);
             assert!(payload.clone().into_vec(7) == bytes[7..]);
+            assert!(Bytes::from(payload.clone()) == bytes);
             let content = Content::from(&payload);
             let tail = content.tail.map_or(&[] as &[u8], |tail| tail);
             assert!([content.head, tail].concat() == bytes);

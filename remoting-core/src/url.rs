@@ -1,4 +1,4 @@
-//! Where an object is: `scheme://authority/name`.
+//! Where an object is: `scheme://authority/name`, or with a path before the name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,11 +14,14 @@ pub(crate) const TICKETS: &str = "~/";
 
 /// The address of a published object, such as `tcp://127.0.0.1:8080/bank`.
 ///
-/// Names are case-sensitive, like the paths of URLs.
+/// Names are case-sensitive, like the paths of URLs. Where the objects of a host are below a path of a
+/// server that has other things too, it stands before the name: `http://api.example/objects/bank`.
+/// Most channels know no such paths, and refuse them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectUrl {
     scheme: String,
     authority: String,
+    path: String,
     name: String,
 }
 
@@ -31,6 +34,16 @@ impl ObjectUrl {
     /// What the channel dials: `127.0.0.1:8080`.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The path before the name: `/objects`, mostly empty.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL without the name, which all objects of the host share: `tcp://127.0.0.1:8080`.
+    pub fn base(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.path)
     }
 
     /// The name of the publication, `bank`, or that of an object which has a ticket:
@@ -58,6 +71,22 @@ impl ObjectUrl {
         }
     }
 
+    /// Refuses a path before the name, for channels that know none.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidUrl` if there is one.
+    pub fn without_path(&self) -> Result<(), Error> {
+        if self.path.is_empty() {
+            return Ok(());
+        }
+        let what = format!(
+            "`{}` has no place in it, since a name alone follows the address here",
+            self.path
+        );
+        Err(self.invalid(&what))
+    }
+
     /// The error of a URL that its channel cannot dial.
     ///
     /// - `what`: what is wrong with it: "its address has no port".
@@ -68,7 +97,7 @@ impl ObjectUrl {
 
 impl fmt::Display for ObjectUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}/{}", self.scheme, self.authority, self.name)
+        write!(f, "{}/{}", self.base(), self.name)
     }
 }
 
@@ -83,9 +112,10 @@ impl FromStr for ObjectUrl {
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(invalid("its scheme is not a word"));
         }
-        let (authority, name) = rest
-            .split_once('/')
+        let (place, name) = rest
+            .rsplit_once('/')
             .ok_or_else(|| invalid("it names no object after the address"))?;
+        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
         if authority.is_empty() {
             return Err(invalid("it has no address"));
         }
@@ -97,13 +127,17 @@ impl FromStr for ObjectUrl {
                 "its address has a character that addresses do not have",
             ));
         }
-        if !is_ticket(name) {
-            check_name(name).map_err(|what| invalid(&what))?;
-        }
+        check_path(path).map_err(invalid)?;
+        check_name(name).map_err(|what| invalid(&what))?;
+        let (path, name) = match path.strip_suffix("/~") {
+            Some(path) if name.starts_with(TICKET) => (path, format!("{TICKETS}{name}")),
+            Some(_) | None => (path, name.to_owned()),
+        };
         Ok(Self {
             scheme: scheme.to_ascii_lowercase(),
             authority: authority.to_owned(),
-            name: name.to_owned(),
+            path: path.to_owned(),
+            name,
         })
     }
 }
@@ -120,6 +154,23 @@ fn invalid(text: &str, what: &str) -> Error {
 pub(crate) fn is_ticket(name: &str) -> bool {
     let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
     ticket.starts_with(TICKET) && check_name(ticket).is_ok()
+}
+
+/// Checks what stands between an address and a name: parts that begin with `/`, none of which a server
+/// or a gateway would take away.
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let mut parts = path.split('/').skip(1);
+    let is_plain = |part: &str| {
+        let mut bytes = part.bytes();
+        !matches!(part, "" | "." | "..")
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    if parts.all(is_plain) {
+        return Ok(());
+    }
+    Err(
+        "the path before the object's name has a part that is not made of letters, digits, `-`, `.`, `_` and `~`",
+    )
 }
 
 /// Checks the name of a publication: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.
@@ -157,7 +208,32 @@ mod tests {
         );
         assert_eq!(url.to_string(), "tcp://[::1]:8080/my.bank");
         let url: ObjectUrl = "http://host:1/~/rt1.AbC".parse().unwrap();
-        assert_eq!(url.name(), "~/rt1.AbC");
+        assert_eq!((url.path(), url.name()), ("", "~/rt1.AbC"));
+        let url: ObjectUrl = "http://host:1/objects/~/rt1.AbC".parse().unwrap();
+        assert_eq!((url.path(), url.name()), ("/objects", "~/rt1.AbC"));
+        assert!(url.without_path().is_err());
+    }
+
+    #[test]
+    fn what_stands_between_address_and_name_is_a_path_that_channels_may_refuse() {
+        let url: ObjectUrl = "http://api.example/v1/objects/bank".parse().unwrap();
+        assert_eq!(
+            (url.authority(), url.path()),
+            ("api.example", "/v1/objects")
+        );
+        assert_eq!(
+            (url.base().as_str(), url.name()),
+            ("http://api.example/v1/objects", "bank")
+        );
+        assert_eq!(url.to_string(), "http://api.example/v1/objects/bank");
+        let error = url.without_path().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidUrl);
+        assert!(
+            error.message().contains("`/v1/objects` has no place"),
+            "{error}"
+        );
+        let url: ObjectUrl = "tcp://host:1/bank".parse().unwrap();
+        assert!(url.without_path().is_ok());
     }
 
     #[test]
@@ -168,10 +244,11 @@ mod tests {
             ("tcp://127.0.0.1:8080", "names no object"),
             ("tcp:///bank", "no address"),
             ("tcp://host/", "name is empty"),
-            ("tcp://host/a/b", "has a `/`"),
-            ("tcp://host/~/b", "has a `~`"),
-            ("tcp://host/~/rt1.b/c", "has a `~`"),
             ("tcp://host/a?b", "has a `?`"),
+            ("tcp://host//b", "path before the object's name"),
+            ("tcp://host/../b", "path before the object's name"),
+            ("tcp://host/a b/c", "path before the object's name"),
+            ("tcp://host/a/", "name is empty"),
             ("tcp://user@host/a", "character that addresses do not have"),
             ("t c p://host/a", "not a word"),
             (long.as_str(), "longer than 128"),

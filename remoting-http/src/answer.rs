@@ -42,7 +42,7 @@ pub(crate) struct ErrorBody<'a> {
 }
 
 /// A reply that is not written yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<&'static str>,
@@ -52,9 +52,16 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     allow: Option<&'static str>,
     /// What a constructor has made.
-    made: Option<Box<Ticket>>,
+    made: Option<Box<Made>>,
     /// Whether the connection ends with it.
     close: bool,
+}
+
+/// An object that a constructor has made.
+#[derive(Debug, Clone)]
+struct Made {
+    path: String,
+    lease: Option<Duration>,
 }
 
 impl Answer {
@@ -120,14 +127,19 @@ impl Answer {
     }
 
     /// An object that a constructor has made.
-    pub(crate) fn made(formatter: &FormatterRef, ticket: Ticket) -> Self {
-        let path = format!("/{}", ticket.name);
-        let body = formatter.encode(&path).unwrap_or_default();
+    ///
+    /// - `below`: the path below which the objects are, as clients see it.
+    pub(crate) fn made(formatter: &FormatterRef, ticket: Ticket, below: &str) -> Self {
+        let body = formatter.encode(&format!("/{}", ticket.name));
+        let body = body.unwrap_or_default();
         Self {
             content_type: Some(formatter.content_type()),
             body: Bytes::copy_from_slice(body.as_slice()),
             executed: Some(Executed::Yes),
-            made: Some(Box::new(ticket)),
+            made: Some(Box::new(Made {
+                path: format!("{below}/{}", ticket.name),
+                lease: ticket.lease,
+            })),
             ..Self::empty(StatusCode::CREATED)
         }
     }
@@ -135,13 +147,13 @@ impl Answer {
     /// What a call came to.
     pub(crate) fn of(formatter: &FormatterRef, reply: Result<Payload, Fault>) -> Self {
         match reply {
-            Ok(payload) => Self::result(formatter, &payload),
-            Err(Fault::App(error)) => Self::own_error(formatter, &error),
+            Ok(payload) => Self::result(formatter, payload),
+            Err(Fault::App(error)) => Self::own_error(formatter, error),
             Err(Fault::Error(error)) => Self::of_error(&error),
         }
     }
 
-    fn result(formatter: &FormatterRef, payload: &Payload) -> Self {
+    fn result(formatter: &FormatterRef, payload: Payload) -> Self {
         let nothing = formatter.encode(&()).unwrap_or_default();
         let ran = Some(Executed::Yes);
         if payload.as_slice() == nothing.as_slice() {
@@ -152,14 +164,14 @@ impl Answer {
         }
         Self {
             content_type: Some(formatter.content_type()),
-            body: Bytes::copy_from_slice(payload.as_slice()),
+            body: payload.into(),
             executed: ran,
             ..Self::empty(StatusCode::OK)
         }
     }
 
     /// A user's error: inside the usual body where that is of the same format, else as it is.
-    fn own_error(formatter: &FormatterRef, error: &Payload) -> Self {
+    fn own_error(formatter: &FormatterRef, error: Payload) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let (content_type, body) = if formatter.content_type() == JSON {
             let body = ErrorBody {
@@ -172,8 +184,7 @@ impl Answer {
             };
             (JSON, written(&body).into())
         } else {
-            let body = Bytes::copy_from_slice(error.as_slice());
-            (formatter.content_type(), body)
+            (formatter.content_type(), error.into())
         };
         Self {
             content_type: Some(content_type),
@@ -235,9 +246,9 @@ impl Answer {
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
-        if let Some(Ticket { name, lease, .. }) = self.made.as_deref() {
-            // A name is made of letters that headers take.
-            let location = HeaderValue::from_str(&format!("/{name}"));
+        if let Some(Made { path, lease }) = self.made.as_deref() {
+            // It is made of letters that headers take.
+            let location = HeaderValue::from_str(path);
             location
                 .into_iter()
                 .for_each(|path| drop(headers.insert(LOCATION, path)));

@@ -7,20 +7,21 @@ use std::sync::{Arc, OnceLock};
 use remoting_core::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{Error, ErrorKind, ObjectUrl};
-use remoting_tcp::sockets::{
-    AcceptGuard, Farewells, accept_all, bind, check_port, needs_runtime, tune,
-};
+use remoting_tcp::sockets::{AcceptGuard, Farewells, ListenAt, accept_all, needs_runtime, tune};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::address::{Base, check_address, read_base};
 use crate::answer::Answer;
 use crate::client::{Pool, Server, pool};
 use crate::connection;
 use crate::gate::Gate;
+use crate::mount::{HttpService, Mount, Opened};
 use crate::serve::Service;
 use crate::websocket;
 
-const SCHEME: &str = "http";
+/// The scheme of the channel's URLs.
+pub(crate) const SCHEME: &str = "http";
 
 /// The scheme of URLs whose calls all go through a session.
 const SESSIONS: &str = "ws";
@@ -46,10 +47,10 @@ const SESSIONS: &str = "ws";
 #[derive(Clone)]
 pub struct HttpChannel {
     settings: ChannelSettings,
-    listen_on: Option<String>,
-    /// The address that was bound first; a channel that listens again does so there.
-    bound: OnceLock<SocketAddr>,
-    allow_plaintext: bool,
+    listen_at: ListenAt,
+    /// The URL of a mounted channel.
+    base: Option<String>,
+    mount: Arc<Mount>,
     gate: Gate,
     pool: OnceLock<Pool>,
 }
@@ -62,18 +63,41 @@ impl HttpChannel {
     ///   looked at when the host starts to listen.
     pub fn listen(address: impl ToString) -> Self {
         Self {
-            listen_on: Some(address.to_string()),
+            listen_at: ListenAt::new(address),
             ..Self::client()
         }
+    }
+
+    /// Makes a channel that listens on no socket of its own, but is mounted in a server of yours
+    /// by its [`service`](Self::service), and can dial.
+    ///
+    /// Requests may call the server by the name in `base`. Who can reach it is the server's to
+    /// decide: [`allow_plaintext`](Self::allow_plaintext) means nothing here.
+    ///
+    /// - `base`: the URL under which clients reach the service, which host and publications report:
+    ///   `http://api.example/objects`. It is looked at when the host starts to listen.
+    pub fn mounted(base: impl Into<String>) -> Self {
+        Self {
+            base: Some(base.into()),
+            ..Self::client()
+        }
+    }
+
+    /// The objects of the host as a service, to be mounted in a server of yours. It answers while
+    /// the channel listens, on a socket of its own or not.
+    ///
+    /// Clones of a channel share it; of those, the one that listens first has it.
+    pub fn service(&self) -> HttpService {
+        HttpService::new(Arc::clone(&self.mount))
     }
 
     /// Makes a channel that only dials.
     pub fn client() -> Self {
         Self {
             settings: ChannelSettings::new(SCHEME),
-            listen_on: None,
-            bound: OnceLock::new(),
-            allow_plaintext: false,
+            listen_at: ListenAt::default(),
+            base: None,
+            mount: Arc::default(),
             gate: Gate::default(),
             pool: OnceLock::new(),
         }
@@ -107,7 +131,7 @@ impl HttpChannel {
     /// For networks in which every machine is trusted, and behind a gateway.
     #[must_use]
     pub fn allow_plaintext(mut self) -> Self {
-        self.allow_plaintext = true;
+        self.listen_at.allow_plaintext();
         self
     }
 
@@ -135,23 +159,17 @@ impl HttpChannel {
     }
 
     async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
-        let Some(address) = &self.listen_on else {
+        if let Some(base) = &self.base {
+            return self.start_mounted(base, acceptor).map(Some);
+        }
+        let Some((listener, bound)) = self.listen_at.bind(SCHEME, &acceptor).await? else {
             return Ok(None);
         };
-        needs_runtime()?;
-        let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
-        let listener = match self.bound.get() {
-            Some(bound) => bind(SCHEME, &bound.to_string(), plaintext_allowed).await?,
-            None => bind(SCHEME, address, plaintext_allowed).await?,
-        };
-        let bound = listener.local_addr().map_err(|error| {
-            let text = format!("cannot tell which address `{address}` became ({error})");
-            Error::new(ErrorKind::Config, text).with_source(error)
-        })?;
-        let bound = *self.bound.get_or_init(|| bound);
         let (stop, stopping) = watch::channel(());
+        let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone(), ""));
+        let opened = self.mount.open(&service);
         let door = Door {
-            service: Arc::new(Service::new(acceptor.clone(), self.gate.clone())),
+            service,
             acceptor,
             farewells: Farewells::default(),
             stopping,
@@ -162,8 +180,24 @@ impl HttpChannel {
             guard: Box::new(Listening {
                 _accepting: accepting,
                 _stop: stop,
+                _opened: opened,
             }),
         }))
+    }
+
+    fn start_mounted(&self, base: &str, acceptor: Acceptor) -> Result<Listener, Error> {
+        let Base { name, path, url } = read_base(base)?;
+        let mut gate = self.gate.clone();
+        gate.hosts.push(name);
+        let service = Arc::new(Service::new(acceptor, gate, &path));
+        let opened = self.mount.open(&service).ok_or_else(|| {
+            let text = format!("a clone of the channel at `{url}` is mounted already");
+            Error::new(ErrorKind::ChannelTaken, text)
+        })?;
+        Ok(Listener {
+            address: url,
+            guard: Box::new(opened),
+        })
     }
 }
 
@@ -171,6 +205,7 @@ impl HttpChannel {
 struct Listening {
     _accepting: AcceptGuard,
     _stop: watch::Sender<()>,
+    _opened: Option<Opened>,
 }
 
 /// What is needed to let somebody in.
@@ -214,7 +249,7 @@ impl Channel for HttpChannel {
     }
 
     fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
-        check_port(url.authority()).map_err(|what| url.invalid(&what))
+        check_address(url.authority()).map_err(|what| url.invalid(&what))
     }
 
     fn serves(&self, scheme: &str) -> bool {
@@ -230,12 +265,12 @@ impl Channel for HttpChannel {
         Box::pin(async move {
             needs_runtime()?;
             if url.scheme() == SESSIONS {
-                let link = websocket::open(url.authority(), &self.settings.formatter).await?;
+                let link = websocket::open(url, &self.settings.formatter).await?;
                 return Ok(Dialed::Link(link));
             }
             let pool = self.pool.get_or_init(pool).clone();
             let formatter = self.settings.formatter.clone();
-            let server = Server::new(pool, url.authority(), formatter);
+            let server = Server::new(pool, url.base(), formatter);
             Ok(Dialed::Exchange(Arc::new(server)))
         })
     }
@@ -245,9 +280,8 @@ impl fmt::Debug for HttpChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpChannel")
             .field("settings", &self.settings)
-            .field("listen_on", &self.listen_on)
-            .field("bound", &self.bound.get())
-            .field("allow_plaintext", &self.allow_plaintext)
+            .field("listen_at", &self.listen_at)
+            .field("base", &self.base)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
     }

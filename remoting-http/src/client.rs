@@ -47,16 +47,16 @@ pub(crate) fn pool() -> Pool {
 /// The way to one server.
 pub(crate) struct Server {
     pool: Pool,
-    /// `host:port`.
-    authority: String,
+    /// What stands before the names of objects: `http://host:port`.
+    base: String,
     formatter: FormatterRef,
 }
 
 impl Server {
-    pub(crate) fn new(pool: Pool, authority: &str, formatter: FormatterRef) -> Self {
+    pub(crate) fn new(pool: Pool, base: String, formatter: FormatterRef) -> Self {
         Self {
             pool,
-            authority: authority.to_owned(),
+            base,
             formatter,
         }
     }
@@ -66,35 +66,32 @@ impl Server {
             let text = "the call was written by another formatter than its channel's";
             return Err(Fault::refused(ErrorKind::Unsupported, text));
         }
-        let request = self.request(&call)?;
+        let most = call.max_message;
+        let request = self.request(call)?;
         let response = self.pool.request(request).await;
         let response = response.map_err(|error| self.unanswered(&error))?;
-        self.read(response, call.max_message).await
+        self.read(response, most).await
     }
 
-    fn request(&self, call: &CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
+    fn request(&self, call: CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
         let method = match call.method_name {
             Some(name) => Cow::Borrowed(name),
             // Somebody else's call, of an interface that is not known here.
             None => Cow::Owned(format!("${:08x}", call.method.0)),
         };
-        let target = format!(
-            "http://{}{}",
-            self.authority,
-            path_of(&call.object, &method)
-        );
+        let target = format!("{}{}", self.base, path_of(&call.object, &method));
         let uri = target.parse::<Uri>().map_err(|error| {
-            let text = format!("`http://{}` is no address ({error})", self.authority);
+            let text = format!("`{}` is no address ({error})", self.base);
             Fault::refused(ErrorKind::InvalidUrl, text)
         })?;
-        let body = Bytes::copy_from_slice(call.payload.as_slice());
-        let mut request = Request::new(Full::new(body));
+        let call_headers = CallHeaders::of(&call);
+        let mut request = Request::new(Full::new(call.payload.into()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         let content_type = HeaderValue::from_static(self.formatter.content_type());
         headers.insert(CONTENT_TYPE, content_type);
-        CallHeaders::of(call).write(headers);
+        call_headers.write(headers);
         Ok(request)
     }
 
@@ -120,7 +117,7 @@ impl Server {
             essence.unwrap_or_default().trim(),
             is_ours,
             retry_after,
-            &body.to_bytes(),
+            body.to_bytes(),
             &self.formatter,
         )
     }
@@ -133,15 +130,15 @@ impl Server {
             let _infallible = write!(why, ": {cause}");
             source = cause.source();
         }
-        let address = &self.authority;
+        let base = &self.base;
         if error.is_connect() {
             let text = format!(
-                "cannot connect to `http://{address}` ({why}); is the server running and listening \
+                "cannot connect to `{base}` ({why}); is the server running and listening \
                  there?"
             );
             return Fault::refused(ErrorKind::ConnectFailed, text);
         }
-        let text = format!("the connection to `http://{address}` broke ({why})");
+        let text = format!("the connection to `{base}` broke ({why})");
         let error = Error::new(ErrorKind::Disconnected, text);
         Fault::Error(error.with_executed(Executed::Unknown))
     }
@@ -153,7 +150,7 @@ impl Exchange for Server {
     }
 
     fn release(&self, name: &str) -> BoxFuture<'static, ()> {
-        let target = format!("http://{}/{name}", self.authority);
+        let target = format!("{}/{name}", self.base);
         let pool = self.pool.clone();
         Box::pin(async move {
             let request = Request::delete(target).body(Full::default());

@@ -7,7 +7,7 @@ use remoting_core::{ErrorKind, Executed, GoneReason};
 pub(crate) const APP: &str = "app";
 
 /// Kind, name, status. The reason of an object that is gone stands in a field of its own.
-const CODES: &[(ErrorKind, &str, u16)] = &[
+pub(crate) const CODES: &[(ErrorKind, &str, u16)] = &[
     (ErrorKind::BadArguments, "bad_arguments", 400),
     (ErrorKind::Protocol, "protocol", 400),
     (ErrorKind::VersionMismatch, "version_mismatch", 400),
@@ -36,7 +36,8 @@ const CODES: &[(ErrorKind, &str, u16)] = &[
     (ErrorKind::DeadlineExceeded, "deadline_exceeded", 504),
 ];
 
-const REASONS: &[(GoneReason, &str)] = &[
+/// Why an object is gone, and the word for it.
+pub(crate) const REASONS: &[(GoneReason, &str)] = &[
     (GoneReason::LeaseExpired, "lease_expired"),
     (GoneReason::Disconnected, "disconnected"),
     (GoneReason::Released, "released"),

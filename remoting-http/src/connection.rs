@@ -12,15 +12,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use remoting_core::channel::{Admission, TurnedAway};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::serve::Service;
 use crate::stall::Patient;
 use crate::websocket;
-
-/// How long a client may say nothing at all.
-const FIRST: Duration = Duration::from_secs(10);
 
 /// How long the head of a request may take, the time before its first byte included. It has to be
 /// longer than clients keep connections that they do not use.
@@ -39,13 +36,13 @@ const GONE: TurnedAway = TurnedAway::new("the connection is a session already");
 ///
 /// - `stop`: when it changes, the request under way is the last.
 pub(crate) async fn run(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: String,
     admission: Admission,
     service: Arc<Service>,
     mut stop: watch::Receiver<()>,
 ) {
-    let write_stall = service.limits().write_stall;
+    let (limits, counters) = (service.limits(), service.counters());
     let admission = Mutex::new(Some(admission));
     let held = || admission.lock().unwrap_or_else(PoisonError::into_inner);
     let greet = || held().iter_mut().for_each(Admission::greeted);
@@ -67,19 +64,21 @@ pub(crate) async fn run(
             Ok::<_, Infallible>(response)
         }
     });
+    let stream = Patient::new(stream, limits.write_stall, Arc::clone(&counters));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(Patient::new(stream, write_stall)), answer)
+        .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut connection = pin!(connection);
     let mut stopping = pin!(stop.changed());
     let mut stopped = false;
-    let mut first = pin!(tokio::time::sleep(FIRST));
+    let mut first = pin!(tokio::time::sleep(limits.handshake_time));
     let ended = poll_fn(|cx| {
         if silent.load(Ordering::Relaxed) && first.as_mut().poll(cx).is_ready() {
+            counters.handshake_time.add();
             return Poll::Ready(Ok(()));
         }
         if !stopped && stopping.as_mut().poll(cx).is_ready() {
@@ -91,5 +90,82 @@ pub(crate) async fn run(
     .await;
     if let Err(error) = ended {
         tracing::debug!(target: "remoting::http", %error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use remoting_core::Host;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::gate::Gate;
+    use crate::planted::acceptor;
+
+    const ASK: &[u8] = b"GET /.well-known/remoting HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    /// A connection of a host's in memory, and what keeps it.
+    struct Served {
+        host: Host,
+        client: DuplexStream,
+        begin: Instant,
+        _stop: watch::Sender<()>,
+    }
+
+    /// - `room`: how many bytes are on their way at most.
+    async fn serve(room: usize) -> Served {
+        let (host, acceptor) = acceptor().await;
+        let (client, stream) = duplex(room);
+        let (stop, stopping) = watch::channel(());
+        let admission = acceptor.admit(None).unwrap();
+        let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
+        tokio::spawn(run(stream, "test".to_owned(), admission, service, stopping));
+        Served {
+            host,
+            client,
+            begin: Instant::now(),
+            _stop: stop,
+        }
+    }
+
+    impl Served {
+        /// Reads the rest, and tells after how many seconds the connection has ended.
+        async fn ends_after(&mut self) -> u64 {
+            let _cut = self.client.read_to_end(&mut Vec::new()).await;
+            self.begin.elapsed().as_secs()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_asks_nothing_is_given_up_when_the_time_of_a_handshake_is_over() {
+        for said in [&b""[..], &ASK[..20]] {
+            let mut served = serve(1024).await;
+            served.client.write_all(said).await.unwrap();
+            let limit = served.host.limits().handshake_time.as_secs();
+            assert_eq!(served.ends_after().await, limit);
+            assert_eq!(served.host.counters().handshake_time.get(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_head_of_a_later_request_has_thirty_seconds() {
+        for said in [&b""[..], &ASK[..20]] {
+            let mut served = serve(1024).await;
+            served.client.write_all(ASK).await.unwrap();
+            served.client.write_all(said).await.unwrap();
+            assert_eq!(served.ends_after().await, HEAD.as_secs());
+            assert_eq!(served.host.counters().handshake_time.get(), 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_its_answer_is_given_up_and_counted() {
+        let mut served = serve(64).await;
+        served.client.write_all(ASK).await.unwrap();
+        let limit = served.host.limits().write_stall;
+        tokio::time::sleep(limit + Duration::from_secs(1)).await;
+        assert_eq!(served.host.counters().write_stall.get(), 1);
+        assert!(served.ends_after().await > limit.as_secs());
     }
 }

@@ -17,12 +17,16 @@
 //! # Layout
 //!
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
-//! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`.
-//! Thin: `serve` (from a request to its answer), `body` (reading within bounds), `stall` (writing within
-//! bounds), `connection` (a socket and its requests), `client` (the other end), `websocket` (how a session
-//! begins, at both ends), `link` (a WebSocket as a link), `channel` (settings, and the seam to the host).
+//! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`,
+//! `openapi`, `address`.
+//! Thin: `serve` (from a request to its answer), `arguments`, `objects` (those without a session), `body` (reading within bounds), `stall` (writing within
+//! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `client` (the
+//! other end), `websocket` (how a session begins, at both ends), `link` (a WebSocket as a link), `channel`
+//! (settings, and the seam to the host).
 
+mod address;
 mod answer;
+mod arguments;
 mod body;
 mod channel;
 mod client;
@@ -32,7 +36,11 @@ mod describe;
 mod gate;
 mod headers;
 mod link;
+mod mount;
 mod objects;
+mod openapi;
+#[cfg(test)]
+mod planted;
 mod query;
 mod reply;
 mod route;
@@ -41,3 +49,4 @@ mod stall;
 mod websocket;
 
 pub use channel::HttpChannel;
+pub use mount::HttpService;

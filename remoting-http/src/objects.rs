@@ -11,9 +11,9 @@ use remoting_core::{ErrorKind, Fault};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
-use crate::body;
+use crate::arguments::Arguments;
 use crate::headers::CallHeaders;
-use crate::serve::{Arguments, Service, refused, unread, unreadable_header};
+use crate::serve::{Service, refused, unreadable_header};
 
 /// The part of a path that stands for the lease of an object.
 const LEASE: &str = "lease";
@@ -66,7 +66,7 @@ impl Service {
         let made = self.acceptor.construct(call, peer).await;
         drop(place);
         Ok(match made {
-            Ok(ticket) => Answer::made(&formatter, ticket),
+            Ok(ticket) => Answer::made(&formatter, ticket, &self.path),
             Err(fault) => Answer::of(&formatter, Err(fault)),
         })
     }
@@ -83,7 +83,7 @@ impl Service {
             let text = "only leases are changed with PUT; calls are made with POST";
             return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
         }
-        let body = body::read(body, &self.room).await.map_err(unread)?;
+        let body = self.read(body).await?;
         let wanted: Wanted = serde_json::from_slice(&body.bytes).map_err(|_| {
             let text = "the body says for how long, in milliseconds: `{\"ms\":300000}`";
             Answer::refused(400, "bad_arguments", text)

@@ -21,6 +21,12 @@ pub(crate) fn arguments(query: &str) -> Result<Vec<u8>, String> {
     Ok(Value::Object(arguments).to_string().into_bytes())
 }
 
+/// Whether `query` has `name`, with or without a value.
+pub(crate) fn has(query: Option<&str>, name: &str) -> bool {
+    let query = query.unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +44,7 @@ mod tests {
             assert_eq!(arguments(query), Ok(json.as_bytes().to_vec()), "{query}");
         }
         assert_eq!(arguments("a=1&a=2"), Err("a".to_owned()));
+        assert!(has(Some("openapi"), "openapi") && has(Some("x=1&openapi=3"), "openapi"));
+        assert!(!has(Some("open=api"), "openapi") && !has(None, "openapi"));
     }
 }

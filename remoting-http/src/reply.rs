@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use remoting_core::formatter::{FormatterRef, Payload};
 use remoting_core::{ErrorKind, Executed, Fault};
@@ -20,7 +21,7 @@ pub(crate) fn read(
     content_type: &str,
     is_ours: bool,
     retry_after: Option<Duration>,
-    body: &[u8],
+    body: Bytes,
     formatter: &FormatterRef,
 ) -> Result<Payload, Fault> {
     if !is_ours {
@@ -38,7 +39,7 @@ pub(crate) fn read(
         _ => {}
     }
     let error = (status != StatusCode::OK && content_type.eq_ignore_ascii_case(JSON))
-        .then(|| serde_json::from_slice::<ErrorBody<'_>>(body).ok())
+        .then(|| serde_json::from_slice::<ErrorBody<'_>>(&body).ok())
         .flatten();
     let Some(error) = error else {
         return Err(foreign(status));
@@ -90,7 +91,7 @@ mod tests {
             content_type,
             answer.executed.is_some(),
             answer.retry_after,
-            &answer.body,
+            answer.body,
             formatter,
         )
     }
@@ -145,14 +146,7 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let formatter = MessagePack.into();
-            let reply = read(
-                status,
-                content_type,
-                true,
-                None,
-                body.as_bytes(),
-                &formatter,
-            );
+            let reply = read(status, content_type, true, None, body.into(), &formatter);
             let Err(Fault::Error(error)) = reply else {
                 panic!("an error was expected")
             };
@@ -165,7 +159,7 @@ mod tests {
     fn success_is_believed_only_of_a_host() {
         for (status, body) in [(200, "5"), (202, ""), (204, "")] {
             let status = StatusCode::from_u16(status).unwrap();
-            let reply = |is_ours| read(status, JSON, is_ours, None, body.as_bytes(), &Json.into());
+            let reply = |is_ours| read(status, JSON, is_ours, None, body.into(), &Json.into());
             assert!(reply(true).is_ok());
             assert!(reply(false).is_err());
         }

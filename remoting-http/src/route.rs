@@ -11,7 +11,7 @@ const WELL_KNOWN: &str = "/.well-known/remoting";
 const TICKETS: &str = "~/";
 
 /// All that need not be written as it stands in one part of a path.
-const OUTSIDE: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const OUTSIDE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

@@ -11,20 +11,24 @@ use hyper::body::Body;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderMap, HeaderName,
-    HeaderValue, ORIGIN, VARY,
+    HeaderValue, VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use remoting_core::channel::{Acceptor, Admission, TurnedAway};
 use remoting_core::formatter::{FormatterRef, Payload};
-use remoting_core::{CallMessage, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor};
+use remoting_core::{
+    CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::answer::{Answer, JSON};
-use crate::body::{self, BodyError, Read, Room};
+use crate::answer::Answer;
+use crate::arguments::Arguments;
+use crate::body::Room;
 use crate::describe;
-use crate::gate::{Gate, METHODS, Visit, media_type};
-use crate::headers::{CallHeaders, INTERFACE, READ_BY_PAGES, SENT_BY_PAGES};
+use crate::gate::{Gate, METHODS, Visit};
+use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES};
+use crate::openapi;
 use crate::query;
 use crate::route::{Route, is_ticket};
 use crate::websocket;
@@ -40,13 +44,16 @@ const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 pub(crate) struct Service {
     pub(crate) acceptor: Acceptor,
     gate: Gate,
+    /// The path below which the objects are, as clients see it.
+    pub(crate) path: String,
     pub(crate) room: Room,
     /// How many calls may still run whose answers nobody waits for.
     unawaited: Arc<Semaphore>,
 }
 
 impl Service {
-    pub(crate) fn new(acceptor: Acceptor, gate: Gate) -> Self {
+    /// - `path`: that of the URL where the channel is mounted, else empty.
+    pub(crate) fn new(acceptor: Acceptor, gate: Gate, path: &str) -> Self {
         let limits = acceptor.limits();
         let unawaited = limits.calls_per_session.min(Semaphore::MAX_PERMITS);
         Self {
@@ -54,11 +61,21 @@ impl Service {
             unawaited: Arc::new(Semaphore::new(unawaited)),
             acceptor,
             gate,
+            path: path.to_owned(),
         }
     }
 
     pub(crate) fn limits(&self) -> Arc<Limits> {
         self.acceptor.limits()
+    }
+
+    /// Holds a drain up until dropped.
+    pub(crate) fn visit(&self) -> Box<dyn Send + Sync> {
+        self.acceptor.visit()
+    }
+
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        self.acceptor.counters()
     }
 
     /// Answers one request. A dropped future gives its call up.
@@ -120,11 +137,17 @@ impl Service {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
+        let wants_openapi = query::has(head.uri.query(), "openapi");
         match Route::of(head.uri.path()) {
             Route::Host => {
                 only_get(&head.method)?;
                 let publications = self.acceptor.publications();
-                Ok(Answer::json(describe::host(&publications)))
+                let body = if wants_openapi {
+                    openapi::host(&self.path, &publications).ok_or_else(too_many_paths)?
+                } else {
+                    describe::host(&publications)
+                };
+                Ok(Answer::json(body))
             }
             Route::Object(name) if head.method == Method::DELETE && is_ticket(&name) => {
                 self.release(&name)
@@ -132,7 +155,12 @@ impl Service {
             Route::Object(name) => {
                 only_get(&head.method)?;
                 let interface = self.acceptor.interface(&name, None).map_err(refused)?;
-                Ok(Answer::json(describe::object(&name, interface)))
+                let body = if wants_openapi {
+                    openapi::object(&self.path, &name, interface)
+                } else {
+                    describe::object(&name, interface)
+                };
+                Ok(Answer::json(body))
             }
             Route::Method(name, method) if head.method == Method::PUT => {
                 self.renew(&name, &method, body).await
@@ -207,74 +235,6 @@ impl Service {
         call
     }
 
-    /// The arguments of a call, and the format they are in.
-    pub(crate) async fn arguments<B>(
-        &self,
-        head: &Parts,
-        method: &MethodDescriptor,
-        body: B,
-    ) -> Result<Arguments, Answer>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Display,
-    {
-        if head.method == Method::GET {
-            if !method.readonly {
-                let text = "the method may change something; call it with POST";
-                return Err(Answer::refused(405, "protocol", text).allowing("POST"));
-            }
-            let arguments = query::arguments(head.uri.query().unwrap_or_default());
-            let arguments = arguments.map_err(|name| {
-                let text = format!("the argument `{}` is there twice", name.escape_debug());
-                Answer::refused(400, "bad_arguments", &text)
-            })?;
-            return Ok(Arguments {
-                formatter: self.formatter(JSON)?,
-                payload: arguments.as_slice().into(),
-                place: None,
-            });
-        }
-        if head.method != Method::POST {
-            let text = "calls are made with POST, or with GET if they change nothing";
-            return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
-        }
-        let media_type = media_type(&head.headers)?;
-        let formatter = match self.formatter(&media_type) {
-            Ok(formatter) => formatter,
-            // Pages cannot send other types without asking first, and proxies mean what they say;
-            // other programs are trusted to mean JSON.
-            Err(refused)
-                if head.headers.contains_key(ORIGIN) || head.headers.contains_key(INTERFACE) =>
-            {
-                return Err(refused);
-            }
-            Err(_) => self.formatter(JSON)?,
-        };
-        let Read { bytes, place } = body::read(body, &self.room).await.map_err(unread)?;
-        let payload = if bytes.is_empty() {
-            // A method without arguments is called without a body.
-            formatter.encode::<[(); 0]>(&[]).unwrap_or_default()
-        } else {
-            bytes.as_slice().into()
-        };
-        Ok(Arguments {
-            formatter,
-            payload,
-            place: Some(place),
-        })
-    }
-
-    fn formatter(&self, media_type: &str) -> Result<FormatterRef, Answer> {
-        let formatters = self.acceptor.formatters();
-        let found = formatters
-            .into_iter()
-            .find(|formatter| formatter.content_type().eq_ignore_ascii_case(media_type));
-        found.ok_or_else(|| {
-            let text = "the server does not read this Content-Type; send `application/json`";
-            Answer::refused(415, "unsupported", text)
-        })
-    }
-
     /// Starts a call whose answer nobody waits for. What refuses it at once is told.
     ///
     /// - `place`: held until it has ended.
@@ -306,14 +266,6 @@ impl Service {
     }
 }
 
-/// The arguments of a call.
-pub(crate) struct Arguments {
-    pub(crate) formatter: FormatterRef,
-    pub(crate) payload: Payload,
-    /// The place of the body in the memory for bodies.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
-}
-
 pub(crate) fn refused(fault: Fault) -> Answer {
     match fault {
         Fault::Error(error) => Answer::of_error(&error),
@@ -329,29 +281,15 @@ fn only_get(method: &Method) -> Result<(), Answer> {
     Err(Answer::refused(405, "protocol", text).allowing("GET"))
 }
 
+fn too_many_paths() -> Answer {
+    let text =
+        "the host publishes too much for one document; `/<name>?openapi` describes one object";
+    Answer::refused(413, "too_large", text)
+}
+
 pub(crate) fn unreadable_header(name: &'static str) -> Answer {
     let text = format!("the header `{name}` cannot be read");
     Answer::refused(400, "protocol", &text)
-}
-
-pub(crate) fn unread(error: BodyError) -> Answer {
-    match error {
-        BodyError::TooLarge => {
-            let text = "the body is larger than the server takes (`Limits::max_message`)";
-            Answer::refused(413, "too_large", text).closing()
-        }
-        BodyError::NoRoom => {
-            let text = "the server holds too many large bodies at the moment";
-            Answer::refused(503, "overloaded", text).closing()
-        }
-        BodyError::TooSlow => {
-            Answer::refused(408, "protocol", "the body came too slowly").closing()
-        }
-        BodyError::Broken(why) => {
-            tracing::debug!(target: "remoting::http", why, "a body could not be read");
-            Answer::refused(400, "protocol", "the body could not be read to its end").closing()
-        }
-    }
 }
 
 fn prefers_no_answer(headers: &HeaderMap) -> bool {

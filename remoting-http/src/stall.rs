@@ -4,9 +4,11 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use remoting_core::Counters;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -14,15 +16,18 @@ use tokio::time::{Sleep, sleep};
 pub(crate) struct Patient<S> {
     stream: S,
     patience: Duration,
+    counters: Arc<Counters>,
     /// Ends the patience, while the other end takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+    /// - `counters`: where it is counted that the other end took nothing.
+    pub(crate) fn new(stream: S, patience: Duration, counters: Arc<Counters>) -> Self {
         Self {
             stream,
             patience,
+            counters,
             stalled: None,
         }
     }
@@ -41,6 +46,7 @@ impl<S> Patient<S> {
             .stalled
             .get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stalled.as_mut().poll(cx));
+        self.counters.write_stall.add();
         let text = "the client took nothing of its answer for too long";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
     }
@@ -98,7 +104,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up_and_one_that_reads_is_not() {
         let (near, mut far) = duplex(4);
-        let mut near = Patient::new(near, Duration::from_secs(10));
+        let counters = Arc::<Counters>::default();
+        let mut near = Patient::new(near, Duration::from_secs(10), Arc::clone(&counters));
         let reading = tokio::spawn(async move {
             for _ in 0..3 {
                 tokio::time::sleep(Duration::from_secs(9)).await;
@@ -109,9 +116,11 @@ mod tests {
         let begin = Instant::now();
         near.write_all(&[7; 16]).await.unwrap();
         assert_eq!(begin.elapsed().as_secs(), 27);
+        assert_eq!(counters.write_stall.get(), 0);
         let _far = reading.await.unwrap();
         let error = near.write_all(&[7; 4]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(begin.elapsed().as_secs(), 37);
+        assert_eq!(counters.write_stall.get(), 1);
     }
 }

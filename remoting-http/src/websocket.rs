@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use remoting_core::channel::{Acceptor, Admission, Link};
 use remoting_core::formatter::{Codec, FormatterRef};
 use remoting_core::wire::MAX_BODY;
-use remoting_core::{Error, ErrorKind};
+use remoting_core::{Error, ErrorKind, ObjectUrl};
 use remoting_tcp::sockets::{dial, tune};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error as SocketError, http};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::address::with_port;
 use crate::answer::Answer;
 use crate::link::{bounds, link};
 
@@ -168,17 +169,18 @@ fn upgrade_required() -> Answer {
     Answer::refused(426, "protocol", text)
 }
 
-/// Opens a session with the server at an address.
+/// Opens a session with the host of a URL.
 ///
 /// - `formatter`: how this side's calls are written.
 ///
 /// # Errors
 ///
 /// `ConnectFailed` if nobody answers, or it is no server of sessions.
-pub(crate) async fn open(authority: &str, formatter: &FormatterRef) -> Result<Link, Error> {
-    let mut request = format!("ws://{authority}{PATH}")
+pub(crate) async fn open(url: &ObjectUrl, formatter: &FormatterRef) -> Result<Link, Error> {
+    let base = url.base();
+    let mut request = format!("{base}{PATH}")
         .into_client_request()
-        .map_err(|error| refused(authority, &error))?;
+        .map_err(|error| refused(&base, &error))?;
     let own = PROTOCOLS
         .iter()
         .find(|(_, codec)| *codec == formatter.codec());
@@ -187,32 +189,32 @@ pub(crate) async fn open(authority: &str, formatter: &FormatterRef) -> Result<Li
     request
         .headers_mut()
         .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-    let stream = dial("ws", authority).await?;
+    let stream = dial(url.scheme(), &with_port(url.authority())).await?;
     tune(&stream);
     let opening = client_async_with_config(request, stream, Some(bounds(MAX_BODY)));
     let opened = timeout(PATIENCE, opening).await;
     let (socket, _response) = opened
         .map_err(|_| {
             let text = format!(
-                "`ws://{authority}` took the connection and did not say within {} s that it \
+                "`{base}` took the connection and did not say within {} s that it \
                  speaks WebSocket",
                 PATIENCE.as_secs()
             );
             Error::new(ErrorKind::ConnectFailed, text)
         })?
-        .map_err(|error| refused(authority, &error))?;
-    Ok(link(socket, authority.to_owned(), formatter.clone()))
+        .map_err(|error| refused(&base, &error))?;
+    Ok(link(socket, url.authority().to_owned(), formatter.clone()))
 }
 
 /// The error of a server that opens no session.
-fn refused(authority: &str, error: &SocketError) -> Error {
+fn refused(base: &str, error: &SocketError) -> Error {
     let text = match error {
         SocketError::Http(response) => format!(
-            "`ws://{authority}` opens no session (HTTP status {}); is it a host of this protocol, \
+            "`{base}` opens no session (HTTP status {}); is it a host of this protocol, \
              and does a gateway in between pass `Upgrade` on?",
             response.status().as_u16()
         ),
-        other => format!("`ws://{authority}` opens no session ({other})"),
+        other => format!("`{base}` opens no session ({other})"),
     };
     Error::new(ErrorKind::ConnectFailed, text)
 }

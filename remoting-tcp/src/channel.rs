@@ -1,18 +1,17 @@
 //! The channel's settings, and what it does for its host.
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 
 use remoting_core::channel::{
     Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
 };
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ErrorKind, ObjectUrl};
+use remoting_core::{Error, ObjectUrl};
 use tokio::net::TcpStream;
 
 use crate::dial::{check_port, dial};
 use crate::link::{StreamReader, StreamWriter};
-use crate::listen::{Farewells, accept_all, bind, needs_runtime, tune};
+use crate::listen::{Farewells, ListenAt, accept_all, needs_runtime, tune};
 
 const SCHEME: &str = "tcp";
 
@@ -30,10 +29,7 @@ const SCHEME: &str = "tcp";
 #[derive(Debug, Clone)]
 pub struct TcpChannel {
     settings: ChannelSettings,
-    listen_on: Option<String>,
-    /// The address that was bound first; a channel that listens again does so there.
-    bound: OnceLock<SocketAddr>,
-    allow_plaintext: bool,
+    listen_at: ListenAt,
 }
 
 impl TcpChannel {
@@ -44,7 +40,7 @@ impl TcpChannel {
     ///   looked at when the host starts to listen.
     pub fn listen(address: impl ToString) -> Self {
         Self {
-            listen_on: Some(address.to_string()),
+            listen_at: ListenAt::new(address),
             ..Self::client()
         }
     }
@@ -53,9 +49,7 @@ impl TcpChannel {
     pub fn client() -> Self {
         Self {
             settings: ChannelSettings::new(SCHEME),
-            listen_on: None,
-            bound: OnceLock::new(),
-            allow_plaintext: false,
+            listen_at: ListenAt::default(),
         }
     }
 
@@ -86,25 +80,14 @@ impl TcpChannel {
     /// For networks in which every machine is trusted.
     #[must_use]
     pub fn allow_plaintext(mut self) -> Self {
-        self.allow_plaintext = true;
+        self.listen_at.allow_plaintext();
         self
     }
 
     async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
-        let Some(address) = &self.listen_on else {
+        let Some((listener, bound)) = self.listen_at.bind(SCHEME, &acceptor).await? else {
             return Ok(None);
         };
-        needs_runtime()?;
-        let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
-        let listener = match self.bound.get() {
-            Some(bound) => bind(SCHEME, &bound.to_string(), plaintext_allowed).await?,
-            None => bind(SCHEME, address, plaintext_allowed).await?,
-        };
-        let bound = listener.local_addr().map_err(|error| {
-            let text = format!("cannot tell which address `{address}` became ({error})");
-            Error::new(ErrorKind::Config, text).with_source(error)
-        })?;
-        let bound = *self.bound.get_or_init(|| bound);
         let farewells = Farewells::default();
         let guard = accept_all(listener, move |stream, peer| {
             welcome(stream, peer, &acceptor, &farewells)
@@ -130,6 +113,7 @@ impl Channel for TcpChannel {
     }
 
     fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
+        url.without_path()?;
         check_port(url.authority()).map_err(|what| url.invalid(&what))
     }
 

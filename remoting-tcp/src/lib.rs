@@ -29,5 +29,5 @@ pub use channel::TcpChannel;
 #[doc(hidden)]
 pub mod sockets {
     pub use crate::dial::{check_port, dial};
-    pub use crate::listen::{AcceptGuard, Farewells, accept_all, bind, needs_runtime, tune};
+    pub use crate::listen::{AcceptGuard, Farewells, ListenAt, accept_all, needs_runtime, tune};
 }

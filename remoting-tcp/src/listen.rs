@@ -8,10 +8,11 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use remoting_core::channel::Acceptor;
 use remoting_core::{Error, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
@@ -30,6 +31,60 @@ const LEAVING: usize = 64;
 const FAREWELL: Duration = Duration::from_secs(1);
 const UNREAD: u64 = 64 * 1024;
 
+/// Where a channel listens: what its owner has asked for, and which address that became.
+#[derive(Debug, Clone, Default)]
+pub struct ListenAt {
+    wanted: Option<String>,
+    /// The address that was bound first; a channel that listens again does so there.
+    bound: OnceLock<SocketAddr>,
+    allow_plaintext: bool,
+}
+
+impl ListenAt {
+    /// - `address`: `host:port`; port 0 takes any free one. The default value listens nowhere.
+    pub fn new(address: impl ToString) -> Self {
+        Self {
+            wanted: Some(address.to_string()),
+            ..Self::default()
+        }
+    }
+
+    /// Lets addresses beyond this machine be bound, whatever the host says of them.
+    pub fn allow_plaintext(&mut self) {
+        self.allow_plaintext = true;
+    }
+
+    /// Binds the address, the same one each time, and gives it; nothing where none is wanted.
+    ///
+    /// - `scheme`: that of the channel, for errors.
+    /// - `acceptor`: says whether the host lets addresses beyond this machine be bound.
+    ///
+    /// # Errors
+    ///
+    /// - `ChannelTaken`: something listens there.
+    /// - `Config`: the address cannot be used, or there is no runtime.
+    pub async fn bind(
+        &self,
+        scheme: &str,
+        acceptor: &Acceptor,
+    ) -> Result<Option<(TcpListener, SocketAddr)>, Error> {
+        let Some(wanted) = &self.wanted else {
+            return Ok(None);
+        };
+        needs_runtime()?;
+        let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
+        let listener = match self.bound.get() {
+            Some(bound) => bind(scheme, &bound.to_string(), plaintext_allowed).await?,
+            None => bind(scheme, wanted, plaintext_allowed).await?,
+        };
+        let bound = listener.local_addr().map_err(|error| {
+            let text = format!("cannot tell which address `{wanted}` became ({error})");
+            Error::new(ErrorKind::Config, text).with_source(error)
+        })?;
+        Ok(Some((listener, *self.bound.get_or_init(|| bound))))
+    }
+}
+
 /// Binds the first of the addresses of `address` that can be bound.
 ///
 /// - `scheme`: that of the channel, for errors.
@@ -39,11 +94,7 @@ const UNREAD: u64 = 64 * 1024;
 /// # Errors
 ///
 /// `ChannelTaken` if something listens there, `Config` if the address cannot be used.
-pub async fn bind(
-    scheme: &str,
-    address: &str,
-    plaintext_allowed: bool,
-) -> Result<TcpListener, Error> {
+async fn bind(scheme: &str, address: &str, plaintext_allowed: bool) -> Result<TcpListener, Error> {
     let addresses: Vec<SocketAddr> = lookup_host(address)
         .await
         .map_err(|error| unreadable(address, error))?
@@ -244,7 +295,7 @@ pub fn needs_runtime() -> Result<(), Error> {
     match Handle::try_current() {
         Ok(_) => Ok(()),
         Err(error) => {
-            let text = "a TCP channel works inside a tokio runtime; call it from `#[tokio::main]`";
+            let text = "a channel with sockets works inside a tokio runtime; call it from `#[tokio::main]`";
             Err(Error::new(ErrorKind::Config, text).with_source(error))
         }
     }

@@ -3,6 +3,7 @@
 
 mod calc;
 mod curl;
+mod mounted;
 mod objects;
 mod raw;
 mod requests;

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use remoting::Limits;
 use remoting::prelude::*;
+use remoting::{ErrorKind, Limits};
 
 use crate::calc::Server;
 use crate::raw::{Raw, ask, post};
@@ -100,6 +100,7 @@ async fn a_body_is_bounded_whatever_is_announced() {
     let garbage =
         "POST /calc/add HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
     assert_eq!(status_of(&server, garbage).await, 400);
+    assert_eq!(server.host.counters().max_message.get(), 2);
     assert_eq!(
         status_of(&server, &post("/calc/add", &[], "[2,3]")).await,
         200
@@ -229,6 +230,34 @@ async fn more_connections_than_there_may_be_are_told_so() {
 }
 
 #[tokio::test]
+async fn an_address_beyond_this_machine_is_refused_before_anything_is_bound() {
+    // Somebody else listens there: what tries to bind it would be told so.
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    for port in [0, taken.local_addr().unwrap().port()] {
+        let channel = HttpChannel::listen(format!("0.0.0.0:{port}"));
+        let refused = Host::builder().channel(channel).start().await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(
+            error
+                .message()
+                .contains("can be reached from other machines")
+        );
+        assert!(error.message().contains("allow_plaintext()"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_given_up_and_counted() {
+    let mut limits = Limits::default();
+    limits.handshake_time = Duration::from_millis(50);
+    let server = Server::with(HttpChannel::listen("127.0.0.1:0"), limits).await;
+    let mut raw = Raw::connect(&server.authority).await;
+    assert!(raw.is_closed().await);
+    assert_eq!(server.host.counters().handshake_time.get(), 1);
+}
+
+#[tokio::test]
 async fn a_channel_that_stops_closes_connections_that_rest() {
     let server = Server::start().await;
     let mut raw = Raw::connect(&server.authority).await;
@@ -306,4 +335,5 @@ async fn a_client_that_does_not_read_its_answer_is_given_up() {
     let stopped = server.host.run_until(std::future::ready(()));
     let stopped = stopped.drain(Duration::from_secs(20)).await;
     assert_eq!(stopped.cut, 0, "the connection ended by itself");
+    assert_eq!(server.host.counters().write_stall.get(), 1);
 }

@@ -10,7 +10,7 @@ use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::limits::Limits;
+use crate::limits::{Counters, Limits};
 use crate::object::method_named;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::wire::{Abort, PREFACE, write_abort};
@@ -34,6 +34,13 @@ impl Acceptor {
     /// connection, after the [last words](TurnedAway::last_words) where that costs nothing.
     pub fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
         self.0.admit(source)
+    }
+
+    /// Notes a request that came in some other way than over a connection of the channel's, until what is given is
+    /// dropped: a host that stops waits for it as it does for connections.
+    #[must_use = "the request is under way only as long as this is held"]
+    pub fn visit(&self) -> Box<dyn Send + Sync> {
+        self.0.visit()
     }
 
     /// Runs a connection over `link`, as a task of the current runtime.
@@ -127,6 +134,11 @@ impl Acceptor {
         self.0.limits()
     }
 
+    /// How often each of those was reached. A channel counts those that it sees reached itself.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.0.counters()
+    }
+
     /// Whether the host was told that clear text may leave this machine.
     pub fn allow_plaintext(&self) -> bool {
         self.0.allow_plaintext()
@@ -214,6 +226,7 @@ impl fmt::Debug for Admission {
 /// The host's side of an [`Acceptor`].
 pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
+    fn visit(&self) -> Box<dyn Send + Sync>;
     fn accept(&self, link: Link, admission: Admission);
     fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage>;
     fn construct(&self, call: CallMessage, peer: &str)
@@ -228,5 +241,6 @@ pub(crate) trait Accept: Send + Sync {
     fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)>;
     fn formatters(&self) -> Vec<FormatterRef>;
     fn limits(&self) -> Arc<Limits>;
+    fn counters(&self) -> Arc<Counters>;
     fn allow_plaintext(&self) -> bool;
 }

@@ -66,10 +66,10 @@ pub trait Channel: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `InvalidUrl` if the channel cannot dial such an address.
+    /// `InvalidUrl` if the channel cannot dial such an address; by itself, where there is a path before
+    /// the name.
     fn check(&self, url: &ObjectUrl) -> Result<(), Error> {
-        let _any = url;
-        Ok(())
+        url.without_path()
     }
 
     /// Opens a way to the host that `url` names.

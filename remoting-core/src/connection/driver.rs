@@ -197,15 +197,13 @@ impl Connection {
         if !speechless && self.poll_write(cx).is_pending() {
             return Poll::Pending;
         }
-        let mut outbound = {
-            let mut state = self.lock();
-            let Some(outbound) = state.outbound.take() else {
-                // Somebody is writing, and wakes the driver when done.
-                state.driver = Some(cx.waker().clone());
-                return Poll::Pending;
-            };
-            outbound
+        let mut state = self.lock();
+        let Some(mut outbound) = state.outbound.take() else {
+            // Somebody is writing, and wakes the driver when done.
+            state.driver = Some(cx.waker().clone());
+            return Poll::Pending;
         };
+        drop(state);
         if speechless {
             outbound.discard();
         }

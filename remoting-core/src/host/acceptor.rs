@@ -13,7 +13,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::limits::Limits;
+use crate::limits::{Counters, Limits};
 use crate::log::Rate;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::url::TICKETS;
@@ -113,21 +113,24 @@ pub(super) struct HostAcceptor {
     host: Weak<HostInner>,
     channel: Weak<Registered>,
     limits: Arc<Limits>,
+    counters: Arc<Counters>,
     allow_plaintext: bool,
 }
 
 impl HostAcceptor {
     pub(super) fn new(host: Weak<HostInner>, channel: Weak<Registered>) -> Self {
         let inner = host.upgrade();
-        let limits = inner
+        let (limits, counters) = inner
             .as_ref()
-            .map(|host| Arc::clone(&host.registry.limits))
+            .map(|host| (&host.registry.limits, &host.registry.counters))
+            .map(|(limits, counters)| (Arc::clone(limits), Arc::clone(counters)))
             .unwrap_or_default();
         let allow_plaintext = inner.is_some_and(|host| host.allow_plaintext);
         Self {
             host,
             channel,
             limits,
+            counters,
             allow_plaintext,
         }
     }
@@ -155,6 +158,10 @@ impl Accept for HostAcceptor {
         })?;
         let stranger: Room = Arc::new(Stranger(Arc::clone(&host.door)));
         Ok(Admission::new(visitor, stranger, channel.visit()))
+    }
+
+    fn visit(&self) -> Box<dyn Send + Sync> {
+        Box::new(self.channel.upgrade().map(|channel| channel.visit()))
     }
 
     fn accept(&self, link: Link, admission: Admission) {
@@ -231,6 +238,10 @@ impl Accept for HostAcceptor {
 
     fn limits(&self) -> Arc<Limits> {
         Arc::clone(&self.limits)
+    }
+
+    fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
     }
 
     fn allow_plaintext(&self) -> bool {

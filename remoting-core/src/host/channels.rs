@@ -19,7 +19,7 @@ pub(super) struct Registered {
     channel: Box<dyn Channel>,
     number: u64,
     state: Mutex<Listening>,
-    /// How many connections came in through it that have no session.
+    /// How many connections came in through it that have no session, and requests without a connection of its own.
     visits: Arc<watch::Sender<usize>>,
     /// Held while listening starts or stops.
     changing: tokio::sync::Mutex<()>,
@@ -119,12 +119,12 @@ impl Registered {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
         }
         drop(listener);
-        let until = after(drain);
+        let until = end_of(drain);
         drain_all(&self.send_away(drain), until).await;
         self.wait_deserted(until).await;
     }
 
-    /// Notes one more connection without a session, until the answer is dropped.
+    /// Notes one more connection without a session, or request, until the answer is dropped.
     pub(super) fn visit(&self) -> Visit {
         self.visits.send_modify(|visits| *visits += 1);
         Visit(Arc::clone(&self.visits))
@@ -164,7 +164,7 @@ impl Registered {
     }
 }
 
-/// A connection without a session, until dropped.
+/// A connection without a session, or a request that came in without one, until dropped.
 pub(super) struct Visit(Arc<watch::Sender<usize>>);
 
 impl Drop for Visit {
@@ -175,7 +175,7 @@ impl Drop for Visit {
 }
 
 /// When a drain is over that begins now.
-pub(super) fn after(drain: Duration) -> Instant {
+pub(super) fn end_of(drain: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(drain)
         .unwrap_or_else(|| now + Duration::from_secs(86_400))

@@ -16,7 +16,7 @@ use crate::proxy::OnRuntime;
 use crate::session::End;
 use crate::url::ObjectUrl;
 
-/// Connections that were dialled, by channel and address.
+/// Connections that were dialled, by channel and URL without a name.
 #[derive(Default)]
 pub(super) struct Peers {
     table: Mutex<HashMap<(u64, String), Arc<Peer>>>,
@@ -111,8 +111,7 @@ impl Peers {
     }
 
     fn peer(&self, channel: &Registered, url: &ObjectUrl) -> Arc<Peer> {
-        let address = format!("{}://{}", url.scheme(), url.authority());
-        let key = (channel.number(), address);
+        let key = (channel.number(), url.base());
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if !table.contains_key(&key) {
             // Peers that have gone are forgotten when a new one comes.

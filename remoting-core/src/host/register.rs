@@ -110,7 +110,7 @@ impl Host {
             connection.go_away(drain, "the channel was unregistered");
         }
         registered.stop(drain).await;
-        channels::drain_all(&dialled, channels::after(drain)).await;
+        channels::drain_all(&dialled, channels::end_of(drain)).await;
         Ok(())
     }
 }

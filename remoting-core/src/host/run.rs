@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Host;
-use super::channels::{after, drain_all};
+use super::channels::{drain_all, end_of};
 use crate::channel::BoxFuture;
 use crate::connection::Connection;
 
@@ -33,7 +33,7 @@ impl Host {
     /// Stops to listen and closes all connections in good order: first those that came in, whose
     /// calls may still need the others to be answered, then those.
     async fn drain(&self, drain: Duration) -> Drained {
-        let until = after(drain);
+        let until = end_of(drain);
         let channels = self.0.channels().clone();
         for channel in &channels {
             channel.send_away(drain);
@@ -91,7 +91,8 @@ pub struct Drained {
     /// How many connections closed by themselves.
     pub closed: usize,
     /// How many had to be cut, since calls were still under way. Those without a session, such as
-    /// HTTP's, end with the call that they wait for, or with the process.
+    /// HTTP's, end with the call that they wait for, or with the process. A request to a service that is
+    /// mounted in another server counts as a connection.
     pub cut: usize,
 }
 

@@ -58,7 +58,8 @@ impl CallContext {
         self.method.name
     }
 
-    /// Who called: an address for a remote caller, `local` for one in this process.
+    /// Who called: an address for a remote caller, `local` for one in this process. What a server that
+    /// the host's channel is mounted in tells of its callers is up to that server.
     pub fn peer(&self) -> &str {
         &self.peer
     }

@@ -11,7 +11,7 @@ use crate::channel::{Accept, Admission, TurnedAway};
 use crate::descriptor::InterfaceDescriptor;
 use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
-use crate::limits::Limits;
+use crate::limits::{Counters, Limits};
 use crate::payload::Payload;
 use crate::sink::Ticket;
 
@@ -25,6 +25,10 @@ impl Accept for FakeHost {
         let is_free = self.0.lock().unwrap().is_empty();
         let admission = is_free.then(|| Admission::new((), Arc::new(()), ()));
         admission.ok_or(TurnedAway { reason: "full" })
+    }
+
+    fn visit(&self) -> Box<dyn Send + Sync> {
+        Box::new(())
     }
 
     fn accept(&self, link: Link, _admission: Admission) {
@@ -64,6 +68,10 @@ impl Accept for FakeHost {
     }
 
     fn limits(&self) -> Arc<Limits> {
+        Arc::default()
+    }
+
+    fn counters(&self) -> Arc<Counters> {
         Arc::default()
     }
 

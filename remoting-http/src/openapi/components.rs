@@ -1,0 +1,115 @@
+//! What all operations of a document share, and refer to.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::answer::JSON;
+use crate::codes::{APP, CODES, REASONS};
+
+/// All components that operations refer to.
+pub(super) fn all() -> Value {
+    json!({
+        "parameters": parameters(),
+        "headers": headers(),
+        "responses": errors(),
+        "schemas": { "Error": error_schema() },
+    })
+}
+
+/// The headers of each answer to a call.
+pub(super) fn executed() -> Value {
+    json!({ "Remoting-Executed": reference("headers", "executed") })
+}
+
+/// Leads to a component of the document.
+pub(super) fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn parameters() -> Value {
+    let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "description": description, "schema": schema });
+    let text = || json!({ "type": "string" });
+    json!({
+        "timeout": header(
+            "Remoting-Timeout-Ms",
+            "How long the caller waits, in milliseconds; the server gives the call up then.",
+            json!({ "type": "integer", "minimum": 0 }),
+        ),
+        "headers": header("Remoting-Headers", "The caller's own headers, written like a form.", text()),
+        "traceparent": header("traceparent", "W3C Trace Context.", text()),
+        "prefer": header(
+            "Prefer",
+            "With `respond-async` the call is answered with 202 when it is taken.",
+            text(),
+        ),
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "executed": {
+            "description": "Whether the server's code ran.",
+            "required": true,
+            "schema": { "enum": ["yes", "no", "unknown"] },
+        },
+        "retry": {
+            "description": "After how many seconds another try is welcome.",
+            "required": true,
+            "schema": { "type": "integer", "minimum": 1 },
+        },
+    })
+}
+
+/// The codes of each status.
+pub(super) fn by_status() -> BTreeMap<u16, Vec<&'static str>> {
+    let mut all = BTreeMap::<u16, Vec<&str>>::new();
+    for (_, name, status) in CODES {
+        all.entry(*status).or_default().push(name);
+    }
+    all
+}
+
+fn errors() -> Value {
+    let error = |description: &str| {
+        json!({
+            "description": description,
+            "headers": executed(),
+            "content": { JSON: { "schema": reference("schemas", "Error") } },
+        })
+    };
+    let mut errors = json!({
+        "422": error("The method's own error; its value is in `details`."),
+        "default": error("The request was refused before it was a call."),
+    });
+    for (status, names) in by_status() {
+        let mut error = error(&names.join(", "));
+        if matches!(status, 429 | 503) {
+            error["headers"]["Retry-After"] = reference("headers", "retry");
+        }
+        errors[status.to_string()] = error;
+    }
+    errors
+}
+
+fn error_schema() -> Value {
+    let codes = CODES.iter().map(|(_, name, _)| *name).chain([APP]);
+    let codes: Value = codes.collect();
+    let reasons: Value = REASONS.iter().map(|(_, word)| *word).collect();
+    json!({
+        "type": "object",
+        "required": ["code", "message", "executed"],
+        "properties": {
+            "code": { "enum": codes },
+            "message": { "type": "string" },
+            "executed": { "enum": ["yes", "no", "unknown"] },
+            "reason": { "enum": reasons, "description": "Why an object is gone." },
+            "correlation": {
+                "type": "string",
+                "pattern": "^[0-9a-f]{16}$",
+                "description": "The number under which the server's log has the details.",
+            },
+            "details": { "description": "The method's own error." },
+        },
+    })
+}
