@@ -111,6 +111,8 @@ limits! {
     sponsor_calls: usize = 64;
     /// How many objects a host keeps for those who hold a ticket and have no session.
     tickets: usize = 65_536;
+    /// How many answers a channel without sessions keeps for requests that may be sent again.
+    kept_answers: usize = 4096;
     /// How many names of former publications a host remembers, and how many tickets that are over.
     tombstones: usize = 65_536;
     /// How many `#[blocking]` methods run at once.
@@ -179,7 +181,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 31);
+        assert_eq!(counters.all().len(), 32);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

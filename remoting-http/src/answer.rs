@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::codes::{APP, of_executed, of_kind, reason_of};
-use crate::headers::{EXECUTED, LEASE};
+use crate::headers::{EXECUTED, LEASE, REPLAYED};
 
 /// The media type of errors and descriptions.
 pub(crate) const JSON: &str = "application/json";
@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     allow: Option<&'static str>,
     /// What a constructor has made.
     made: Option<Box<Made>>,
+    /// Whether it was kept from an earlier request.
+    replayed: bool,
     /// Whether the connection ends with it.
     close: bool,
 }
@@ -75,6 +77,7 @@ impl Answer {
             retry_after: None,
             allow: None,
             made: None,
+            replayed: false,
             close: false,
         }
     }
@@ -110,6 +113,14 @@ impl Answer {
     pub(crate) fn closing(mut self) -> Self {
         self.close = true;
         self
+    }
+
+    /// The same, as it is given to who sends a request again.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            replayed: true,
+            ..self.clone()
+        }
     }
 
     /// Says which methods of HTTP would be right.
@@ -255,6 +266,9 @@ impl Answer {
             if let Some(lease) = lease {
                 headers.insert(LEASE, HeaderValue::from(lease.as_secs_f64().round() as u64));
             }
+        }
+        if self.replayed {
+            headers.insert(REPLAYED, HeaderValue::from_static("yes"));
         }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

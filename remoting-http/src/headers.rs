@@ -29,12 +29,18 @@ const TRACE: HeaderName = HeaderName::from_static("traceparent");
 const MOST_PAIRS: usize = 64;
 const MOST_BYTES: usize = 8 * 1024;
 
+/// Stands for a request that may be sent again (the draft "The Idempotency-Key HTTP Header Field").
+pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer was kept from an earlier request.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("remoting-replayed");
+
 /// The headers that a page of another origin may send.
-pub(crate) const SENT_BY_PAGES: &str =
-    "content-type, remoting-timeout-ms, remoting-interface, remoting-headers, traceparent";
+pub(crate) const SENT_BY_PAGES: &str = "content-type, remoting-timeout-ms, remoting-interface, \
+    remoting-headers, traceparent, idempotency-key";
 
 /// The headers of answers that a page of another origin may read.
-pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease";
+pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease, \
+    remoting-replayed";
 
 /// What a call says beside its arguments.
 #[derive(Debug, Default, PartialEq, Eq)]

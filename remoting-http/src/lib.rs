@@ -38,10 +38,12 @@ mod headers;
 mod link;
 mod mount;
 mod objects;
+mod once;
 mod openapi;
 #[cfg(test)]
 mod planted;
 mod query;
+mod replay;
 mod reply;
 mod route;
 mod serve;

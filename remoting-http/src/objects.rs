@@ -63,12 +63,18 @@ impl Service {
             place,
         } = self.arguments(head, constructor, body).await?;
         let call = self.message((name, interface), constructor, headers, &formatter, payload);
-        let made = self.acceptor.construct(call, peer).await;
-        drop(place);
-        Ok(match made {
-            Ok(ticket) => Answer::made(&formatter, ticket, &self.path),
-            Err(fault) => Answer::of(&formatter, Err(fault)),
-        })
+        let turn = self.turn(head, &call)?;
+        let making = self.acceptor.construct(call, peer);
+        let below = self.path.clone();
+        let work = async move {
+            let made = making.await;
+            drop(place);
+            match made {
+                Ok(ticket) => Answer::made(&formatter, ticket, &below),
+                Err(fault) => Answer::of(&formatter, Err(fault)),
+            }
+        };
+        Ok(turn.take(work).await)
     }
 
     /// Lets an object live longer.

@@ -27,9 +27,10 @@ use crate::arguments::Arguments;
 use crate::body::Room;
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit};
-use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES};
+use crate::headers::{CallHeaders, KEY, READ_BY_PAGES, SENT_BY_PAGES};
 use crate::openapi;
 use crate::query;
+use crate::replay::Replays;
 use crate::route::{Route, is_ticket};
 use crate::websocket;
 
@@ -49,6 +50,8 @@ pub(crate) struct Service {
     pub(crate) room: Room,
     /// How many calls may still run whose answers nobody waits for.
     unawaited: Arc<Semaphore>,
+    /// The answers of requests that may be sent again.
+    pub(crate) replays: Replays,
 }
 
 impl Service {
@@ -59,6 +62,7 @@ impl Service {
         Self {
             room: Room::new(limits.max_message),
             unawaited: Arc::new(Semaphore::new(unawaited)),
+            replays: Replays::new(limits.kept_answers),
             acceptor,
             gate,
             path: path.to_owned(),
@@ -205,12 +209,21 @@ impl Service {
             place,
         } = self.arguments(head, method, body).await?;
         let call = self.message((name, interface), method, headers, &formatter, payload);
-        if method.oneway || prefers_no_answer(&head.headers) {
+        let unawaited = method.oneway || prefers_no_answer(&head.headers);
+        if unawaited && !head.headers.contains_key(KEY) {
             return Ok(self.start(call, &formatter, peer, place).await);
         }
-        let reply = self.acceptor.exchange(call, peer).await;
-        drop(place);
-        Ok(Answer::of(&formatter, reply))
+        let turn = self.turn(head, &call)?;
+        let running = self.acceptor.exchange(call, peer);
+        let work = async move {
+            let reply = running.await;
+            drop(place);
+            match reply {
+                Ok(_) if unawaited => Answer::taken(),
+                reply => Answer::of(&formatter, reply),
+            }
+        };
+        Ok(turn.take(work).await)
     }
 
     /// A call as the host takes it.

@@ -11,7 +11,7 @@ use remoting::prelude::*;
 use remoting::{ErrorKind, Executed, Limits};
 use tokio::net::TcpListener;
 
-use crate::calc::{CalcError, CalcProxy, Server};
+use crate::calc::{CalcError, CalcProxy, CounterProxy, Server};
 use crate::raw::{Raw, ask, post};
 
 #[remote]
@@ -170,4 +170,25 @@ async fn a_proxy_knows_that_nothing_ran_where_the_host_does_not_listen() {
         .await
         .unwrap();
     assert_eq!(calc.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_mounted_channel_opens_sessions_and_gives_paths_below_its_own() {
+    let server = mounted().await;
+    let client = client().await;
+    let url = server.host.url("counter").unwrap();
+    let counter = client.activate::<CounterProxy>(&url).starting_at(41).await;
+    assert_eq!(counter.unwrap().next().await.unwrap(), 42);
+    assert_eq!(
+        server.host.open_connections(),
+        1,
+        "it is a session's object"
+    );
+    let request = post("/objects/counter:starting_at", &[], "[1]");
+    let made = ask(&server.authority, &request).await.unwrap();
+    let path = made.header("location").unwrap();
+    assert!(path.starts_with("/objects/~/rt1."), "{path}");
+    let url = format!("http://{}{path}", server.authority);
+    let counter: CounterProxy = client.get(&url).unwrap();
+    assert_eq!(counter.next().await.unwrap(), 2);
 }

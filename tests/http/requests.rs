@@ -337,3 +337,59 @@ async fn a_client_that_does_not_read_its_answer_is_given_up() {
     assert_eq!(stopped.cut, 0, "the connection ended by itself");
     assert_eq!(server.host.counters().write_stall.get(), 1);
 }
+
+#[tokio::test]
+async fn a_request_with_a_key_runs_once_however_often_it_is_sent() {
+    let server = Server::start().await;
+    let key = "Idempotency-Key: 0c5e1d5e-2a3b";
+    let call = post("/calc/echo", &[key], r#"["hello"]"#);
+    for replayed in [None, Some("yes"), Some("yes")] {
+        let answer = ask(&server.authority, &call).await.unwrap();
+        assert_eq!(answer.header("remoting-replayed"), replayed);
+        assert_eq!((answer.status, &*answer.body), (200, r#""hello""#));
+        assert_eq!(answer.header("remoting-executed"), Some("yes"));
+    }
+    assert_eq!(server.calc.echoed.load(Ordering::SeqCst), 1);
+    for (status, other) in [
+        (409, post("/calc/echo", &[key], r#"["other"]"#)),
+        (409, post("/calc/note", &[key], r#"["hello"]"#)),
+        (400, post("/calc/echo", &[key, key], r#"["hello"]"#)),
+        (
+            400,
+            post("/calc/echo", &["Idempotency-Key:"], r#"["hello"]"#),
+        ),
+    ] {
+        let answer = ask(&server.authority, &other).await.unwrap();
+        assert_eq!(answer.status, status, "{other}");
+        assert_eq!(answer.header("remoting-executed"), Some("no"));
+    }
+    // What did not run may be sent again.
+    let wrong = post("/calc/echo", &["Idempotency-Key: two"], "[1]");
+    for _ in 0..2 {
+        let answer = ask(&server.authority, &wrong).await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("remoting-replayed")),
+            (400, None)
+        );
+    }
+    assert_eq!(server.calc.echoed.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_request_with_a_key_goes_on_when_its_client_leaves_and_others_wait_for_it() {
+    let server = Server::start().await;
+    let call = post("/calc/wait", &["Idempotency-Key: long"], "");
+    let mut first = Raw::connect(&server.authority).await;
+    first.send(&call).await;
+    server.calc.waiting.notified().await;
+    drop(first);
+    let mut second = Raw::connect(&server.authority).await;
+    second.send(&call).await;
+    // A third request on the same connection as the second would wait; this one does not.
+    let other = post("/calc/add", &["Idempotency-Key: other"], "[2,3]");
+    assert_eq!(status_of(&server, &other).await, 200);
+    server.calc.let_go.notify_one();
+    let answer = second.answer().await.unwrap();
+    assert_eq!(answer.header("remoting-replayed"), Some("yes"));
+    assert_eq!(answer.status, 204);
+}

@@ -3,49 +3,10 @@
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::{Host, LeaseInfo, LeasePolicy, Limits, Sponsor, SponsorProxy};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use remoting::{Host, LeaseInfo, LeasePolicy, Sponsor, SponsorProxy};
 
 use crate::objects::*;
 use crate::support::*;
-
-#[remote]
-trait Made {
-    #[constructor]
-    async fn anew() -> remoting::Result<Self>;
-}
-
-struct Thing;
-
-impl Made for Thing {
-    async fn anew() -> remoting::Result<Self> {
-        Ok(Self)
-    }
-}
-
-/// Somebody without a session who has objects made, and never gives one back.
-pub async fn tickets() -> Host {
-    let mut limits = Limits::default();
-    limits.tickets = 2;
-    let builder = Host::builder().limits(limits);
-    let builder = builder.channel(HttpChannel::listen("127.0.0.1:0"));
-    let host = builder.start().await.unwrap();
-    let made = MadeDispatcher::<Thing>::activated();
-    host.publish("made", made).unwrap();
-    let url = host.url("made").unwrap();
-    let authority = url.split('/').nth(2).unwrap();
-    for status in ["201", "201", "429"] {
-        let mut stream = TcpStream::connect(authority).await.unwrap();
-        let request = "POST /made:anew HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
-    }
-    assert_eq!(host.kept_objects(), 2);
-    host
-}
 
 /// Never answers.
 struct Silent;

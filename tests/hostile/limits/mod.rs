@@ -5,6 +5,7 @@
 
 mod counts;
 mod lives;
+mod requests;
 mod sizes;
 mod times;
 
@@ -31,6 +32,7 @@ macro_rules! limits {
 mod cases {
     pub(super) use super::counts as how_many;
     pub(super) use super::lives as whose_life;
+    pub(super) use super::requests as without_session;
     pub(super) use super::sizes as how_much;
     pub(super) use super::times as how_long;
 }
@@ -42,7 +44,8 @@ limits! {
         handshakes cancels_per_second pings_per_second bad_requests_per_second
         objects_per_session objects_per_host tombstones blocking_threads
     }
-    whose_life { tickets lease_renewal sponsors_per_object sponsor_calls }
+    whose_life { lease_renewal sponsors_per_object sponsor_calls }
+    without_session { tickets kept_answers }
     how_long {
         handshake_time idle_time ping_after pong_within write_stall default_deadline max_deadline
     }

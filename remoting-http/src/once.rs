@@ -1,0 +1,92 @@
+//! Requests that say by a key that they may be sent again: each runs once.
+
+use std::future::Future;
+
+use hyper::http::request::Parts;
+use remoting_core::{CallMessage, ErrorKind, Executed, Fault};
+
+use crate::answer::Answer;
+use crate::headers::KEY;
+use crate::replay::{Keeping, Known, Outcome, Refused};
+use crate::serve::{Service, refused, unreadable_header};
+
+/// What becomes of a call.
+pub(crate) enum Turn {
+    /// It runs; nobody can send it again.
+    Once,
+    /// It runs, and its answer is kept. It does so in a task: whoever sends it again gets
+    /// the answer even if nobody waited for it.
+    First(Keeping),
+    /// It was sent before.
+    Again(Outcome),
+}
+
+impl Service {
+    /// Looks whether a call was sent before.
+    ///
+    /// # Errors
+    ///
+    /// The answer to one whose key cannot be read, or was used for another call.
+    pub(crate) fn turn(&self, head: &Parts, call: &CallMessage) -> Result<Turn, Answer> {
+        let mut keys = head.headers.get_all(KEY).iter();
+        let Some(key) = keys.next() else {
+            return Ok(Turn::Once);
+        };
+        let key = key.to_str().ok().filter(|_| keys.next().is_none());
+        let key = key.ok_or_else(|| unreadable_header("Idempotency-Key"))?;
+        let request = [
+            head.uri.path().as_bytes(),
+            &[call.codec.0],
+            &call.interface.0.to_le_bytes(),
+            call.payload.as_slice(),
+        ];
+        match self.replays.find(key, &request) {
+            Ok(Known::Nothing(keeping)) => Ok(Turn::First(keeping)),
+            Ok(Known::Same(outcome)) => Ok(Turn::Again(outcome)),
+            Err(Refused::BadKey) => Err(unreadable_header("Idempotency-Key")),
+            Err(Refused::Reused) => {
+                let text =
+                    "another request was sent with this Idempotency-Key; make a new one for each";
+                Err(Answer::refused(409, "key_reused", text))
+            }
+            Err(Refused::Full) => {
+                self.counters().kept_answers.add();
+                let text = "too many requests with an Idempotency-Key are under way";
+                Err(refused(Fault::refused(ErrorKind::Overloaded, text)))
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// Gives the answer of the call, by running it or from before.
+    ///
+    /// - `work`: makes the answer, if it is to be made.
+    pub(crate) async fn take(self, work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+        match self {
+            Self::Once => work.await,
+            Self::First(keeping) => kept(keeping, work).await,
+            Self::Again(mut outcome) => match outcome.wait_for(Option::is_some).await {
+                Ok(answer) => answer.as_ref().map_or_else(cut_off, Answer::again),
+                Err(_) => cut_off(),
+            },
+        }
+    }
+}
+
+/// Runs a call whose answer is kept, whoever waits for it.
+async fn kept(keeping: Keeping, work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    let running = tokio::spawn(async move {
+        let answer = work.await;
+        keeping.keep(&answer);
+        answer
+    });
+    running.await.unwrap_or_else(|_| cut_off())
+}
+
+/// The answer of a call that was ended before it had one.
+fn cut_off() -> Answer {
+    let text = "the call was ended before it had an answer";
+    let error = remoting_core::Error::new(ErrorKind::Cancelled, text);
+    Answer::of_error(&error.with_executed(Executed::Unknown))
+}
