@@ -1,0 +1,4 @@
+//! The HTTP channel and programs that nobody here wrote. They have to be installed, so that plain `cargo test`
+//! leaves these tests out: `cargo test --test programs` runs them.
+
+mod chromium;
