@@ -238,6 +238,22 @@ fn axum_calls_objects_and_offers_them() {
     );
 }
 
+#[test]
+fn browser_serves_a_page_and_lets_only_that_one_call() {
+    let output = run("browser", &[]);
+    assert_lines(
+        &output,
+        &[
+            "the page is at http://127.0.0.1:",
+            "the browser asks first: 204",
+            "pinned by a page: Ann: bread at nine",
+            "an error of the board's: 422",
+            "a page of another origin: 403",
+            "one note hangs there",
+        ],
+    );
+}
+
 /// The bank is a workspace of its own, as a user would have it, with a folder of its own for what is built.
 #[test]
 fn the_bank_builds_on_its_own_and_its_tests_pass() {

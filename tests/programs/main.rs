@@ -1,4 +1,5 @@
-//! Programs of others as judges. They have to be installed, so `cargo test` leaves these tests out;
-//! `cargo test --test programs` runs them.
+//! The HTTP channel and programs that nobody here wrote. They have to be installed, so that plain `cargo test`
+//! leaves these tests out: `cargo test --test programs` runs them.
 
+mod chromium;
 mod openapi;
