@@ -28,10 +28,12 @@ pub use remoting_core::{
     ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
 };
 pub use remoting_core::{
-    AlsoOffers, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState, Removed, Sponsor,
-    SponsorDispatcher, SponsorProxy, SubscriberId, Subscribers, Tracked, TrackingEvent,
-    TrackingEvents, WhenFull, sponsor_fn,
+    AlsoOffers, Description, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState,
+    MethodDescription, Removed, Sponsor, SponsorDispatcher, SponsorProxy, SubscriberId,
+    Subscribers, Tracked, TrackingEvent, TrackingEvents, WhenFull, sponsor_fn,
 };
+#[cfg(feature = "json")]
+pub use remoting_core::{DynamicError, ObjectHandle};
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote_facade as remote;
 

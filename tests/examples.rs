@@ -223,6 +223,22 @@ fn http_reaches_one_object_through_both_channels() {
 }
 
 #[test]
+fn dynamic_calls_objects_by_names() {
+    let output = run("dynamic", &[]);
+    assert_lines(
+        &output,
+        &[
+            "/shelves is a `Shelf`",
+            "  :with_room_for(books)",
+            "  put(book)",
+            "  Ulysses: 2 there now",
+            r#"  Dune: {"Full":2}"#,
+            r#"  since 1900: [{"title":"Ulysses","year":1922}]"#,
+        ],
+    );
+}
+
+#[test]
 fn axum_calls_objects_and_offers_them() {
     let output = run("axum", &[]);
     assert_lines(

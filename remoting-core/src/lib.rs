@@ -61,12 +61,14 @@ pub use crate::id::{InterfaceId, MethodId};
 pub use crate::lifetime::{LeaseInfo, LeasePolicy, LeaseState};
 pub use crate::limits::{Counter, Counters, Limits};
 pub use crate::object::{
-    AlsoOffers, CallContext, Dispatcher, Lease, Publication, Sponsor, SponsorDispatcher,
-    SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
+    AlsoOffers, CallContext, Description, Dispatcher, Lease, MethodDescription, Publication,
+    Sponsor, SponsorDispatcher, SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
 };
 pub use crate::proxy::{
     Activatable, Adopts, Call, CallOptions, Proxy, Removed, SubscriberId, Subscribers, WhenFull,
 };
+#[cfg(feature = "json")]
+pub use crate::proxy::{DynamicError, ObjectHandle};
 pub use crate::sink::{CallMessage, ReplyMessage, Ticket};
 pub use crate::url::ObjectUrl;
 #[cfg(feature = "macros")]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Fault;
-use crate::formatter::Codec;
+use crate::formatter::FormatterRef;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::Limits;
 use crate::payload::Payload;
@@ -25,8 +25,8 @@ pub struct CallMessage {
     pub method: MethodId,
     /// Its name, where the caller knows it. The number alone decides what runs.
     pub method_name: Option<&'static str>,
-    /// How the payload was written, and how the answer is to be.
-    pub codec: Codec,
+    /// How the payload was written, and the answer is to be.
+    pub formatter: FormatterRef,
     /// How long the caller will wait from now on.
     pub deadline: Duration,
     /// The caller's own headers.
@@ -53,7 +53,7 @@ impl CallMessage {
         object: impl Into<String>,
         interface: InterfaceId,
         method: MethodId,
-        codec: Codec,
+        formatter: FormatterRef,
         deadline: Duration,
     ) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl CallMessage {
             interface,
             method,
             method_name: None,
-            codec,
+            formatter,
             deadline,
             headers: Vec::new(),
             locks: LockTokens::default(),

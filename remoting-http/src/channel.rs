@@ -269,8 +269,7 @@ impl Channel for HttpChannel {
                 return Ok(Dialed::Link(link));
             }
             let pool = self.pool.get_or_init(pool).clone();
-            let formatter = self.settings.formatter.clone();
-            let server = Server::new(pool, url.base(), formatter);
+            let server = Server::new(pool, url.base());
             Ok(Dialed::Exchange(Arc::new(server)))
         })
     }

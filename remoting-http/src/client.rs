@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -49,28 +50,19 @@ pub(crate) struct Server {
     pool: Pool,
     /// What stands before the names of objects: `http://host:port`.
     base: String,
-    formatter: FormatterRef,
 }
 
 impl Server {
-    pub(crate) fn new(pool: Pool, base: String, formatter: FormatterRef) -> Self {
-        Self {
-            pool,
-            base,
-            formatter,
-        }
+    pub(crate) fn new(pool: Pool, base: String) -> Self {
+        Self { pool, base }
     }
 
     async fn call(&self, call: CallMessage) -> ReplyMessage {
-        if self.formatter.codec() != call.codec {
-            let text = "the call was written by another formatter than its channel's";
-            return Err(Fault::refused(ErrorKind::Unsupported, text));
-        }
-        let most = call.max_message;
+        let (most, formatter) = (call.max_message, call.formatter.clone());
         let request = self.request(call)?;
         let response = self.pool.request(request).await;
         let response = response.map_err(|error| self.unanswered(&error))?;
-        self.read(response, most).await
+        read(response, most, &formatter).await
     }
 
     fn request(&self, call: CallMessage) -> Result<Request<Full<Bytes>>, Fault> {
@@ -89,37 +81,10 @@ impl Server {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
-        let content_type = HeaderValue::from_static(self.formatter.content_type());
+        let content_type = HeaderValue::from_static(call.formatter.content_type());
         headers.insert(CONTENT_TYPE, content_type);
         call_headers.write(headers);
         Ok(request)
-    }
-
-    async fn read(&self, response: Response<hyper::body::Incoming>, most: usize) -> ReplyMessage {
-        let (head, body) = response.into_parts();
-        let content_type = head.headers.get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok());
-        let essence = content_type.and_then(|text| text.split(';').next());
-        let retry_after = head.headers.get(RETRY_AFTER);
-        let retry_after = retry_after
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(|seconds: u64| Duration::from_secs(seconds.min(MOST_WAIT)));
-        // A gateway that packs answers has left what it packed unreadable here.
-        let is_ours =
-            head.headers.contains_key(EXECUTED) && !head.headers.contains_key(CONTENT_ENCODING);
-        let body = Limited::new(body, most).collect().await.map_err(|error| {
-            let text = format!("the answer could not be read ({error})");
-            let error = Error::new(ErrorKind::BadResult, text);
-            Fault::Error(error.with_executed(Executed::Unknown))
-        })?;
-        reply::read(
-            head.status,
-            essence.unwrap_or_default().trim(),
-            is_ours,
-            retry_after,
-            body.to_bytes(),
-            &self.formatter,
-        )
     }
 
     /// The error of a request that got no answer.
@@ -142,6 +107,37 @@ impl Server {
         let error = Error::new(ErrorKind::Disconnected, text);
         Fault::Error(error.with_executed(Executed::Unknown))
     }
+}
+
+/// Reads an answer.
+///
+/// - `most`: how many bytes are taken of it.
+/// - `formatter`: that of the call.
+async fn read(response: Response<Incoming>, most: usize, formatter: &FormatterRef) -> ReplyMessage {
+    let (head, body) = response.into_parts();
+    let content_type = head.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|text| text.split(';').next());
+    let retry_after = head.headers.get(RETRY_AFTER);
+    let retry_after = retry_after
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(|seconds: u64| Duration::from_secs(seconds.min(MOST_WAIT)));
+    // A gateway that packs answers has left what it packed unreadable here.
+    let is_ours =
+        head.headers.contains_key(EXECUTED) && !head.headers.contains_key(CONTENT_ENCODING);
+    let body = Limited::new(body, most).collect().await.map_err(|error| {
+        let text = format!("the answer could not be read ({error})");
+        let error = Error::new(ErrorKind::BadResult, text);
+        Fault::Error(error.with_executed(Executed::Unknown))
+    })?;
+    reply::read(
+        head.status,
+        essence.unwrap_or_default().trim(),
+        is_ours,
+        retry_after,
+        body.to_bytes(),
+        formatter,
+    )
 }
 
 impl Exchange for Server {

@@ -1,40 +1,14 @@
 //! What is published, in JSON: for people, and for programs that have no trait.
 
-use remoting_core::{InterfaceDescriptor, MethodDescriptor};
+use remoting_core::{Description, InterfaceDescriptor};
 use serde::Serialize;
 
 /// One publication.
 #[derive(Serialize)]
 struct Object<'a> {
     name: &'a str,
-    interface: &'static str,
-    /// The number that a caller may send as `Remoting-Interface`.
-    id: String,
-    methods: Vec<Method>,
-}
-
-#[derive(Serialize)]
-struct Method {
-    name: &'static str,
-    arguments: &'static [&'static str],
-    /// May be called with GET.
-    readonly: bool,
-    /// May be called again when nobody knows whether it ran.
-    idempotent: bool,
-    /// Is answered before it has run.
-    oneway: bool,
-}
-
-impl From<&'static MethodDescriptor> for Method {
-    fn from(method: &'static MethodDescriptor) -> Self {
-        Self {
-            name: method.name,
-            arguments: method.arguments,
-            readonly: method.readonly,
-            idempotent: method.idempotent,
-            oneway: method.oneway,
-        }
-    }
+    #[serde(flatten)]
+    description: Description,
 }
 
 #[derive(Serialize)]
@@ -50,14 +24,8 @@ struct Entry<'a> {
 
 /// Describes one publication.
 pub(crate) fn object(name: &str, interface: &'static InterfaceDescriptor) -> Vec<u8> {
-    let methods = interface.methods.iter().map(Method::from).collect();
-    let object = Object {
-        name,
-        interface: interface.name,
-        id: format!("{:016x}", interface.id.0),
-        methods,
-    };
-    serde_json::to_vec(&object).unwrap_or_default()
+    let description = interface.into();
+    serde_json::to_vec(&Object { name, description }).unwrap_or_default()
 }
 
 /// Lists all publications.

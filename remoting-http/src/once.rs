@@ -36,7 +36,7 @@ impl Service {
         let key = key.ok_or_else(|| unreadable_header("Idempotency-Key"))?;
         let request = [
             head.uri.path().as_bytes(),
-            &[call.codec.0],
+            &[call.formatter.codec().0],
             &call.interface.0.to_le_bytes(),
             call.payload.as_slice(),
         ];

@@ -237,8 +237,9 @@ impl Service {
     ) -> CallMessage {
         let usual = self.limits().default_deadline;
         let deadline = headers.timeout.unwrap_or(usual);
-        let codec = formatter.codec();
-        let mut call = CallMessage::new(name, interface.id, method.id, codec, deadline);
+        let formatter = formatter.clone();
+        let interface = headers.interface.unwrap_or(interface.id);
+        let mut call = CallMessage::new(name, interface, method.id, formatter, deadline);
         call.method_name = Some(method.name);
         call.headers = headers.pairs;
         call.locks = headers.locks;

@@ -10,6 +10,7 @@ mod channels;
 mod endings;
 mod events;
 mod failures;
+mod handles;
 mod interfaces;
 mod large;
 mod leases;

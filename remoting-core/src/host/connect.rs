@@ -5,10 +5,12 @@ use std::task::{Context, Poll};
 
 use super::named::{NamedEndpoint, into_error};
 use super::peers::{Route, host_is_gone};
+use crate::channel::Exchange;
 use crate::clock;
 use crate::connection::{Connection, Deferred};
 use crate::error::{Error, ErrorKind, Fault};
-use crate::proxy::{CallState, Flight};
+use crate::object::DESCRIBE;
+use crate::proxy::{CallState, Endpoint, Flight, RequestKind};
 
 impl NamedEndpoint {
     /// Connects and makes sure that the name is there and has the interface.
@@ -36,8 +38,9 @@ impl NamedEndpoint {
                     .ok_or_else(host_is_gone)?
             }
         };
-        let Route::Session(connection) = route else {
-            return Ok(());
+        let connection = match route {
+            Route::Session(connection) => connection,
+            Route::Exchange(exchange) => return self.ask(exchange, &mut call).await,
         };
         std::future::poll_fn(|cx| {
             let mut deferred = Deferred::new();
@@ -48,6 +51,19 @@ impl NamedEndpoint {
         .await
         .map_err(|fault| self.explain(fault))
         .map_err(into_error)
+    }
+
+    /// Asks the object whether it is there.
+    async fn ask(&self, exchange: Arc<dyn Exchange>, call: &mut CallState) -> Result<(), Error> {
+        call.kind = RequestKind::Forwarded(DESCRIBE);
+        call.formatter = self.formatter();
+        call.payload = call.formatter.encode::<[(); 0]>(&[]).unwrap_or_default();
+        let asked = match self.exchange(exchange, call).map_err(into_error)? {
+            Flight::Running(running) => running.await,
+            _ => return Ok(()),
+        };
+        let found = asked.map_err(|fault| self.explain(fault));
+        found.map(drop).map_err(into_error)
     }
 
     fn poll_found(

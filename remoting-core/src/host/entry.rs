@@ -9,7 +9,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
 use crate::object::{
-    Class, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, seen_through,
+    ANY, Class, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, Undone, seen_through,
 };
 
 /// A name, as long as anybody remembers it.
@@ -74,7 +74,7 @@ impl Entry {
             Offer::Published {
                 interface, class, ..
             } => {
-                if interface.id != wanted {
+                if interface.id != wanted && wanted != ANY {
                     return Err(self.other_interface(interface));
                 }
                 Ok(Arc::clone(class))
@@ -89,7 +89,15 @@ impl Entry {
             Offer::Published {
                 interface, object, ..
             } => {
-                let object = object.as_ref().map_err(Fault::clone)?;
+                let object = match object {
+                    Ok(object) => object,
+                    // It can be described all the same.
+                    Err(fault) if wanted == ANY => {
+                        let undone = Undone::new(interface, fault.clone());
+                        return Ok(Arc::new(undone) as _);
+                    }
+                    Err(fault) => return Err(fault.clone()),
+                };
                 if interface.id == wanted {
                     return Ok(Arc::clone(object));
                 }
@@ -108,7 +116,9 @@ impl Entry {
             Offer::Published { interface, .. } => Ok(*interface),
         })?;
         match wanted {
-            Some(wanted) if wanted != published.id => Ok(self.object(wanted)?.interface()),
+            Some(wanted) if wanted != published.id && wanted != ANY => {
+                Ok(self.object(wanted)?.interface())
+            }
             Some(_) | None => Ok(published),
         }
     }
@@ -133,12 +143,22 @@ impl Entry {
 /// A name seen through one interface: what a slot stands for that was got by name.
 pub(super) struct Named {
     entry: Arc<Entry>,
+    /// The interface that was asked for.
+    wanted: InterfaceId,
     interface: &'static InterfaceDescriptor,
 }
 
 impl Named {
-    pub(super) fn new(entry: Arc<Entry>, interface: &'static InterfaceDescriptor) -> Self {
-        Self { entry, interface }
+    pub(super) fn new(
+        entry: Arc<Entry>,
+        wanted: InterfaceId,
+        interface: &'static InterfaceDescriptor,
+    ) -> Self {
+        Self {
+            entry,
+            wanted,
+            interface,
+        }
     }
 }
 
@@ -156,16 +176,16 @@ impl ServerObject for Named {
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
         self.entry
-            .object(self.interface.id)
+            .object(self.wanted)
             .map_or_else(|_| Profile::unknown(), |object| object.profile(interface))
     }
 
     fn leased(self: Arc<Self>) -> Option<Arc<Tenant>> {
-        self.entry.object(self.interface.id).ok()?.leased()
+        self.entry.object(self.wanted).ok()?.leased()
     }
 
     fn target(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
-        self.entry.object(self.interface.id)
+        self.entry.object(self.wanted)
     }
 
     fn enter(self: Arc<Self>) -> Result<Entered, Fault> {

@@ -103,7 +103,7 @@ pub(super) fn call_of(
     now: Instant,
 ) -> Result<(RawCall<'static>, Active), Fault> {
     let formatter = registry
-        .formatter(call.codec.0)
+        .formatter(call.formatter.codec().0)
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
     let deadline = deadline_of(registry, &call, now);
     let style = if call.by_ticket {

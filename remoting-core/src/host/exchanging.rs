@@ -11,7 +11,7 @@ use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::payload::Payload;
-use crate::proxy::{CallState, Fetched, Flight, OnRuntime, Redeem, Reference, RequestKind};
+use crate::proxy::{CallState, Fetched, Flight, OnRuntime, Redeem, Reference};
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::{ObjectUrl, is_ticket};
 
@@ -38,7 +38,7 @@ impl NamedEndpoint {
     /// for a session, and objects of this side are called back over it.
     pub(super) fn over_session(&self, call: &CallState) -> Option<&Arc<NamedEndpoint>> {
         let session = self.session.as_ref()?;
-        let needs = call.kind == RequestKind::Constructor || call.payload.has_attached();
+        let needs = call.is_constructor() || call.payload.has_attached();
         needs.then(|| {
             session
                 .endpoint
@@ -52,7 +52,7 @@ impl NamedEndpoint {
         exchange: Arc<dyn Exchange>,
         call: &CallState,
     ) -> Result<Flight, Fault> {
-        if call.kind == RequestKind::Constructor {
+        if call.is_constructor() {
             let text = "objects cannot be activated over a channel that has no sessions yet";
             return Err(Fault::refused(ErrorKind::Unsupported, text));
         }
@@ -72,7 +72,7 @@ impl NamedEndpoint {
             self.url.name(),
             self.interface.id,
             method,
-            call.formatter.codec(),
+            call.formatter.clone(),
             left,
         );
         message.method_name = call.method().map(|method| method.name);

@@ -99,7 +99,9 @@ impl Service for Registry {
     fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
         let entry = self.entry(name)?;
         let descriptor = entry.object(interface)?.interface();
-        Ok(Export::Plain(Arc::new(Named::new(entry, descriptor))))
+        Ok(Export::Plain(Arc::new(Named::new(
+            entry, interface, descriptor,
+        ))))
     }
 
     fn redeem(&self, ticket: &str, interface: InterfaceId) -> Result<Export, Fault> {

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::object::Pinned;
-use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, RequestKind};
+use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference};
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
 
@@ -104,7 +104,7 @@ impl NamedEndpoint {
         call: &mut CallState,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
-        if call.kind == RequestKind::Constructor {
+        if call.is_constructor() {
             let destination = Destination::Publication(self.url.name());
             return connection.poll_call(call, destination, cx);
         }
@@ -142,7 +142,7 @@ impl NamedEndpoint {
         call: &mut CallState,
         cx: &mut Context<'_>,
     ) -> Option<Poll<Result<Fetched, Fault>>> {
-        if call.kind == RequestKind::Constructor {
+        if call.is_constructor() {
             return None;
         }
         let found = self.binding.found();

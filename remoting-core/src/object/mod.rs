@@ -10,6 +10,7 @@ mod call;
 mod class;
 mod construct;
 pub(crate) mod context;
+mod describe;
 mod dispatcher;
 mod gate;
 mod holding;
@@ -49,6 +50,10 @@ pub(crate) use class::Class;
 pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
+#[cfg(feature = "json")]
+pub(crate) use describe::DescribeProxy;
+pub(crate) use describe::{ANY, DESCRIBE, Undone};
+pub use describe::{Description, MethodDescription};
 pub use dispatcher::Dispatcher;
 pub(crate) use holding::{Busy, Entered, Hold};
 pub(crate) use instance::Instance;

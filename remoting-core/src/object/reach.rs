@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Busy, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, lease, refused};
+use super::{
+    ANY, Busy, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, describe, lease,
+    refused,
+};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::{ErrorKind, Fault};
+use crate::error::Fault;
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeaseState;
 use crate::proxy::Reference;
@@ -40,7 +43,7 @@ pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<R
         });
     }
     let Some((index, method)) = lease::interface().method(method) else {
-        return Err(Fault::of(ErrorKind::NoSuchMethod));
+        return describe::reach(&*target, method);
     };
     let state = target.lease_state();
     Ok(Reached {
@@ -65,7 +68,8 @@ pub(crate) fn method_named(
         Some(number) => method.id == MethodId(number),
         None => method.name == name,
     };
-    let mut all = interface.methods.iter().chain(lease::interface().methods);
+    let offered = [interface, lease::interface(), describe::interface()];
+    let mut all = offered.into_iter().flat_map(|interface| interface.methods);
     all.find(is_meant)
 }
 
@@ -176,7 +180,7 @@ pub(crate) fn seen_through(
     object: &Arc<dyn ServerObject>,
     wanted: InterfaceId,
 ) -> Option<Arc<dyn ServerObject>> {
-    if object.interface_id() == wanted {
+    if object.interface_id() == wanted || wanted == ANY {
         return Some(Arc::clone(object));
     }
     let interface = object.facet(wanted)?;

@@ -99,8 +99,14 @@ impl Fetched {
 pub(crate) enum RequestKind {
     Method,
     Constructor,
-    /// Somebody else's call of a method that need not be known here.
+    /// A call of a method that need not be known here, mostly somebody else's.
     Forwarded(MethodId),
+    /// A call of a constructor that is not known here.
+    #[cfg_attr(
+        not(feature = "json"),
+        expect(dead_code, reason = "only handles make such calls")
+    )]
+    ConstructorOf(MethodId),
     /// The same object, seen through another interface.
     Cast,
 }
@@ -167,18 +173,26 @@ impl CallState {
         match self.kind {
             RequestKind::Method => self.interface.methods.get(self.index),
             RequestKind::Constructor => self.interface.constructors.get(self.index),
-            RequestKind::Forwarded(_) | RequestKind::Cast => None,
+            RequestKind::Forwarded(_) | RequestKind::ConstructorOf(_) | RequestKind::Cast => None,
         }
     }
 
     /// The number of the method.
     pub(crate) fn method_id(&self) -> Option<MethodId> {
         match self.kind {
-            RequestKind::Forwarded(method) => Some(method),
+            RequestKind::Forwarded(method) | RequestKind::ConstructorOf(method) => Some(method),
             RequestKind::Method | RequestKind::Constructor | RequestKind::Cast => {
                 self.method().map(|known| known.id)
             }
         }
+    }
+
+    /// Whether the call makes an object.
+    pub(crate) fn is_constructor(&self) -> bool {
+        matches!(
+            self.kind,
+            RequestKind::Constructor | RequestKind::ConstructorOf(_)
+        )
     }
 
     /// Whether the call wants no answer.

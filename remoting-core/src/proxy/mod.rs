@@ -7,6 +7,8 @@
 mod call;
 mod endpoint;
 mod forwarder;
+#[cfg(feature = "json")]
+mod handle;
 mod local;
 mod options;
 mod passage;
@@ -28,6 +30,8 @@ pub(crate) use endpoint::{
     CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Waiting, Wire,
 };
 pub(crate) use forwarder::Forwarder;
+#[cfg(feature = "json")]
+pub use handle::{DynamicError, ObjectHandle};
 pub use options::CallOptions;
 pub(crate) use passage::{
     Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, company, decode_arguments,

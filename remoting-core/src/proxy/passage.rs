@@ -23,6 +23,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::Error;
 use crate::formatter::{Arguments, DecodeArguments, FormatError, FormatterRef};
 use crate::id::{self, InterfaceId};
+use crate::object::ANY;
 use crate::payload::Payload;
 use crate::url::TICKETS;
 
@@ -330,7 +331,7 @@ pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, 
         }));
     };
     let wanted = P::interface();
-    if passenger.interface.is_some_and(|id| id != wanted.id) {
+    if wanted.id != ANY && passenger.interface.is_some_and(|id| id != wanted.id) {
         return Err(D::Error::custom(format_args!(
             "object number {number} does not have the interface `{}`",
             wanted.name

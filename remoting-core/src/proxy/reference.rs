@@ -59,6 +59,12 @@ impl Reference {
         }
     }
 
+    /// The options of the calls on it, if it has any.
+    #[cfg(feature = "json")]
+    pub(crate) fn options(&self) -> Option<&Arc<CallOptions>> {
+        self.options.as_ref()
+    }
+
     pub(crate) fn endpoint(&self) -> &Arc<dyn Endpoint> {
         &self.endpoint
     }

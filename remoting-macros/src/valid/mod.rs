@@ -141,8 +141,8 @@ fn check_numbers(interface: &Interface, errors: &mut Errors) {
     }
 }
 
-/// The interface whose methods all objects have beside their own.
-const LEASE: &str = "remoting.Lease";
+/// The interfaces of the library's own, which every object has beside its own.
+const BUILT_IN: [&str; 2] = ["remoting.Lease", "remoting.Object"];
 
 /// Refuses wire names that all objects answer to already.
 fn check_renames(interface: &Interface, errors: &mut Errors) {
@@ -150,7 +150,7 @@ fn check_renames(interface: &Interface, errors: &mut Errors) {
         let Some(name) = &method.marks.rename else {
             continue;
         };
-        if name.value().starts_with('$') && interface.wire_name != LEASE {
+        if name.value().starts_with('$') && !BUILT_IN.contains(&&*interface.wire_name) {
             errors.push(
                 name,
                 "wire names that begin with `$` belong to the library; choose another",

@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::*;
 use crate::channel::{Accept, Admission, TurnedAway};
 use crate::descriptor::InterfaceDescriptor;
-use crate::formatter::Codec;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::{Counters, Limits};
 use crate::payload::Payload;
@@ -99,7 +98,13 @@ fn dial(channel: &InProcessChannel, url: &str) -> Result<Dialed, Error> {
 
 fn call() -> CallMessage {
     let deadline = std::time::Duration::from_secs(30);
-    let mut call = CallMessage::new("echo", InterfaceId(1), MethodId(1), Codec::JSON, deadline);
+    let mut call = CallMessage::new(
+        "echo",
+        InterfaceId(1),
+        MethodId(1),
+        FormatterRef::default(),
+        deadline,
+    );
     call.payload = Payload::from(b"[1]".as_slice());
     call
 }
