@@ -10,7 +10,7 @@ use percent_encoding::utf8_percent_encode;
 use remoting_core::{InterfaceDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
-use self::components::{by_status, executed, reference};
+use self::components::{by_status, reference, usual_headers};
 use crate::answer::JSON;
 use crate::route::{OUTSIDE, is_ticket, path_of};
 
@@ -107,7 +107,7 @@ fn paths_of<'a>(
 fn post(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) -> Value {
     let taken = json!({
         "description": "The call was taken; nobody waits for its end.",
-        "headers": executed(),
+        "headers": usual_headers(),
     });
     let answers = if method.oneway {
         json!({ "202": taken })
@@ -118,9 +118,14 @@ fn post(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) 
     };
     let mut post = operation(name, interface, method, answers);
     add_body(&mut post, method);
-    if !method.oneway {
-        post["parameters"] = json!([reference("parameters", "prefer")]);
-    }
+    post["parameters"] = if method.oneway {
+        json!([reference("parameters", "key")])
+    } else {
+        json!([
+            reference("parameters", "key"),
+            reference("parameters", "prefer")
+        ])
+    };
     post
 }
 
@@ -134,7 +139,7 @@ fn get(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) -
 }
 
 fn activate(name: &str, interface: &InterfaceDescriptor, constructor: &MethodDescriptor) -> Value {
-    let mut headers = executed();
+    let mut headers = usual_headers();
     headers["Location"] = json!({
         "description": "Where the new object is called.",
         "required": true,
@@ -151,6 +156,7 @@ fn activate(name: &str, interface: &InterfaceDescriptor, constructor: &MethodDes
     }});
     let mut post = operation(name, interface, constructor, made);
     add_body(&mut post, constructor);
+    post["parameters"] = json!([reference("parameters", "key")]);
     post
 }
 
@@ -210,10 +216,10 @@ fn results() -> Value {
     json!({
         "200": {
             "description": "The result.",
-            "headers": executed(),
+            "headers": usual_headers(),
             "content": { JSON: { "schema": {} } },
         },
-        "204": { "description": "The result is nothing.", "headers": executed() },
+        "204": { "description": "The result is nothing.", "headers": usual_headers() },
     })
 }
 
@@ -324,6 +330,8 @@ mod tests {
         let made = &answers("/bank:open")["201"]["headers"];
         assert_eq!(made["Location"]["required"], true);
         assert!(made.get("Remoting-Lease").is_some());
+        let conflict = &document["components"]["responses"]["409"];
+        assert_eq!(conflict["description"], "reentrant, key_reused");
         let busy = &document["components"]["responses"]["503"];
         assert_eq!(busy["description"], "overloaded, disconnected");
         assert!(busy["headers"].get("Retry-After").is_some());
