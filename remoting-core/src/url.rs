@@ -112,9 +112,12 @@ impl FromStr for ObjectUrl {
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(invalid("its scheme is not a word"));
         }
-        let (place, name) = rest
+        let (place, _) = rest
             .rsplit_once('/')
             .ok_or_else(|| invalid("it names no object after the address"))?;
+        // The name of an object that has a ticket has two parts.
+        let place = place.strip_suffix("/~").unwrap_or(place);
+        let name = rest.get(place.len() + 1..).unwrap_or_default();
         let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
         if authority.is_empty() {
             return Err(invalid("it has no address"));
@@ -128,16 +131,14 @@ impl FromStr for ObjectUrl {
             ));
         }
         check_path(path).map_err(invalid)?;
-        check_name(name).map_err(|what| invalid(&what))?;
-        let (path, name) = match path.strip_suffix("/~") {
-            Some(path) if name.starts_with(TICKET) => (path, format!("{TICKETS}{name}")),
-            Some(_) | None => (path, name.to_owned()),
-        };
+        if !is_ticket(name) {
+            check_name(name).map_err(|what| invalid(&what))?;
+        }
         Ok(Self {
             scheme: scheme.to_ascii_lowercase(),
             authority: authority.to_owned(),
             path: path.to_owned(),
-            name,
+            name: name.to_owned(),
         })
     }
 }
@@ -157,12 +158,12 @@ pub(crate) fn is_ticket(name: &str) -> bool {
 }
 
 /// Checks what stands between an address and a name: parts that begin with `/`, none of which a server
-/// or a gateway would take away.
+/// or a gateway would take away, or this protocol for its own.
 fn check_path(path: &str) -> Result<(), &'static str> {
     let mut parts = path.split('/').skip(1);
     let is_plain = |part: &str| {
         let mut bytes = part.bytes();
-        !matches!(part, "" | "." | "..")
+        !matches!(part, "" | "." | ".." | "~")
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
     };
     if parts.all(is_plain) {
@@ -244,6 +245,9 @@ mod tests {
             ("tcp://127.0.0.1:8080", "names no object"),
             ("tcp:///bank", "no address"),
             ("tcp://host/", "name is empty"),
+            ("tcp://host/~/b", "has a `~`"),
+            ("tcp://host/~/rt1.b/c", "path before the object's name"),
+            ("tcp://host/~", "has a `~`"),
             ("tcp://host/a?b", "has a `?`"),
             ("tcp://host//b", "path before the object's name"),
             ("tcp://host/../b", "path before the object's name"),

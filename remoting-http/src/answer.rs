@@ -145,7 +145,7 @@ impl Answer {
         let body = body.unwrap_or_default();
         Self {
             content_type: Some(formatter.content_type()),
-            body: Bytes::copy_from_slice(body.as_slice()),
+            body: body.into(),
             executed: Some(Executed::Yes),
             made: Some(Box::new(Made {
                 path: format!("{below}/{}", ticket.name),

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::serve::Service;
-use crate::stall::Patient;
+use crate::stall::{Patient, is_stall};
 use crate::websocket;
 
 /// How long the head of a request may take, the time before its first byte included. It has to be
@@ -32,6 +32,39 @@ const HEADERS: usize = 64;
 /// Why no session begins on a connection that is one already.
 const GONE: TurnedAway = TurnedAway::new("the connection is a session already");
 
+/// The room that a connection has at the host, until a session takes it.
+struct Place {
+    admission: Mutex<Option<Admission>>,
+    /// Whether one has.
+    session: Arc<AtomicBool>,
+}
+
+impl Place {
+    fn new(admission: Admission) -> Self {
+        Self {
+            admission: Mutex::new(Some(admission)),
+            session: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Admission>> {
+        self.admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the peer has spoken.
+    fn greet(&self) {
+        self.lock().iter_mut().for_each(Admission::greeted);
+    }
+
+    /// Leaves the room to a session.
+    fn leave(&self) -> Result<Admission, TurnedAway> {
+        self.session.store(true, Ordering::Relaxed);
+        self.lock().take().ok_or(GONE)
+    }
+}
+
 /// Answers the requests of one connection until it ends.
 ///
 /// - `stop`: when it changes, the request under way is the last.
@@ -43,28 +76,25 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<()>,
 ) {
     let (limits, counters) = (service.limits(), service.counters());
-    let admission = Mutex::new(Some(admission));
-    let held = || admission.lock().unwrap_or_else(PoisonError::into_inner);
-    let greet = || held().iter_mut().for_each(Admission::greeted);
+    let place = Place::new(admission);
     let silent = AtomicBool::new(true);
     let answer = service_fn(|request| {
         let is_first = silent.swap(false, Ordering::Relaxed);
         let opens_session = websocket::is_asked_for(&request);
         // Who asks for a session has to speak in it.
         if is_first && !opens_session {
-            greet();
+            place.greet();
         }
-        let (service, peer, held, greet) = (&service, &peer, &held, &greet);
+        let (service, peer, place) = (&service, &peer, &place);
         async move {
-            let admission = || held().take().ok_or(GONE);
-            let response = service.handle(request, peer, admission).await;
+            let response = service.handle(request, peer, || place.leave()).await;
             if opens_session {
-                greet();
+                place.greet();
             }
             Ok::<_, Infallible>(response)
         }
     });
-    let stream = Patient::new(stream, limits.write_stall, Arc::clone(&counters));
+    let stream = Patient::new(stream, limits.write_stall, Arc::clone(&place.session));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -89,6 +119,9 @@ pub(crate) async fn run(
     })
     .await;
     if let Err(error) = ended {
+        if is_stall(&error) {
+            counters.write_stall.add();
+        }
         tracing::debug!(target: "remoting::http", %error, "a connection ended early");
     }
 }

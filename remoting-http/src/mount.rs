@@ -116,8 +116,9 @@ impl HttpService {
         }
         let address = request.extensions().get::<SocketAddr>().copied();
         let peer = address.map_or_else(|| SOMEBODY.to_owned(), |address| address.to_string());
+        let source = address.map(|address| address.ip().to_canonical());
         // A session has a connection of the server's for itself, and so a place among the host's.
-        let admission = || service.acceptor.admit(address.map(|address| address.ip()));
+        let admission = || service.acceptor.admit(source);
         let response = service.handle(request, &peer, admission).await;
         drop(visit);
         response.map(BodyExt::boxed_unsync)

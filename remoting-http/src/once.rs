@@ -6,6 +6,7 @@ use hyper::http::request::Parts;
 use remoting_core::{CallMessage, ErrorKind, Executed, Fault};
 
 use crate::answer::Answer;
+use crate::codes::KEY_REUSED;
 use crate::headers::KEY;
 use crate::replay::{Keeping, Known, Outcome, Refused};
 use crate::serve::{Service, refused, unreadable_header};
@@ -47,7 +48,8 @@ impl Service {
             Err(Refused::Reused) => {
                 let text =
                     "another request was sent with this Idempotency-Key; make a new one for each";
-                Err(Answer::refused(409, "key_reused", text))
+                let (code, status) = KEY_REUSED;
+                Err(Answer::refused(status, code, text))
             }
             Err(Refused::Full) => {
                 self.counters().kept_answers.add();

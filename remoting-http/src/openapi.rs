@@ -10,9 +10,9 @@ use percent_encoding::utf8_percent_encode;
 use remoting_core::{InterfaceDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
-use self::components::{by_status, executed, reference};
+use self::components::{by_status, reference, usual_headers};
 use crate::answer::JSON;
-use crate::route::{OUTSIDE, path_of};
+use crate::route::{OUTSIDE, is_ticket, path_of};
 
 /// The most paths of a document: one who asks for it sends hardly anything.
 const MOST_PATHS: usize = 1000;
@@ -88,7 +88,13 @@ fn paths_of<'a>(
         }
         (path_of(name, method.name), operations)
     });
-    let constructors = interface.constructors.iter().map(move |constructor| {
+    // Objects are made by publications; one that has a ticket is made.
+    let made_there = if is_ticket(name) {
+        &[]
+    } else {
+        interface.constructors
+    };
+    let constructors = made_there.iter().map(move |constructor| {
         let path = utf8_percent_encode(constructor.name, OUTSIDE);
         let activate = activate(name, interface, constructor);
         let operations = Map::from_iter([("post".to_owned(), activate)]);
@@ -101,7 +107,7 @@ fn paths_of<'a>(
 fn post(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) -> Value {
     let taken = json!({
         "description": "The call was taken; nobody waits for its end.",
-        "headers": executed(),
+        "headers": usual_headers(),
     });
     let answers = if method.oneway {
         json!({ "202": taken })
@@ -112,9 +118,14 @@ fn post(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) 
     };
     let mut post = operation(name, interface, method, answers);
     add_body(&mut post, method);
-    if !method.oneway {
-        post["parameters"] = json!([reference("parameters", "prefer")]);
-    }
+    post["parameters"] = if method.oneway {
+        json!([reference("parameters", "key")])
+    } else {
+        json!([
+            reference("parameters", "key"),
+            reference("parameters", "prefer")
+        ])
+    };
     post
 }
 
@@ -128,15 +139,24 @@ fn get(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) -
 }
 
 fn activate(name: &str, interface: &InterfaceDescriptor, constructor: &MethodDescriptor) -> Value {
-    let mut headers = executed();
+    let mut headers = usual_headers();
     headers["Location"] = json!({
         "description": "Where the new object is called.",
         "required": true,
         "schema": { "type": "string", "format": "uri-reference" },
     });
-    let made = json!({ "201": { "description": "The object was made.", "headers": headers } });
+    headers["Remoting-Lease"] = json!({
+        "description": "For how many seconds it is kept unless it is called or renewed; for ever without it.",
+        "schema": { "type": "integer", "minimum": 0 },
+    });
+    let made = json!({ "201": {
+        "description": "The object was made; its path stands in the body too.",
+        "headers": headers,
+        "content": { JSON: { "schema": { "type": "string" } } },
+    }});
     let mut post = operation(name, interface, constructor, made);
     add_body(&mut post, constructor);
+    post["parameters"] = json!([reference("parameters", "key")]);
     post
 }
 
@@ -196,10 +216,10 @@ fn results() -> Value {
     json!({
         "200": {
             "description": "The result.",
-            "headers": executed(),
+            "headers": usual_headers(),
             "content": { JSON: { "schema": {} } },
         },
-        "204": { "description": "The result is nothing.", "headers": executed() },
+        "204": { "description": "The result is nothing.", "headers": usual_headers() },
     })
 }
 
@@ -309,9 +329,21 @@ mod tests {
         }
         let made = &answers("/bank:open")["201"]["headers"];
         assert_eq!(made["Location"]["required"], true);
+        assert!(made.get("Remoting-Lease").is_some());
+        let conflict = &document["components"]["responses"]["409"];
+        assert_eq!(conflict["description"], "reentrant, key_reused");
         let busy = &document["components"]["responses"]["503"];
         assert_eq!(busy["description"], "overloaded, disconnected");
         assert!(busy["headers"].get("Retry-After").is_some());
+    }
+
+    #[test]
+    fn an_object_that_has_a_ticket_is_called_and_makes_no_others() {
+        let document = object("", "~/rt1.AbC", &ACCOUNT);
+        let document: Value = serde_json::from_slice(&document).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.contains_key("/~/rt1.AbC/withdraw"));
+        assert_eq!(paths.len(), ACCOUNT.methods.len());
     }
 
     #[test]

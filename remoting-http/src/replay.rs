@@ -20,7 +20,7 @@ const KEPT: Duration = Duration::from_secs(600);
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The longest key, in bytes.
-const LONGEST_KEY: usize = 64;
+pub(crate) const LONGEST_KEY: usize = 64;
 
 /// An answer that has come, or will.
 pub(crate) type Outcome = watch::Receiver<Option<Answer>>;

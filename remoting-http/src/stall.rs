@@ -1,33 +1,54 @@
 //! A stream whose other end has to take what is sent: a client that asks and never reads would be
 //! kept, with its answer, for ever.
 
+use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use remoting_core::Counters;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+/// The error of a client that took nothing of its answer for too long.
+#[derive(Debug)]
+struct Stalled;
+
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the client took nothing of its answer for too long")
+    }
+}
+
+impl Error for Stalled {}
+
+/// Whether that is what an error comes from.
+pub(crate) fn is_stall(error: &(dyn Error + 'static)) -> bool {
+    let inner = error.downcast_ref().and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<Stalled>()) || error.source().is_some_and(is_stall)
+}
 
 /// Fails when nothing of what is written has been taken for too long.
 pub(crate) struct Patient<S> {
     stream: S,
     patience: Duration,
-    counters: Arc<Counters>,
+    /// Whether it is a session's, which watches its writing itself.
+    session: Arc<AtomicBool>,
     /// Ends the patience, while the other end takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    /// - `counters`: where it is counted that the other end took nothing.
-    pub(crate) fn new(stream: S, patience: Duration, counters: Arc<Counters>) -> Self {
+    /// - `session`: set when the stream becomes that of a session, which watches its writing itself.
+    pub(crate) fn new(stream: S, patience: Duration, session: Arc<AtomicBool>) -> Self {
         Self {
             stream,
             patience,
-            counters,
+            session,
             stalled: None,
         }
     }
@@ -37,7 +58,7 @@ impl<S> Patient<S> {
         cx: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
+        if polled.is_ready() || self.session.load(Ordering::Relaxed) {
             self.stalled = None;
             return polled;
         }
@@ -46,9 +67,7 @@ impl<S> Patient<S> {
             .stalled
             .get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stalled.as_mut().poll(cx));
-        self.counters.write_stall.add();
-        let text = "the client took nothing of its answer for too long";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Stalled)))
     }
 }
 
@@ -104,8 +123,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up_and_one_that_reads_is_not() {
         let (near, mut far) = duplex(4);
-        let counters = Arc::<Counters>::default();
-        let mut near = Patient::new(near, Duration::from_secs(10), Arc::clone(&counters));
+        let mut near = Patient::new(near, Duration::from_secs(10), Arc::default());
         let reading = tokio::spawn(async move {
             for _ in 0..3 {
                 tokio::time::sleep(Duration::from_secs(9)).await;
@@ -116,11 +134,22 @@ mod tests {
         let begin = Instant::now();
         near.write_all(&[7; 16]).await.unwrap();
         assert_eq!(begin.elapsed().as_secs(), 27);
-        assert_eq!(counters.write_stall.get(), 0);
         let _far = reading.await.unwrap();
         let error = near.write_all(&[7; 4]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(begin.elapsed().as_secs(), 37);
-        assert_eq!(counters.write_stall.get(), 1);
+        assert!(is_stall(&error));
+        assert!(!is_stall(&io::Error::from(io::ErrorKind::TimedOut)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_watches_its_writing_itself() {
+        let (near, mut far) = duplex(4);
+        let session = Arc::new(AtomicBool::new(true));
+        let mut near = Patient::new(near, Duration::from_secs(10), session);
+        let writing = tokio::spawn(async move { near.write_all(&[7; 8]).await });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        far.read_exact(&mut [0; 8]).await.unwrap();
+        writing.await.unwrap().unwrap();
     }
 }

@@ -17,6 +17,14 @@ use crate::raw::{Raw, ask, post};
 #[remote]
 trait Door {
     async fn who(&self) -> remoting::Result<Option<String>>;
+    /// Calls back.
+    async fn knock(&self, guest: GuestProxy) -> remoting::Result<u32>;
+    async fn another(&self) -> remoting::Result<DoorProxy>;
+}
+
+#[remote]
+trait Guest {
+    async fn open(&self) -> remoting::Result<u32>;
 }
 
 struct Porter;
@@ -24,6 +32,20 @@ struct Porter;
 impl Door for Porter {
     async fn who(&self) -> remoting::Result<Option<String>> {
         Ok(CallContext::current().map(|context| context.peer().to_owned()))
+    }
+
+    async fn knock(&self, guest: GuestProxy) -> remoting::Result<u32> {
+        guest.open().await
+    }
+
+    async fn another(&self) -> remoting::Result<DoorProxy> {
+        Ok(DoorProxy::local(Porter))
+    }
+}
+
+impl Guest for Porter {
+    async fn open(&self) -> remoting::Result<u32> {
+        Ok(7)
     }
 }
 
@@ -49,6 +71,12 @@ async fn mounted() -> Server {
     let server = Server::with(channel, Limits::default()).await;
     assert_eq!(server.authority, address.to_string());
     server
+}
+
+fn publish_door(server: &Server) -> String {
+    let publication = DoorDispatcher::singleton(|| Porter);
+    server.host.publish("door", publication).unwrap();
+    server.host.url("door").unwrap()
 }
 
 async fn client() -> Host {
@@ -109,8 +137,7 @@ async fn a_description_tells_of_the_path() {
 #[tokio::test]
 async fn an_object_sees_the_peer_that_the_server_tells() {
     let server = mounted().await;
-    let publication = DoorDispatcher::singleton(|| Porter);
-    server.host.publish("door", publication).unwrap();
+    publish_door(&server);
     let mut raw = Raw::connect(&server.authority).await;
     raw.send(&post("/objects/door/who", &[], "")).await;
     let own = raw.0.local_addr().unwrap();
@@ -173,22 +200,68 @@ async fn a_proxy_knows_that_nothing_ran_where_the_host_does_not_listen() {
 }
 
 #[tokio::test]
-async fn a_mounted_channel_opens_sessions_and_gives_paths_below_its_own() {
+async fn a_session_begins_below_the_path_and_drains_with_the_host() {
     let server = mounted().await;
     let client = client().await;
-    let url = server.host.url("counter").unwrap();
-    let counter = client.activate::<CounterProxy>(&url).starting_at(41).await;
-    assert_eq!(counter.unwrap().next().await.unwrap(), 42);
+    let door: DoorProxy = client.get(&publish_door(&server)).unwrap();
+    assert_eq!(door.knock(GuestProxy::local(Porter)).await.unwrap(), 7);
+    assert_eq!(
+        client.open_connections(),
+        1,
+        "what calls back needs a session"
+    );
     assert_eq!(
         server.host.open_connections(),
         1,
-        "it is a session's object"
+        "which is one of the host's"
     );
-    let request = post("/objects/counter:starting_at", &[], "[1]");
+    let url = server.host.url("counter").unwrap();
+    let made = client.activate::<CounterProxy>(&url).starting_at(41).await;
+    let counter = made.unwrap();
+    assert_eq!(counter.next().await.unwrap(), 42);
+    let now = std::future::ready(());
+    let stopping = server.host.run_until(now).drain(Duration::from_secs(20));
+    let stopped = stopping.await;
+    assert_eq!((stopped.closed, stopped.cut), (1, 0));
+    let over_session = url.replace("http://", "ws://");
+    let refused = client.connect::<CounterProxy>(&over_session).await;
+    let error = refused.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.executed()),
+        (ErrorKind::ConnectFailed, Executed::No)
+    );
+}
+
+#[tokio::test]
+async fn an_object_is_made_and_let_go_below_the_path() {
+    let server = mounted().await;
+    let request = post("/objects/counter:starting_at", &[], "[41]");
     let made = ask(&server.authority, &request).await.unwrap();
+    assert_eq!(made.status, 201);
     let path = made.header("location").unwrap();
     assert!(path.starts_with("/objects/~/rt1."), "{path}");
+    let next = ask(&server.authority, &post(&format!("{path}/next"), &[], "")).await;
+    assert_eq!(next.unwrap().body, "42");
     let url = format!("http://{}{path}", server.authority);
+    let client = client().await;
     let counter: CounterProxy = client.get(&url).unwrap();
-    assert_eq!(counter.next().await.unwrap(), 2);
+    assert_eq!(counter.next().await.unwrap(), 43);
+    let release = format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let released = ask(&server.authority, &release).await.unwrap();
+    assert_eq!(released.status, 204);
+    assert_eq!(server.host.kept_objects(), 0);
+}
+
+#[tokio::test]
+async fn an_object_in_an_answer_is_called_below_the_path_too() {
+    let server = mounted().await;
+    let client = client().await;
+    let door: DoorProxy = client.get(&publish_door(&server)).unwrap();
+    let another = door.another().await.unwrap();
+    assert!(another.who().await.unwrap().is_some());
+    assert_eq!(client.open_connections(), 0, "without a session");
+    drop(another);
+    while server.host.kept_objects() > 0 {
+        tokio::task::yield_now().await;
+    }
 }

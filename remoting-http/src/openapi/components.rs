@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::answer::JSON;
-use crate::codes::{APP, CODES, REASONS};
+use crate::codes::{APP, CODES, KEY_REUSED, REASONS};
+use crate::replay::LONGEST_KEY;
 
 /// All components that operations refer to.
 pub(super) fn all() -> Value {
@@ -18,8 +19,11 @@ pub(super) fn all() -> Value {
 }
 
 /// The headers of each answer to a call.
-pub(super) fn executed() -> Value {
-    json!({ "Remoting-Executed": reference("headers", "executed") })
+pub(super) fn usual_headers() -> Value {
+    json!({
+        "Remoting-Executed": reference("headers", "executed"),
+        "Remoting-Replayed": reference("headers", "replayed"),
+    })
 }
 
 /// Leads to a component of the document.
@@ -38,6 +42,11 @@ fn parameters() -> Value {
         ),
         "headers": header("Remoting-Headers", "The caller's own headers, written like a form.", text()),
         "traceparent": header("traceparent", "W3C Trace Context.", text()),
+        "key": header(
+            "Idempotency-Key",
+            "A word that is new for each call: sent again with it, the call does not run again.",
+            json!({ "type": "string", "minLength": 1, "maxLength": LONGEST_KEY }),
+        ),
         "prefer": header(
             "Prefer",
             "With `respond-async` the call is answered with 202 when it is taken.",
@@ -53,6 +62,10 @@ fn headers() -> Value {
             "required": true,
             "schema": { "enum": ["yes", "no", "unknown"] },
         },
+        "replayed": {
+            "description": "Says that the answer is that of an earlier request with the same key.",
+            "schema": { "const": "yes" },
+        },
         "retry": {
             "description": "After how many seconds another try is welcome.",
             "required": true,
@@ -64,8 +77,9 @@ fn headers() -> Value {
 /// The codes of each status.
 pub(super) fn by_status() -> BTreeMap<u16, Vec<&'static str>> {
     let mut all = BTreeMap::<u16, Vec<&str>>::new();
-    for (_, name, status) in CODES {
-        all.entry(*status).or_default().push(name);
+    let of_kinds = CODES.iter().map(|(_, name, status)| (*name, *status));
+    for (name, status) in of_kinds.chain([KEY_REUSED]) {
+        all.entry(status).or_default().push(name);
     }
     all
 }
@@ -74,7 +88,7 @@ fn errors() -> Value {
     let error = |description: &str| {
         json!({
             "description": description,
-            "headers": executed(),
+            "headers": usual_headers(),
             "content": { JSON: { "schema": reference("schemas", "Error") } },
         })
     };
@@ -93,7 +107,10 @@ fn errors() -> Value {
 }
 
 fn error_schema() -> Value {
-    let codes = CODES.iter().map(|(_, name, _)| *name).chain([APP]);
+    let codes = CODES
+        .iter()
+        .map(|(_, name, _)| *name)
+        .chain([APP, KEY_REUSED.0]);
     let codes: Value = codes.collect();
     let reasons: Value = REASONS.iter().map(|(_, word)| *word).collect();
     json!({
