@@ -43,7 +43,7 @@ impl ObjectUrl {
 
     /// The URL without the name, which all objects of the host share: `tcp://127.0.0.1:8080`.
     pub fn base(&self) -> String {
-        format!("{}://{}{}", self.scheme, self.authority, self.path)
+        [&*self.scheme, "://", &self.authority, &self.path].concat()
     }
 
     /// The name of the publication, `bank`, or that of an object which has a ticket:
