@@ -208,8 +208,9 @@ impl Service {
             payload,
             place,
         } = self.arguments(head, method, body).await?;
-        let call = self.message((name, interface), method, headers, &formatter, payload);
+        let mut call = self.message((name, interface), method, headers, &formatter, payload);
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
+        call.unanswered = unawaited;
         if unawaited && !head.headers.contains_key(KEY) {
             return Ok(self.start(call, &formatter, peer, place).await);
         }

@@ -330,3 +330,25 @@ async fn a_url_with_a_ticket_can_be_given_to_somebody_else() {
     assert_eq!(error.kind(), ErrorKind::ObjectGone(GoneReason::Released));
     assert_eq!(error.executed(), Executed::No);
 }
+
+#[tokio::test]
+async fn a_ticket_has_an_end_even_where_its_object_has_none() {
+    let server = Server::start(Limits::default(), LeasePolicy::infinite()).await;
+    let made = server.post("/tally:from", "[1]").await;
+    assert_eq!(made.header("remoting-lease"), Some("300"));
+    let path = made.header("location").unwrap();
+    assert_eq!(server.post(&format!("{path}/next"), "").await.body, "2");
+    assert_eq!(server.send("DELETE", path, "").await.status, 204);
+    until(|| server.living() == 0).await;
+    assert_eq!(server.host.kept_objects(), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_gives_no_tickets() {
+    let server = Server::usual().await;
+    let request = post("/shop/open", &["Prefer: respond-async"], "[1]");
+    let answer = ask(&server.authority, &request).await.unwrap();
+    assert_eq!(answer.status, 202);
+    until(|| server.living() == 0).await;
+    assert_eq!(server.host.kept_objects(), 0);
+}

@@ -51,6 +51,6 @@ async fn construct(
     let tenant = registry.keeper().take_in(object, vacancy, None);
     registry
         .tickets
-        .give(&tenant)
+        .give(registry.keeper(), &tenant)
         .map_err(Fault::after_execution)
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(
     call: CallMessage,
     peer: Arc<str>,
 ) -> ReplyMessage {
-    let by_ticket = call.by_ticket;
+    let by_ticket = call.by_ticket && !call.unanswered;
     let mut result = run_call(&registry, call, peer).await;
     if by_ticket {
         result = give_out(&registry, result);

@@ -77,11 +77,17 @@ impl ServerObject for Ticketed {
         self.export.object().facet(interface)
     }
 
+    /// That of the object, unless it has no end: there is no session that would end and let it go.
     fn policy(&self) -> Option<Arc<LeasePolicy>> {
-        match self.export.hold() {
+        let policy = match self.export.hold() {
             Some(hold) => Some(hold.tenant().policy()),
             None => self.export.object().policy(),
-        }
+        };
+        Some(
+            policy
+                .filter(|policy| !policy.is_endless())
+                .unwrap_or_default(),
+        )
     }
 
     fn home(&self) -> Option<Reference> {

@@ -14,7 +14,7 @@ use crate::connection::Export;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id;
 use crate::limits::{Counters, Limits};
-use crate::object::{Keeper, ServerObject, Tenant};
+use crate::object::{Keeper, ServerObject, Tenant, home};
 use crate::proxy::{Boarded, Forwarder, Passenger};
 use crate::sink::Ticket;
 use crate::url::TICKETS;
@@ -63,12 +63,16 @@ impl Tickets {
     /// # Errors
     ///
     /// `ResourceExhausted`; the object is let go then.
-    pub(super) fn give(&self, tenant: &Arc<Tenant>) -> Result<Ticket, Fault> {
-        if let Err(fault) = self.reserve(1) {
-            tenant.end(GoneReason::Released);
-            return Err(fault);
-        }
-        Ok(self.enter(id::ticket(), tenant))
+    pub(super) fn give(&self, keeper: &Arc<Keeper>, tenant: &Arc<Tenant>) -> Result<Ticket, Fault> {
+        let ticketed = match tenant.policy().is_endless() {
+            true => with_a_lease(keeper, tenant),
+            false => Ok(Arc::clone(tenant)),
+        };
+        let given = ticketed.and_then(|ticketed| {
+            self.reserve(1)?;
+            Ok(self.enter(id::ticket(), &ticketed))
+        });
+        given.inspect_err(|_| tenant.end(GoneReason::Released))
     }
 
     /// Gives out the tickets that stand in an answer.
@@ -151,6 +155,14 @@ impl Tickets {
             self.table.remove(&oldest);
         }
     }
+}
+
+/// An object without an end, held for as long as its ticket is renewed: nobody would miss it otherwise.
+fn with_a_lease(keeper: &Arc<Keeper>, tenant: &Arc<Tenant>) -> Result<Arc<Tenant>, Fault> {
+    let (interface, object) = (tenant.interface(), Arc::clone(tenant));
+    let export = Export::seen(Arc::clone(&object) as _, tenant.hold());
+    let ticketed = Ticketed::new(export, home(object), interface);
+    Ok(keeper.take_in(Arc::new(ticketed), keeper.vacancy()?, None))
 }
 
 /// Takes an object in for whoever gets its ticket.

@@ -55,6 +55,11 @@ impl LeasePolicy {
         }
     }
 
+    /// Whether a lease never runs out.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.initial.is_none()
+    }
+
     /// The rules of .NET Remoting: the lease alone decides, whoever holds a reference. A call
     /// renews the lease when it begins and not when it ends, sponsors are asked one after the
     /// other, and one that cannot be reached is asked no more.
