@@ -8,7 +8,7 @@
 //!
 //! A module uses only those above it:
 //!
-//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`
+//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`
 //! - `wire`: bytes to messages and back; [`formatter`]: values to bytes and back
 //! - `session`: the protocol, as a machine without clock and sockets
 //! - `lifetime`: how long objects live
@@ -32,6 +32,7 @@ mod log;
 mod payload;
 #[cfg(test)]
 mod planted;
+mod text;
 mod url;
 
 pub mod formatter;

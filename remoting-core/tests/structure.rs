@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
         "limits",
         "budget",
         "planted",
+        "text",
     ],
     // Bytes to messages and back; values to bytes and back.
     &["wire", "formatter"],

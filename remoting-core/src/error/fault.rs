@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Error, ErrorKind, Executed};
 use crate::payload::Payload;
+use crate::text::printable;
 
 /// The longest text that goes to a peer, in bytes.
 pub(crate) const MAX_TEXT: usize = 1024;
@@ -40,9 +41,9 @@ impl Fault {
         correlation: Option<u64>,
     ) -> Self {
         let text = if text.is_empty() {
-            kind.sentence()
+            kind.sentence().to_owned()
         } else {
-            cut(text)
+            printable(text, MAX_TEXT)
         };
         let error = Error::new(kind, text)
             .with_executed(executed)
@@ -138,6 +139,17 @@ fn cut(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::error::GoneReason;
+
+    #[test]
+    fn what_a_peer_says_is_shown_on_one_line() {
+        let text = "down\n\u{1b}[31mroot: all is well";
+        let kind = ErrorKind::Internal;
+        let fault = Fault::told_by_peer(kind, Executed::Yes, text, None, None);
+        let Fault::Error(error) = fault else {
+            panic!("an error of ours")
+        };
+        assert_eq!(error.message(), "down\\u{a}\\u{1b}[31mroot: all is well");
+    }
 
     #[test]
     fn a_fault_is_read_back_from_its_wire_form() {
