@@ -5,6 +5,7 @@ use remoting::{DynamicError, ErrorKind, Executed, ObjectHandle};
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, statements, until};
+use crate::tower::{BellProxy, Brass, Stone, TowerDispatcher, TowerProxy};
 
 #[remote]
 pub trait Ledger {
@@ -203,6 +204,28 @@ async fn an_object_is_made_by_the_name_of_its_constructor(pair: &Pair) {
     assert_eq!(error_of(error).kind(), ErrorKind::NotActivatable);
 }
 
+async fn what_needs_a_session_says_so_where_there_is_none(pair: &Pair) {
+    publish(pair);
+    let stone = Stone::default();
+    pair.server
+        .marshal("tower", TowerDispatcher::new(stone))
+        .unwrap();
+    let tower: TowerProxy = pair.get("tower");
+    let bell = BellProxy::local(Brass::default());
+    let refused = tower.ring(bell, 1).await.unwrap_err();
+    let books = pair.client.activate::<LedgerProxy>(&pair.url("books"));
+    let LedgerError::Remoting(not_made) = books.opened("Ann", 1).await.unwrap_err() else {
+        panic!("an error of the library");
+    };
+    for error in [refused, not_made] {
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert_eq!(error.executed(), Executed::No, "{error}");
+    }
+    assert_eq!(pair.server.kept_objects(), 1);
+}
+
+statements!(in cells: what_needs_a_session_says_so_where_there_is_none,
+    exchange_message_pack Exchange MessagePack, exchange_json Exchange Json);
 statements!(every channel:
     an_object_describes_itself,
     an_object_is_called_by_names,

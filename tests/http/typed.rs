@@ -74,3 +74,34 @@ async fn an_answer_that_is_too_large_is_not_read() {
     assert_eq!(error.kind(), ErrorKind::BadResult, "{error}");
     assert_eq!(error.executed(), Executed::Unknown);
 }
+
+#[remote]
+trait Desk {
+    /// Has somebody else add.
+    async fn add_by(&self, calc: CalcProxy, a: i64, b: i64) -> remoting::Result<i64>;
+}
+
+struct Clerk;
+
+impl Desk for Clerk {
+    async fn add_by(&self, calc: CalcProxy, a: i64, b: i64) -> remoting::Result<i64> {
+        calc.add(a, b).await
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_of_http_can_be_handed_on_over_another_channel() {
+    let server = Server::start().await;
+    let builder = Host::builder().channel(TcpChannel::listen("127.0.0.1:0"));
+    let office = builder.start().await.unwrap();
+    office
+        .publish("desk", DeskDispatcher::singleton(|| Clerk))
+        .unwrap();
+    let builder = Host::builder().channel(HttpChannel::client());
+    let builder = builder.channel(TcpChannel::client());
+    let client = builder.start().await.unwrap();
+    let calc: CalcProxy = client.get(&server.host.url("calc").unwrap()).unwrap();
+    let desk: DeskProxy = client.get(&office.url("desk").unwrap()).unwrap();
+    // The desk has no channel for HTTP: its call goes by the client, which knows the method by its number.
+    assert_eq!(desk.add_by(calc, 2, 3).await.unwrap(), 5);
+}
