@@ -6,6 +6,7 @@ mod curl;
 mod mounted;
 mod objects;
 mod raw;
+mod replay;
 mod requests;
 mod sessions;
 mod typed;

@@ -2,4 +2,9 @@
 //! leaves these tests out: `cargo test --test programs` runs them.
 
 mod chromium;
+mod gateway;
+mod haproxy;
+mod load;
+mod nginx;
 mod openapi;
+mod process;

@@ -1,0 +1,147 @@
+//! What a proxy sends is plain HTTP: recorded, and sent again by `curl`, it gets the same answers.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use remoting::formatter::FormatterRef;
+use remoting::prelude::*;
+use remoting::{Json, MessagePack};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::calc::{CalcError, CalcProxy, Server};
+
+/// What went each way over one connection.
+#[derive(Default)]
+struct Recorded {
+    asked: Vec<u8>,
+    answered: Vec<u8>,
+}
+
+/// Passes one connection on to a server, and writes down what goes each way.
+async fn relay(server: String) -> (String, Arc<Mutex<Recorded>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let recorded = Arc::<Mutex<Recorded>>::default();
+    let shared = Arc::clone(&recorded);
+    tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect(server).await.unwrap();
+        let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
+        loop {
+            tokio::select! {
+                Ok(count @ 1..) = near.read(&mut asked) => {
+                    shared.lock().unwrap().asked.extend(&asked[..count]);
+                    far.write_all(&asked[..count]).await.unwrap();
+                }
+                Ok(count @ 1..) = far.read(&mut answered) => {
+                    shared.lock().unwrap().answered.extend(&answered[..count]);
+                    near.write_all(&answered[..count]).await.unwrap();
+                }
+                else => return,
+            }
+        }
+    });
+    (address, recorded)
+}
+
+/// A message of HTTP.
+struct Message {
+    /// The first line.
+    begins: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Cuts what went one way into messages.
+fn messages(mut bytes: &[u8]) -> Vec<Message> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let end = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.lines();
+        let begins = lines.next().unwrap().to_owned();
+        let headers = lines.map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_lowercase(), value.to_owned())
+        });
+        let mut message = Message {
+            begins,
+            headers: headers.collect(),
+            body: Vec::new(),
+        };
+        let length = message.header("content-length").unwrap_or("0");
+        let (body, rest) = bytes[end + 4..].split_at(length.parse().unwrap());
+        message.body = body.to_vec();
+        bytes = rest;
+        all.push(message);
+    }
+    all
+}
+
+/// Sends a request by `curl`.
+fn send_again(server: &str, request: &Message, file: PathBuf) -> Message {
+    std::fs::write(&file, &request.body).unwrap();
+    let mut words = request.begins.split(' ');
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "-i", "-X", method, "--data-binary"])
+        .arg(format!("@{}", file.display()));
+    for (name, value) in &request.headers {
+        if name != "host" && name != "content-length" {
+            curl.arg("-H").arg(format!("{name}: {value}"));
+        }
+    }
+    let output = curl.arg(format!("http://{server}{path}")).output();
+    let output = output.expect("this test runs `curl`, which is not installed here");
+    std::fs::remove_file(file).unwrap();
+    messages(&output.stdout).remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_sends_gets_the_same_answers_when_curl_sends_it() {
+    let server = Server::start().await;
+    for formatter in [FormatterRef::from(Json), MessagePack.into()] {
+        let (address, recorded) = relay(server.authority.clone()).await;
+        let builder = Host::builder().channel(HttpChannel::client().formatter(formatter.clone()));
+        let client = builder.start().await.unwrap();
+        let calc: CalcProxy = client.get(&format!("http://{address}/calc")).unwrap();
+        assert_eq!(calc.add(2, 3).await.unwrap(), 5);
+        let own = calc.divide(1, 0).await.unwrap_err();
+        assert!(matches!(own, CalcError::DividedByZero(1)));
+        let header = calc.header("who").header("who", "Ännchen & Co").await;
+        assert_eq!(header.unwrap().as_deref(), Some("Ännchen & Co"));
+        assert_eq!(
+            calc.echo("\u{0}ä\n\"".to_owned()).await.unwrap(),
+            "\u{0}ä\n\""
+        );
+        let (asked, answered) = {
+            let recorded = recorded.lock().unwrap();
+            (messages(&recorded.asked), messages(&recorded.answered))
+        };
+        assert_eq!((asked.len(), answered.len()), (4, 4));
+        for (nth, (request, answer)) in asked.into_iter().zip(answered).enumerate() {
+            let name = format!("replay-{}-{}-{nth}", std::process::id(), formatter.name());
+            let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+            let (authority, begins) = (server.authority.clone(), request.begins.clone());
+            let again = move || send_again(&authority, &request, file);
+            let again = tokio::task::spawn_blocking(again).await.unwrap();
+            assert_eq!(again.begins, answer.begins, "{begins}");
+            assert_eq!(again.body, answer.body, "{begins}");
+            for name in ["content-type", "remoting-executed"] {
+                assert_eq!(again.header(name), answer.header(name), "{begins}: {name}");
+            }
+        }
+    }
+}
