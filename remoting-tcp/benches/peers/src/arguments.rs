@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::peers;
+use crate::peers::{self, Suite};
 use crate::workloads::{INSTRUCTIONS, Row, rows};
 
 /// Makes the program a server; behind it comes the peer's name.
@@ -30,6 +30,7 @@ pub(crate) enum Role {
 
 /// What the judge was asked for.
 pub(crate) struct Arguments {
+    pub(crate) suite: Suite,
     pub(crate) peers: Vec<&'static str>,
     pub(crate) rows: Vec<&'static Row>,
     pub(crate) parts: Parts,
@@ -111,8 +112,13 @@ impl Arguments {
     }
 
     fn of_judge(given: &[&str]) -> Result<Role> {
+        let suite = match given.contains(&"--http") {
+            true => Suite::Http,
+            false => Suite::Tcp,
+        };
         let mut arguments = Self {
-            peers: peers::names(),
+            suite,
+            peers: suite.names(),
             rows: Vec::new(),
             parts: Parts::default(),
             effort: FULL,
@@ -124,13 +130,14 @@ impl Arguments {
             let mut value = || given.next().with_context(|| format!("{argument} of what?"));
             match *argument {
                 "--help" | "-h" => return Ok(Role::Help(help())),
+                "--http" => {}
                 "--quick" => arguments.effort = QUICK,
                 "--growth" => arguments.parts.growth = true,
                 "--fairness" => arguments.parts.fairness = true,
                 "--all" => all = true,
                 "--rounds" => rounds = Some(value()?.parse().context("--rounds takes a number")?),
-                "--peers" => arguments.peers = chosen_peers(value()?)?,
-                "--rows" => arguments.rows = chosen_rows(value()?)?,
+                "--peers" => arguments.peers = chosen_peers(suite, value()?)?,
+                "--rows" => arguments.rows = chosen_rows(suite, value()?)?,
                 "--out" => arguments.out = PathBuf::from(value()?),
                 other => bail!("there is no argument `{other}`; --help names all"),
             }
@@ -142,8 +149,12 @@ impl Arguments {
             };
         }
         let Parts { growth, fairness } = arguments.parts;
+        ensure!(
+            suite == Suite::Tcp || !growth && !fairness,
+            "growth and fairness are measured over TCP alone"
+        );
         if arguments.rows.is_empty() && (all || !growth && !fairness) {
-            arguments.rows = rows_of(arguments.effort);
+            arguments.rows = rows_of(suite, arguments.effort);
         }
         if let Some(rounds) = rounds {
             ensure!(rounds > 0, "at least one round is needed");
@@ -165,15 +176,15 @@ impl Effort {
 }
 
 /// The rows that are measured if nobody says which.
-fn rows_of(effort: Effort) -> Vec<&'static Row> {
+fn rows_of(suite: Suite, effort: Effort) -> Vec<&'static Row> {
     let wanted = |row: &&Row| !effort.quick || row.key != INSTRUCTIONS;
-    rows().iter().filter(wanted).collect()
+    rows(suite).iter().filter(wanted).collect()
 }
 
 /// The peers of a list with commas. The floor is always among them, and first: all
 /// ratios are to it.
-fn chosen_peers(list: &str) -> Result<Vec<&'static str>> {
-    let known = peers::names();
+fn chosen_peers(suite: Suite, list: &str) -> Result<Vec<&'static str>> {
+    let known = suite.names();
     let mut chosen = vec![peers::FLOOR];
     for wanted in list.split(',') {
         let Some(name) = known.iter().find(|name| **name == wanted) else {
@@ -189,16 +200,16 @@ fn chosen_peers(list: &str) -> Result<Vec<&'static str>> {
     Ok(chosen)
 }
 
-fn chosen_rows(list: &str) -> Result<Vec<&'static Row>> {
+fn chosen_rows(suite: Suite, list: &str) -> Result<Vec<&'static Row>> {
     let find = |wanted: &str| {
-        let row = rows().iter().find(|row| row.key == wanted);
-        row.with_context(|| format!("there is no row `{wanted}`; there are {}", keys()))
+        let row = rows(suite).iter().find(|row| row.key == wanted);
+        row.with_context(|| format!("there is no row `{wanted}`; there are {}", keys(suite)))
     };
     list.split(',').map(find).collect()
 }
 
-fn keys() -> String {
-    let keys: Vec<_> = rows().iter().map(|row| row.key).collect();
+fn keys(suite: Suite) -> String {
+    let keys: Vec<_> = rows(suite).iter().map(|row| row.key).collect();
     keys.join(", ")
 }
 
@@ -210,13 +221,16 @@ fn help() -> String {
          --growth       more and more callers, connections, objects, bytes; no rows, unless named\n\
          --fairness     one caller beside others; no rows, unless named\n\
          --all          the rows, growth and fairness\n\
+         --http         requests of HTTP, against bare hyper, in the place of calls over TCP\n\
          --peers A,B    only these, and the floor: {}\n\
+         \x20              with --http: {}\n\
          --rows X,Y     only these: {}\n\
          \x20              (`{INSTRUCTIONS}` takes minutes, so quick runs leave it out unless it is named)\n\
          --out DIR      where report.json, report.md and the plots go: `report` here\n",
         QUICK.rounds,
         FULL.rounds,
-        peers::names().join(", "),
-        keys(),
+        Suite::Tcp.names().join(", "),
+        Suite::Http.names().join(", "),
+        keys(Suite::Tcp),
     )
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use crate::arguments::{Arguments, Effort};
 use crate::drive::Order;
 use crate::measure::Figures;
-use crate::peers;
+use crate::peers::{self, Suite};
 use crate::processes::{Pair, Place, can_count, can_pin};
 use crate::progress::Progress;
 use crate::report::Report;
@@ -69,6 +69,7 @@ fn compare(arguments: &Arguments, rows: &[&Row], progress: Progress, report: &mu
         effort.rounds,
     ));
     let mut contest = Contest {
+        suite: arguments.suite,
         pairs: BTreeMap::new(),
         effort,
         progress,
@@ -97,6 +98,7 @@ fn possible_rows(rows: &[&'static Row]) -> Vec<&'static Row> {
 }
 
 struct Contest {
+    suite: Suite,
     pairs: BTreeMap<(&'static str, Place), Pair>,
     effort: Effort,
     progress: Progress,
@@ -143,13 +145,13 @@ impl Contest {
         let key = (peer, place(row));
         match self.pairs.entry(key) {
             Entry::Occupied(mut pair) => pair.get_mut().run(&order),
-            Entry::Vacant(place) => place.insert(Pair::start(peer, key.1)?).run(&order),
+            Entry::Vacant(place) => place.insert(start(self.suite, peer, key.1)?).run(&order),
         }
     }
 
     /// Measures in new processes, where no memory is free already.
     fn memory(&self, peer: &'static str, row: &Row) -> Result<Figures> {
-        let mut pair = Pair::start(peer, Place::AllCpus)?;
+        let mut pair = start(self.suite, peer, Place::AllCpus)?;
         pair.run(&self.order(row, 1))?;
         thread::sleep(SETTLING);
         let before = pair.memory();
@@ -166,7 +168,7 @@ impl Contest {
     /// Counts the instructions of a few calls and of many: the difference is the calls'.
     fn count(&self, peer: &'static str, row: &Row) -> Result<Figures> {
         let run = |calls: i32| {
-            let mut pair = Pair::start(peer, Place::Counted)?;
+            let mut pair = start(self.suite, peer, Place::Counted)?;
             pair.run(&Order {
                 calls,
                 measured: COUNTING,
@@ -192,6 +194,10 @@ impl Contest {
     }
 }
 
+fn start(suite: Suite, peer: &str, place: Place) -> Result<Pair> {
+    Pair::start(&suite.whole_name(peer), place)
+}
+
 fn place(row: &Row) -> Place {
     if row.one_cpu {
         Place::OneCpu
@@ -201,9 +207,9 @@ fn place(row: &Row) -> Place {
 }
 
 /// What each contestant has set otherwise than its library does by itself.
-pub(crate) fn settings(names: &[&'static str]) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn settings(suite: Suite, names: &[&'static str]) -> Vec<(&'static str, &'static str)> {
     let each = names.iter().filter_map(|name| {
-        let about = peers::about(name).ok()?;
+        let about = peers::about(&suite.whole_name(name)).ok()?;
         Some((*name, about))
     });
     each.collect()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Metric;
+use crate::peers::Suite;
 
 /// What a caller does again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,10 +186,61 @@ const ROWS: [Row; 11] = [
     },
 ];
 
+/// The same for requests of HTTP, each of which has its connection for itself.
+const HTTP_ROWS: [Row; 6] = [
+    Row {
+        key: "add-1",
+        title: "add, one caller",
+        headlines: &[of_floor(Metric::P50, 1.15), of_floor(Metric::Cpu, 1.15)],
+        ..PLAIN
+    },
+    Row {
+        key: "add-1-pinned",
+        title: "add, one caller, one CPU",
+        one_cpu: true,
+        headlines: &[of_floor(Metric::P50, 1.15)],
+        ..PLAIN
+    },
+    Row {
+        key: "add-64",
+        title: "add, 64 callers",
+        callers: 64,
+        headlines: &[of_floor(Metric::Each, 1.15), of_floor(Metric::Cpu, 1.15)],
+        ..PLAIN
+    },
+    Row {
+        key: "person-64",
+        title: "get_person, 64 callers",
+        operation: Operation::GetPerson,
+        callers: 64,
+        headlines: &[of_floor(Metric::Each, 1.15)],
+        ..PLAIN
+    },
+    Row {
+        key: "echo-64k",
+        title: "echo 64 KiB, 8 callers",
+        operation: Operation::Echo(64 * 1024),
+        callers: 8,
+        headlines: &[of_floor(Metric::Each, 1.15)],
+        ..PLAIN
+    },
+    Row {
+        key: "connect",
+        title: "connect and first call",
+        operation: Operation::Connect,
+        headlines: &[of_floor(Metric::P50, 1.15)],
+        ..PLAIN
+    },
+];
+
 /// All rows, in the order in which they are measured.
-pub(crate) fn rows() -> &'static [Row] {
-    static ALL: [Row; 11] = ROWS;
-    &ALL
+pub(crate) fn rows(suite: Suite) -> &'static [Row] {
+    static TCP: [Row; 11] = ROWS;
+    static HTTP: [Row; 6] = HTTP_ROWS;
+    match suite {
+        Suite::Tcp => &TCP,
+        Suite::Http => &HTTP,
+    }
 }
 
 impl Row {

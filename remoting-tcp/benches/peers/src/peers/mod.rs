@@ -7,6 +7,7 @@ mod floor_rmp;
 /// The floor's machinery, which is that of the other benchmarks too.
 #[path = "../../../subjects/frames.rs"]
 mod frames;
+mod http;
 mod ours;
 mod remoc;
 mod tarpc;
@@ -176,6 +177,11 @@ macro_rules! with_peer {
             "tonic" => with_peer!(tonic::Tonic as $peer => $act),
             #[cfg(feature = "capnp")]
             "capnp-rpc" => with_peer!(capnp::Capnp as $peer => $act),
+            "http/floor" | "http/floor-again" => with_peer!(http::Floor as $peer => $act),
+            "http/remoting" => with_peer!(http::Ours as $peer => $act),
+            "http/remoting-json" => with_peer!(http::OursJson as $peer => $act),
+            "http/axum" => with_peer!(http::Axum as $peer => $act),
+            "http/jsonrpsee" => with_peer!(http::Jsonrpsee as $peer => $act),
             other => bail!("there is no peer `{other}`"),
         }
     };
@@ -185,19 +191,41 @@ macro_rules! with_peer {
     }};
 }
 
-/// The names of all contestants, the floor first.
-pub(crate) fn names() -> Vec<&'static str> {
-    vec![
-        FLOOR,
-        AGAIN,
-        FLOOR_RMP,
-        OURS,
-        "tarpc",
-        "remoc",
-        "tonic",
-        #[cfg(feature = "capnp")]
-        "capnp-rpc",
-    ]
+/// What the contestants have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suite {
+    /// They have connections of their own kind over TCP.
+    Tcp,
+    /// They make requests of HTTP.
+    Http,
+}
+
+impl Suite {
+    /// The names of all contestants, the floor first.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        match self {
+            Self::Tcp => vec![
+                FLOOR,
+                AGAIN,
+                FLOOR_RMP,
+                OURS,
+                "tarpc",
+                "remoc",
+                "tonic",
+                #[cfg(feature = "capnp")]
+                "capnp-rpc",
+            ],
+            Self::Http => vec![FLOOR, AGAIN, OURS, "remoting-json", "axum", "jsonrpsee"],
+        }
+    }
+
+    /// What tells a contestant from those of the other suite.
+    pub(crate) fn whole_name(self, name: &str) -> String {
+        match self {
+            Self::Tcp => name.to_owned(),
+            Self::Http => format!("http/{name}"),
+        }
+    }
 }
 
 pub(crate) fn serve(name: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::workloads::{Row, Target};
 
 pub(super) fn text(report: &Report) -> Result<String> {
     let rows: Vec<_> = report.rows.iter().map(|row| of_row(report, row)).collect();
-    let about: Map<_, _> = settings(&report.peers)
+    let about: Map<_, _> = settings(report.suite, &report.peers)
         .into_iter()
         .map(|(peer, about)| (peer.to_owned(), Value::from(about)))
         .collect();

@@ -97,7 +97,7 @@ fn short(report: &Report) -> String {
          of the ratio to the floor of the same round, and less is better. Memory and \
          instructions stand as they are.\n\n",
     );
-    for (peer, about) in settings(&report.peers) {
+    for (peer, about) in settings(report.suite, &report.peers) {
         let _ = writeln!(text, "- {peer}: {about}");
     }
     text

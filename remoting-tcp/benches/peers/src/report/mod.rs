@@ -15,12 +15,13 @@ use anyhow::{Context, Result};
 
 use crate::arguments::{Arguments, Effort, Parts};
 use crate::measure::{Figures, Metric};
-use crate::peers::{FLOOR_RMP, OURS};
+use crate::peers::{FLOOR_RMP, OURS, Suite};
 use crate::runs::Runs;
 use crate::workloads::{Headline, Row, Target};
 
 /// All that was measured so far.
 pub(crate) struct Report {
+    suite: Suite,
     peers: Vec<&'static str>,
     rows: Vec<&'static Row>,
     parts: Parts,
@@ -31,6 +32,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(arguments: &Arguments, rows: &[&'static Row]) -> Self {
         Self {
+            suite: arguments.suite,
             peers: arguments.peers.clone(),
             rows: rows.to_vec(),
             parts: arguments.parts,
