@@ -115,11 +115,10 @@ impl Service {
     }
 
     fn formatter(&self, media_type: &str) -> Result<FormatterRef, Answer> {
-        let formatters = self.acceptor.formatters();
-        let found = formatters
-            .into_iter()
-            .find(|formatter| formatter.content_type().eq_ignore_ascii_case(media_type));
-        found.ok_or_else(|| {
+        let mut formatters = self.formatters.iter();
+        let found =
+            formatters.find(|formatter| formatter.content_type().eq_ignore_ascii_case(media_type));
+        found.cloned().ok_or_else(|| {
             let text = "the server does not read this Content-Type; send `application/json`";
             Answer::refused(415, "unsupported", text)
         })

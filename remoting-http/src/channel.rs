@@ -223,7 +223,7 @@ impl Door {
         match self.acceptor.admit(Some(source)) {
             Ok(admission) => {
                 tune(&stream);
-                let peer = SocketAddr::new(source, peer.port()).to_string();
+                let peer = SocketAddr::new(source, peer.port()).to_string().into();
                 let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
                 tokio::spawn(connection::run(stream, peer, admission, service, stopping));
             }

@@ -70,7 +70,7 @@ impl Place {
 /// - `stop`: when it changes, the request under way is the last.
 pub(crate) async fn run(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: String,
+    peer: Arc<str>,
     admission: Admission,
     service: Arc<Service>,
     mut stop: watch::Receiver<()>,
@@ -153,7 +153,7 @@ mod tests {
         let (stop, stopping) = watch::channel(());
         let admission = acceptor.admit(None).unwrap();
         let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
-        tokio::spawn(run(stream, "test".to_owned(), admission, service, stopping));
+        tokio::spawn(run(stream, "test".into(), admission, service, stopping));
         Served {
             host,
             client,

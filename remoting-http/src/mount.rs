@@ -115,7 +115,7 @@ impl HttpService {
             *request.uri_mut() = uri;
         }
         let address = request.extensions().get::<SocketAddr>().copied();
-        let peer = address.map_or_else(|| SOMEBODY.to_owned(), |address| address.to_string());
+        let peer = address.map_or_else(|| SOMEBODY.into(), |address| address.to_string().into());
         let source = address.map(|address| address.ip().to_canonical());
         // A session has a connection of the server's for itself, and so a place among the host's.
         let admission = || service.acceptor.admit(source);

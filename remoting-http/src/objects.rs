@@ -1,6 +1,7 @@
 //! Objects that are made, kept and let go without a session: by their tickets.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ impl Service {
         head: &Parts,
         (name, constructor): (&str, &str),
         body: B,
-        peer: &str,
+        peer: &Arc<str>,
     ) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,
@@ -64,7 +65,7 @@ impl Service {
         } = self.arguments(head, constructor, body).await?;
         let call = self.message((name, interface), constructor, headers, &formatter, payload);
         let turn = self.turn(head, &call)?;
-        let making = self.acceptor.construct(call, peer);
+        let making = self.acceptor.construct(call, Arc::clone(peer));
         let below = self.path.clone();
         let work = async move {
             let made = making.await;

@@ -45,6 +45,8 @@ const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 pub(crate) struct Service {
     pub(crate) acceptor: Acceptor,
     gate: Gate,
+    /// Those that the host reads.
+    pub(crate) formatters: Vec<FormatterRef>,
     /// The path below which the objects are, as clients see it.
     pub(crate) path: String,
     pub(crate) room: Room,
@@ -63,6 +65,7 @@ impl Service {
             room: Room::new(limits.max_message),
             unawaited: Arc::new(Semaphore::new(unawaited)),
             replays: Replays::new(limits.kept_answers),
+            formatters: acceptor.formatters(),
             acceptor,
             gate,
             path: path.to_owned(),
@@ -89,7 +92,7 @@ impl Service {
     pub(crate) async fn handle<B>(
         &self,
         request: Request<B>,
-        peer: &str,
+        peer: &Arc<str>,
         admission: impl FnOnce() -> Result<Admission, TurnedAway>,
     ) -> Response<Full<Bytes>>
     where
@@ -127,16 +130,16 @@ impl Service {
     fn open_session(
         &self,
         head: &mut Parts,
-        peer: &str,
+        peer: &Arc<str>,
         admission: impl FnOnce() -> Result<Admission, TurnedAway>,
     ) -> Result<Response<()>, Answer> {
-        let opening = websocket::Opening::of(head, &self.acceptor.formatters())?;
+        let opening = websocket::Opening::of(head, &self.formatters)?;
         let admission = admission()
             .map_err(|full| Answer::refused(503, "overloaded", &full.to_string()).closing())?;
         Ok(opening.accept(&self.acceptor, admission, peer))
     }
 
-    async fn answer<B>(&self, head: &Parts, body: B, peer: &str) -> Result<Answer, Answer>
+    async fn answer<B>(&self, head: &Parts, body: B, peer: &Arc<str>) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
@@ -187,7 +190,7 @@ impl Service {
         head: &Parts,
         (name, method): (&str, &str),
         body: B,
-        peer: &str,
+        peer: &Arc<str>,
     ) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,
@@ -215,7 +218,7 @@ impl Service {
             return Ok(self.start(call, &formatter, peer, place).await);
         }
         let turn = self.turn(head, &call)?;
-        let running = self.acceptor.exchange(call, peer);
+        let running = self.acceptor.exchange(call, Arc::clone(peer));
         let work = async move {
             let reply = running.await;
             drop(place);
@@ -257,7 +260,7 @@ impl Service {
         &self,
         call: CallMessage,
         formatter: &FormatterRef,
-        peer: &str,
+        peer: &Arc<str>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Answer {
         // They have no connection that bounds them, so all of the channel's have a bound together.
@@ -265,7 +268,7 @@ impl Service {
             let text = "too many calls run at the moment whose answers nobody waits for";
             return Answer::refused(503, "overloaded", text);
         };
-        let mut running = self.acceptor.exchange(call, peer);
+        let mut running = self.acceptor.exchange(call, Arc::clone(peer));
         let polled = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
         match polled {
             Poll::Ready(Err(fault)) => Answer::of(formatter, Err(fault)),

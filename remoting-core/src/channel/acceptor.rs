@@ -49,7 +49,9 @@ impl Acceptor {
     }
 
     /// Runs one call through the host, for channels without links.
-    pub fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage> {
+    ///
+    /// - `peer`: who makes it, for logs and for `CallContext::peer`.
+    pub fn exchange(&self, call: CallMessage, peer: Arc<str>) -> BoxFuture<'static, ReplyMessage> {
         self.0.exchange(call, peer)
     }
 
@@ -65,7 +67,7 @@ impl Acceptor {
     pub fn construct(
         &self,
         call: CallMessage,
-        peer: &str,
+        peer: Arc<str>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
         self.0.construct(call, peer)
     }
@@ -228,9 +230,12 @@ pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
     fn visit(&self) -> Box<dyn Send + Sync>;
     fn accept(&self, link: Link, admission: Admission);
-    fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage>;
-    fn construct(&self, call: CallMessage, peer: &str)
-    -> BoxFuture<'static, Result<Ticket, Fault>>;
+    fn exchange(&self, call: CallMessage, peer: Arc<str>) -> BoxFuture<'static, ReplyMessage>;
+    fn construct(
+        &self,
+        call: CallMessage,
+        peer: Arc<str>,
+    ) -> BoxFuture<'static, Result<Ticket, Fault>>;
     fn renew(&self, name: &str, time: Duration) -> Result<Option<Duration>, Fault>;
     fn release(&self, name: &str) -> Result<(), Fault>;
     fn interface(

@@ -184,7 +184,7 @@ impl Exchange for ByName {
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage> {
         match find(&self.0) {
             Some(door) => {
-                let reply = door.acceptor.exchange(call, SCHEME);
+                let reply = door.acceptor.exchange(call, Arc::from(SCHEME));
                 // Handlers that go on as tasks do so where the host lives, not where the caller does.
                 let reply = OnRuntime::of(door.runtime.clone(), reply);
                 Box::pin(async move { reply.await.map_err(from_there) })

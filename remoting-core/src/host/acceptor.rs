@@ -178,13 +178,9 @@ impl Accept for HostAcceptor {
         }
     }
 
-    fn exchange(&self, call: CallMessage, peer: &str) -> BoxFuture<'static, ReplyMessage> {
+    fn exchange(&self, call: CallMessage, peer: Arc<str>) -> BoxFuture<'static, ReplyMessage> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(exchange::run(
-                Arc::clone(&host.registry),
-                call,
-                Arc::from(peer),
-            )),
+            Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, peer)),
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }
@@ -192,14 +188,10 @@ impl Accept for HostAcceptor {
     fn construct(
         &self,
         call: CallMessage,
-        peer: &str,
+        peer: Arc<str>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(construct::run(
-                Arc::clone(&host.registry),
-                call,
-                Arc::from(peer),
-            )),
+            Some(host) => Box::pin(construct::run(Arc::clone(&host.registry), call, peer)),
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
 use crate::object::context::Active;
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
-use crate::proxy::{Redeem, Style, Tickets};
+use crate::proxy::{Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -34,14 +34,14 @@ pub(super) async fn run(
 
 async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<str>) -> ReplyMessage {
     let deadline = deadline_of(registry, &call, clock::now());
-    let (sender, receiver) = oneshot::channel();
     let mut guard = Guard {
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    if let Some(result) = start(registry, call, peer, &mut guard, sender)? {
-        return result;
-    }
+    let receiver = match start(registry, call, peer, &mut guard)? {
+        Started::Done(result) => return result,
+        Started::Task(receiver) => receiver,
+    };
     match tokio::time::timeout_at(deadline.into(), receiver).await {
         Ok(result) => {
             guard.cancellation = None;
@@ -97,7 +97,7 @@ fn deadline_of(registry: &Registry, call: &CallMessage, now: Instant) -> Instant
 /// `Unsupported` if the host does not read the arguments' format.
 pub(super) fn call_of(
     registry: &Arc<Registry>,
-    mut call: CallMessage,
+    call: CallMessage,
     (interface, (index, method)): (InterfaceId, (usize, &'static MethodDescriptor)),
     peer: Arc<str>,
     now: Instant,
@@ -107,9 +107,7 @@ pub(super) fn call_of(
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
     let deadline = deadline_of(registry, &call, now);
     let style = if call.by_ticket {
-        let redeem: Arc<dyn Redeem> = Arc::clone(registry) as _;
-        call.payload.attach(redeem);
-        Style::by_ticket(formatter)
+        Style::by_ticket(formatter, Arc::clone(registry) as _)
     } else {
         Style::by_number(formatter)
     };
@@ -155,8 +153,7 @@ fn start(
     call: CallMessage,
     peer: Arc<str>,
     guard: &mut Guard,
-    sender: oneshot::Sender<ReplyMessage>,
-) -> Result<Option<ReplyMessage>, Fault> {
+) -> Result<Started, Fault> {
     check(registry, &call)?;
     let object = registry.object(&call.object, call.interface)?;
     let Reached {
@@ -181,10 +178,24 @@ fn start(
         permit,
     };
     let workers = registry.workers();
-    Ok(workers.launch(prepared, &mut clock::now(), |cancellation| {
+    let mut task = None;
+    let done = workers.launch(prepared, &mut clock::now(), |cancellation| {
         guard.cancellation = Some(cancellation);
+        let (sender, receiver) = oneshot::channel();
+        task = Some(receiver);
         move |result| drop(sender.send(result))
-    }))
+    });
+    match (done, task) {
+        (Some(result), _) => Ok(Started::Done(result)),
+        (None, Some(receiver)) => Ok(Started::Task(receiver)),
+        (None, None) => Err(Fault::of(ErrorKind::Internal)),
+    }
+}
+
+/// A call that has ended at once, or goes on as a task.
+enum Started {
+    Done(ReplyMessage),
+    Task(oneshot::Receiver<ReplyMessage>),
 }
 
 /// Tells a running call that nobody waits for it, when dropped.

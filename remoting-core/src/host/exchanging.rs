@@ -1,11 +1,9 @@
 //! Calls through a channel without sessions, and the way round it for those that need one.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use super::HostInner;
-use super::channels::Registered;
 use super::named::NamedEndpoint;
+use super::peers::host_is_gone;
 use crate::channel::{BoxFuture, Exchange};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
@@ -87,7 +85,11 @@ impl NamedEndpoint {
             .as_ref()
             .map(|options| options.headers.clone())
             .unwrap_or_default();
-        let redeemer = Redeemer::new(self, &exchange);
+        let redeemer = Redeemer {
+            called: self.own.clone(),
+            exchange: Arc::clone(&exchange),
+            holdings: Mutex::default(),
+        };
         let sent = within(deadline, async move {
             let reply = exchange.exchange(message).await;
             redeemer.attach_to(reply)
@@ -137,26 +139,14 @@ impl Drop for Holding {
 
 /// Makes proxies of the tickets in an answer.
 struct Redeemer {
-    host: Weak<HostInner>,
-    channel: Arc<Registered>,
-    /// Of the object that was called.
-    url: ObjectUrl,
+    /// The way to the object that was called.
+    called: Weak<NamedEndpoint>,
     exchange: Arc<dyn Exchange>,
     /// The objects of the answer so far: one may stand there twice.
-    holdings: Mutex<HashMap<String, Arc<Holding>>>,
+    holdings: Mutex<Vec<Arc<Holding>>>,
 }
 
 impl Redeemer {
-    fn new(called: &NamedEndpoint, exchange: &Arc<dyn Exchange>) -> Self {
-        Self {
-            host: called.host.clone(),
-            channel: Arc::clone(&called.channel),
-            url: called.url.clone(),
-            exchange: Arc::clone(exchange),
-            holdings: Mutex::default(),
-        }
-    }
-
     /// Goes along with an answer, unless it has its objects beside it.
     fn attach_to(self, mut reply: ReplyMessage) -> ReplyMessage {
         if let Ok(payload) | Err(Fault::App(payload)) = &mut reply {
@@ -170,13 +160,15 @@ impl Redeemer {
 
     fn holding(&self, name: &str) -> Arc<Holding> {
         let mut holdings = self.holdings.lock().unwrap_or_else(PoisonError::into_inner);
-        let holding = holdings.entry(name.to_owned()).or_insert_with(|| {
-            Arc::new(Holding {
-                exchange: Arc::clone(&self.exchange),
-                name: name.to_owned(),
-            })
+        if let Some(known) = holdings.iter().find(|known| known.name == name) {
+            return Arc::clone(known);
+        }
+        let holding = Arc::new(Holding {
+            exchange: Arc::clone(&self.exchange),
+            name: name.to_owned(),
         });
-        Arc::clone(holding)
+        holdings.push(Arc::clone(&holding));
+        holding
     }
 }
 
@@ -187,8 +179,9 @@ impl Redeem for Redeemer {
             let text = "the answer holds something else in the place of an object's path";
             Error::new(ErrorKind::BadResult, text)
         })?;
-        let (host, channel) = (self.host.clone(), Arc::clone(&self.channel));
-        let url = self.url.sibling(name.to_owned());
+        let called = self.called.upgrade().ok_or_else(host_is_gone)?;
+        let (host, channel) = (called.host.clone(), Arc::clone(&called.channel));
+        let url = called.url.sibling(name.to_owned());
         let holding = Some(self.holding(name));
         Ok(Reference::new(NamedEndpoint::new(
             host, channel, url, wanted, holding,

@@ -1,6 +1,6 @@
 //! The way to an object that is known by its URL.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::binding::Binding;
 use super::channels::Registered;
 use super::exchanging::{Holding, OverSession};
 use super::peers::{Route, host_is_gone};
+use crate::channel::Exchange;
 use crate::clock;
 use crate::connection::{Connection, Deferred, Destination};
 use crate::descriptor::InterfaceDescriptor;
@@ -33,6 +34,10 @@ pub(super) struct NamedEndpoint {
     pub(super) binding: Binding,
     /// The way to the same object for calls that need a session, where this one has none.
     pub(super) session: Option<OverSession>,
+    /// The way to the object, once it is known to be one without a session.
+    reached: OnceLock<Arc<dyn Exchange>>,
+    /// This endpoint, for what outlives a call.
+    pub(super) own: Weak<Self>,
     /// What keeps the object, if it came by ticket.
     holding: Option<Arc<Holding>>,
     /// Takes the answer of a RESOLVE when it has come, so that it keeps no place.
@@ -61,6 +66,8 @@ impl NamedEndpoint {
             max_message: limits.max_message,
             binding: Binding::new(),
             session,
+            reached: OnceLock::new(),
+            own: endpoint.clone(),
             holding,
             settler: Waker::from(Arc::new(Settler(endpoint.clone()))),
         })
@@ -129,11 +136,18 @@ impl NamedEndpoint {
 
     /// The connection that the name is bound to, or that the peer has.
     pub(super) fn route(&self) -> Result<Option<Route>, Fault> {
+        if let Some(exchange) = self.reached.get().filter(|_| self.host.strong_count() > 0) {
+            return Ok(Some(Route::Exchange(Arc::clone(exchange))));
+        }
         if let Some(connection) = self.binding.connection() {
             return Ok(Some(Route::Session(connection)));
         }
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
-        Ok(host.peers.ready(&self.channel, &self.url))
+        let route = host.peers.ready(&self.channel, &self.url);
+        if let Some(Route::Exchange(exchange)) = &route {
+            let _known = self.reached.set(Arc::clone(exchange));
+        }
+        Ok(route)
     }
 
     /// The usual way: the name has been found, and its connection takes the call.

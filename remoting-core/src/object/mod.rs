@@ -42,7 +42,7 @@ use crate::lifetime::{LeasePolicy, LeaseState};
 use crate::limits::{Counters, Limits, Reached as LimitReached};
 use crate::log::Rate;
 use crate::payload::Payload;
-use crate::proxy::{Company, Reference, Stub, Style, company, decode_arguments};
+use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
 
 pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
@@ -217,14 +217,6 @@ impl Bytes<'_> {
             Self::Owned(payload) => payload.as_slice(),
         }
     }
-
-    /// What the bytes refer to.
-    pub(crate) fn company(&self) -> Company<'_> {
-        match self {
-            Self::Borrowed(_) => Company::None,
-            Self::Owned(payload) => company(payload),
-        }
-    }
 }
 
 impl RawCall<'_> {
@@ -252,7 +244,10 @@ impl RawCall<'_> {
     /// Reads arguments that may borrow from the call's bytes.
     pub(crate) fn borrowed_arguments<'a, A: DecodeArguments<'a>>(&'a self) -> Result<A, Fault> {
         let (names, bytes) = (self.method.arguments, self.payload.as_slice());
-        let company = self.payload.company();
+        let company = match &self.payload {
+            Bytes::Borrowed(_) => Company::None,
+            Bytes::Owned(payload) => self.style.company(payload),
+        };
         decode_arguments(&self.style.formatter, names, bytes, company, self.limits)
             .map_err(|error| bad_arguments(self.method.name, &error))
     }

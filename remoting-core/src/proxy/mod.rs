@@ -34,8 +34,8 @@ pub(crate) use forwarder::Forwarder;
 pub use handle::{DynamicError, ObjectHandle};
 pub use options::CallOptions;
 pub(crate) use passage::{
-    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, company, decode_arguments,
-    encode, encode_owned, passengers,
+    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode_arguments, encode,
+    encode_owned, passengers,
 };
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};

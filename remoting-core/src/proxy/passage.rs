@@ -69,28 +69,40 @@ pub(crate) trait Redeem: Send + Sync {
 }
 
 /// How values are written: in which format, and how the proxies in them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Style {
     pub(crate) formatter: FormatterRef,
-    /// As tickets, for readers without a session; else as numbers.
-    by_ticket: bool,
+    /// Who knows tickets, where proxies are written as such; else they are written as numbers.
+    tickets: Option<Arc<dyn Redeem>>,
 }
 
 impl Style {
     pub(crate) fn by_number(formatter: FormatterRef) -> Self {
-        let by_ticket = false;
-        Self {
-            formatter,
-            by_ticket,
-        }
+        let tickets = None;
+        Self { formatter, tickets }
     }
 
-    pub(crate) fn by_ticket(formatter: FormatterRef) -> Self {
-        let by_ticket = true;
-        Self {
-            formatter,
-            by_ticket,
+    /// For readers and writers without a session.
+    pub(crate) fn by_ticket(formatter: FormatterRef, tickets: Arc<dyn Redeem>) -> Self {
+        let tickets = Some(tickets);
+        Self { formatter, tickets }
+    }
+
+    /// What a payload that is written so refers to.
+    pub(crate) fn company<'a>(&'a self, payload: &'a Payload) -> Company<'a> {
+        match &self.tickets {
+            Some(tickets) => Company::Ticketed(tickets),
+            None => company(payload),
         }
+    }
+}
+
+impl fmt::Debug for Style {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Style")
+            .field("formatter", &self.formatter)
+            .field("by_ticket", &self.tickets.is_some())
+            .finish()
     }
 }
 
@@ -190,7 +202,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     style: &Style,
     value: &T,
 ) -> Result<Payload, FormatError> {
-    writing(style.by_ticket, || style.formatter.encode(value))
+    writing(style.tickets.is_some(), || style.formatter.encode(value))
 }
 
 /// Writes a value that is not needed any more, and attaches the proxies in it.
@@ -198,7 +210,9 @@ pub(crate) fn encode_owned<T: Serialize + 'static>(
     style: &Style,
     value: T,
 ) -> Result<Payload, FormatError> {
-    writing(style.by_ticket, || style.formatter.encode_owned(value))
+    writing(style.tickets.is_some(), || {
+        style.formatter.encode_owned(value)
+    })
 }
 
 /// Writes the arguments of a call and attaches the proxies in them.

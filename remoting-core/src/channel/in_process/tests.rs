@@ -34,11 +34,11 @@ impl Accept for FakeHost {
         self.0.lock().unwrap().push(link);
     }
 
-    fn exchange(&self, call: CallMessage, _peer: &str) -> BoxFuture<'static, ReplyMessage> {
+    fn exchange(&self, call: CallMessage, _peer: Arc<str>) -> BoxFuture<'static, ReplyMessage> {
         Box::pin(async move { Ok(call.payload) })
     }
 
-    fn construct(&self, _: CallMessage, _: &str) -> BoxFuture<'static, Result<Ticket, Fault>> {
+    fn construct(&self, _: CallMessage, _: Arc<str>) -> BoxFuture<'static, Result<Ticket, Fault>> {
         Box::pin(std::future::ready(Err(Fault::of(ErrorKind::NotFound))))
     }
 
