@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use remoting_core::channel::{BoxFuture, Exchange};
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::headers::{CallHeaders, EXECUTED};
@@ -27,6 +29,9 @@ const KEPT: Duration = Duration::from_secs(20);
 
 /// How long one address has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many tickets are given back to a server at a time.
+const RELEASES: usize = 8;
 
 /// The longest time, in seconds, that a server can ask to wait before another try.
 const MOST_WAIT: u64 = 24 * 60 * 60;
@@ -50,11 +55,18 @@ pub(crate) struct Server {
     pool: Pool,
     /// What stands before the names of objects: `http://host:port`.
     base: String,
+    /// Turns of requests that give tickets back: a server may have given out many.
+    releases: Arc<Semaphore>,
 }
 
 impl Server {
     pub(crate) fn new(pool: Pool, base: String) -> Self {
-        Self { pool, base }
+        let releases = Arc::new(Semaphore::new(RELEASES));
+        Self {
+            pool,
+            base,
+            releases,
+        }
     }
 
     async fn call(&self, call: CallMessage) -> ReplyMessage {
@@ -147,10 +159,12 @@ impl Exchange for Server {
 
     fn release(&self, name: &str) -> BoxFuture<'static, ()> {
         let target = format!("{}/{name}", self.base);
-        let pool = self.pool.clone();
+        let (pool, releases) = (self.pool.clone(), Arc::clone(&self.releases));
         Box::pin(async move {
             let request = Request::delete(target).body(Full::default());
-            let Ok(request) = request else { return };
+            let (Ok(request), Ok(_turn)) = (request, releases.acquire().await) else {
+                return;
+            };
             // If it gets lost the lease ends by itself.
             let _lost = timeout(PATIENCE, pool.request(request)).await;
         })

@@ -352,3 +352,19 @@ async fn what_nobody_waits_for_gives_no_tickets() {
     until(|| server.living() == 0).await;
     assert_eq!(server.host.kept_objects(), 0);
 }
+
+#[tokio::test]
+async fn an_answer_holds_so_many_objects_and_no_more() {
+    let server = Server::usual().await;
+    let client = client().await;
+    let shop: ShopProxy = client.get(&server.host.url("shop").unwrap()).unwrap();
+    let many = shop.open_many(1024).await.unwrap();
+    assert_eq!((many.len(), server.living()), (1024, 1024));
+    let error = shop.open_many(1025).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert_eq!(error.executed(), Executed::Yes);
+    until(|| server.living() == 1024).await;
+    drop(many);
+    until(|| server.living() == 0).await;
+    assert_eq!(server.host.kept_objects(), 0);
+}

@@ -19,31 +19,43 @@ struct Recorded {
     answered: Vec<u8>,
 }
 
-/// Passes one connection on to a server, and writes down what goes each way.
-async fn relay(server: String) -> (String, Arc<Mutex<Recorded>>) {
+/// Passes connections on to a server, and writes down what goes each way.
+async fn relay(server: String) -> (String, Arc<Mutex<Vec<Recorded>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let recorded = Arc::<Mutex<Recorded>>::default();
+    let recorded = Arc::<Mutex<Vec<Recorded>>>::default();
     let shared = Arc::clone(&recorded);
     tokio::spawn(async move {
-        let (mut near, _) = listener.accept().await.unwrap();
-        let mut far = TcpStream::connect(server).await.unwrap();
-        let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
-        loop {
-            tokio::select! {
-                Ok(count @ 1..) = near.read(&mut asked) => {
-                    shared.lock().unwrap().asked.extend(&asked[..count]);
-                    far.write_all(&asked[..count]).await.unwrap();
-                }
-                Ok(count @ 1..) = far.read(&mut answered) => {
-                    shared.lock().unwrap().answered.extend(&answered[..count]);
-                    near.write_all(&answered[..count]).await.unwrap();
-                }
-                else => return,
-            }
+        for nth in 0.. {
+            let (near, _) = listener.accept().await.unwrap();
+            let far = TcpStream::connect(&server).await.unwrap();
+            shared.lock().unwrap().push(Recorded::default());
+            tokio::spawn(pass(near, far, nth, Arc::clone(&shared)));
         }
     });
     (address, recorded)
+}
+
+async fn pass(
+    mut near: TcpStream,
+    mut far: TcpStream,
+    nth: usize,
+    recorded: Arc<Mutex<Vec<Recorded>>>,
+) {
+    let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
+    loop {
+        tokio::select! {
+            Ok(count @ 1..) = near.read(&mut asked) => {
+                recorded.lock().unwrap()[nth].asked.extend(&asked[..count]);
+                far.write_all(&asked[..count]).await.unwrap();
+            }
+            Ok(count @ 1..) = far.read(&mut answered) => {
+                recorded.lock().unwrap()[nth].answered.extend(&answered[..count]);
+                near.write_all(&answered[..count]).await.unwrap();
+            }
+            else => return,
+        }
+    }
 }
 
 /// A message of HTTP.
@@ -126,12 +138,17 @@ async fn what_a_proxy_sends_gets_the_same_answers_when_curl_sends_it() {
             calc.echo("\u{0}ä\n\"".to_owned()).await.unwrap(),
             "\u{0}ä\n\""
         );
-        let (asked, answered) = {
+        let pairs = {
             let recorded = recorded.lock().unwrap();
-            (messages(&recorded.asked), messages(&recorded.answered))
+            let of_each = recorded.iter().flat_map(|recorded| {
+                let (asked, answered) = (messages(&recorded.asked), messages(&recorded.answered));
+                assert_eq!(asked.len(), answered.len());
+                asked.into_iter().zip(answered)
+            });
+            of_each.collect::<Vec<_>>()
         };
-        assert_eq!((asked.len(), answered.len()), (4, 4));
-        for (nth, (request, answer)) in asked.into_iter().zip(answered).enumerate() {
+        assert_eq!(pairs.len(), 4);
+        for (nth, (request, answer)) in pairs.into_iter().enumerate() {
             let name = format!("replay-{}-{}-{nth}", std::process::id(), formatter.name());
             let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
             let (authority, begins) = (server.authority.clone(), request.begins.clone());

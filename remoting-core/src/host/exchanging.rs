@@ -12,6 +12,7 @@ use crate::payload::Payload;
 use crate::proxy::{CallState, Fetched, Flight, OnRuntime, Redeem, Reference};
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::{ObjectUrl, is_ticket};
+use crate::wire::MAX_REFERENCES;
 
 /// The way to an object over a session, made when a call needs it first.
 pub(super) struct OverSession {
@@ -158,17 +159,21 @@ impl Redeemer {
         reply
     }
 
-    fn holding(&self, name: &str) -> Arc<Holding> {
+    fn holding(&self, name: &str) -> Result<Arc<Holding>, Error> {
         let mut holdings = self.holdings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = holdings.iter().find(|known| known.name == name) {
-            return Arc::clone(known);
+            return Ok(Arc::clone(known));
+        }
+        if holdings.len() >= MAX_REFERENCES {
+            let text = format!("the answer holds more than {MAX_REFERENCES} objects");
+            return Err(Error::new(ErrorKind::BadResult, text));
         }
         let holding = Arc::new(Holding {
             exchange: Arc::clone(&self.exchange),
             name: name.to_owned(),
         });
         holdings.push(Arc::clone(&holding));
-        holding
+        Ok(holding)
     }
 }
 
@@ -182,7 +187,7 @@ impl Redeem for Redeemer {
         let called = self.called.upgrade().ok_or_else(host_is_gone)?;
         let (host, channel) = (called.host.clone(), Arc::clone(&called.channel));
         let url = called.url.sibling(name.to_owned());
-        let holding = Some(self.holding(name));
+        let holding = Some(self.holding(name)?);
         Ok(Reference::new(NamedEndpoint::new(
             host, channel, url, wanted, holding,
         )))

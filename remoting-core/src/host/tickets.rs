@@ -18,6 +18,7 @@ use crate::object::{Keeper, ServerObject, Tenant, home};
 use crate::proxy::{Boarded, Forwarder, Passenger};
 use crate::sink::Ticket;
 use crate::url::TICKETS;
+use crate::wire::MAX_REFERENCES;
 
 /// The tickets of a host.
 pub(super) struct Tickets {
@@ -81,6 +82,10 @@ impl Tickets {
     ///
     /// `ResourceExhausted`; none is given out then.
     pub(super) fn give_all(&self, keeper: &Arc<Keeper>, boarded: &[Boarded]) -> Result<(), Fault> {
+        if boarded.len() > MAX_REFERENCES {
+            let text = format!("the answer holds more than {MAX_REFERENCES} objects");
+            return Err(Fault::refused(ErrorKind::TooLarge, text));
+        }
         self.reserve(boarded.len())?;
         let taken_in = boarded.iter().map(|boarded| take_in(keeper, boarded));
         let taken_in: Result<Vec<_>, Fault> = taken_in.collect();
