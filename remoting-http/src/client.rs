@@ -115,7 +115,9 @@ impl Server {
             );
             return Fault::refused(ErrorKind::ConnectFailed, text);
         }
-        let text = format!("the connection to `{base}` broke ({why})");
+        let text = format!(
+            "the connection to `{base}` broke ({why}); is it an HTTP server that listens there?"
+        );
         let error = Error::new(ErrorKind::Disconnected, text);
         Fault::Error(error.with_executed(Executed::Unknown))
     }

@@ -126,10 +126,18 @@ impl Watcher for Eye {
     }
 }
 
-/// A server at an address, with works that count together with others.
+/// A server at an address, with works that count together with others. Somebody else may have the
+/// address for a moment.
 async fn server(address: &str, works: &Counting) -> Host {
-    let channel = HttpChannel::listen(address);
-    let host = Host::builder().channel(channel).start().await.unwrap();
+    let until = Instant::now() + PATIENCE;
+    let host = loop {
+        let channel = HttpChannel::listen(address);
+        match Host::builder().channel(channel).start().await {
+            Ok(host) => break host,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    };
     let works = works.clone();
     let works = WorksDispatcher::singleton(move || works.clone());
     host.publish("works", works).unwrap();
