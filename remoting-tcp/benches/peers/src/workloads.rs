@@ -187,7 +187,7 @@ const ROWS: [Row; 11] = [
 ];
 
 /// The same for requests of HTTP, each of which has its connection for itself.
-const HTTP_ROWS: [Row; 6] = [
+const HTTP_ROWS: [Row; 7] = [
     Row {
         key: "add-1",
         title: "add, one caller",
@@ -231,12 +231,19 @@ const HTTP_ROWS: [Row; 6] = [
         headlines: &[of_floor(Metric::P50, 1.15)],
         ..PLAIN
     },
+    Row {
+        key: INSTRUCTIONS,
+        title: "instructions, one caller",
+        operation: Operation::Counted,
+        headlines: &[of_floor(Metric::Instructions, 1.15)],
+        ..PLAIN
+    },
 ];
 
 /// All rows, in the order in which they are measured.
 pub(crate) fn rows(suite: Suite) -> &'static [Row] {
     static TCP: [Row; 11] = ROWS;
-    static HTTP: [Row; 6] = HTTP_ROWS;
+    static HTTP: [Row; 7] = HTTP_ROWS;
     match suite {
         Suite::Tcp => &TCP,
         Suite::Http => &HTTP,
