@@ -49,6 +49,7 @@ impl Browser {
                 .stdout(said.try_clone().ok()?)
                 .stderr(said);
             command.arg(format!("--user-data-dir={}", folder.join("data").display()));
+            command.env("TMPDIR", &folder);
             command.spawn().ok()
         });
         let Some(process) = started else {
