@@ -59,7 +59,7 @@ impl Service {
             return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
         }
         let media_type = media_type(&head.headers)?;
-        let formatter = match self.formatter(&media_type) {
+        let formatter = match self.formatter(media_type) {
             Ok(formatter) => formatter,
             // Pages cannot send other types without asking first, and proxies mean what they say;
             // other programs are trusted to mean JSON.

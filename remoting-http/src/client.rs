@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::headers::{CallHeaders, EXECUTED};
 use crate::reply;
-use crate::route::path_of;
+use crate::route::url_of;
 
 /// How long a connection is kept that nobody uses: less than servers do.
 const KEPT: Duration = Duration::from_secs(20);
@@ -83,8 +83,8 @@ impl Server {
             // Somebody else's call, of an interface that is not known here.
             None => Cow::Owned(format!("${:08x}", call.method.0)),
         };
-        let target = format!("{}{}", self.base, path_of(&call.object, &method));
-        let uri = target.parse::<Uri>().map_err(|error| {
+        let target = url_of(&self.base, &call.object, &method);
+        let uri = Uri::try_from(target).map_err(|error| {
             let text = format!("`{}` is no address ({error})", self.base);
             Fault::refused(ErrorKind::InvalidUrl, text)
         })?;

@@ -4,7 +4,7 @@
 //! A library for HTTP takes much that a server of objects had better not: targets that are whole
 //! URLs, no `Host` or two, pages of any origin. Nothing here reads a body.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hyper::header::{
     ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
@@ -66,15 +66,17 @@ impl Gate {
         let host = single(headers, HOST)
             .map_err(|()| malformed("a request has one Host header"))?
             .and_then(|host| host.to_str().ok())
-            .filter(|host| !host.contains('@'))
-            .and_then(|host| host.parse::<Authority>().ok())
-            .ok_or_else(|| malformed("a request has a Host header, such as `localhost:8080`"))?;
-        let name = host.host().trim_start_matches('[').trim_end_matches(']');
-        let is_ours = name.parse::<IpAddr>().is_ok()
+            .unwrap_or_default();
+        let name = without_port(host);
+        let is_ours = is_number(name)
             || name.eq_ignore_ascii_case("localhost")
             || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name));
         if is_ours {
             return Ok(());
+        }
+        if host.contains('@') || host.parse::<Authority>().is_err() {
+            let text = "a request has a Host header, such as `localhost:8080`";
+            return Err(malformed(text));
         }
         let text = "the server is not called by this name; its owner can add it with \
             `HttpChannel::host_name`";
@@ -98,6 +100,9 @@ impl Gate {
 
     /// The origin of a page that may read the answer.
     pub(crate) fn page<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        if self.origins.is_empty() {
+            return None;
+        }
         let origin = single(headers, ORIGIN).ok().flatten();
         origin.filter(|origin| self.is_listed(origin))
     }
@@ -105,6 +110,24 @@ impl Gate {
     fn is_listed(&self, origin: &HeaderValue) -> bool {
         let listed = |own: &String| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes());
         self.origins.iter().any(listed)
+    }
+}
+
+/// The name in a `Host`, or the whole where no port stands behind it.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn is_number(name: &str) -> bool {
+    match name.strip_prefix('[') {
+        Some(rest) => {
+            let number = rest.strip_suffix(']');
+            number.is_some_and(|number| number.parse::<Ipv6Addr>().is_ok())
+        }
+        None => name.parse::<Ipv4Addr>().is_ok(),
     }
 }
 
@@ -132,14 +155,15 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Answer> {
 fn check_framing(headers: &HeaderMap) -> Result<(), Answer> {
     let encoding = single(headers, TRANSFER_ENCODING);
     let is_chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if !encoding.is_ok_and(|encoding| encoding.is_none_or(is_chunked)) {
-        return Err(malformed("the only Transfer-Encoding is `chunked`"));
+    match encoding {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) if headers.contains_key(CONTENT_LENGTH) => {
+            let text = "a request has a Content-Length or a Transfer-Encoding, not both";
+            Err(malformed(text))
+        }
+        Ok(Some(encoding)) if is_chunked(encoding) => Ok(()),
+        Ok(Some(_)) | Err(()) => Err(malformed("the only Transfer-Encoding is `chunked`")),
     }
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        let text = "a request has a Content-Length or a Transfer-Encoding, not both";
-        return Err(malformed(text));
-    }
-    Ok(())
 }
 
 fn wrong_method() -> Answer {
@@ -160,17 +184,17 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>,
     }
 }
 
-/// The media type of a request's body, in lower case and without parameters; empty if it has none.
+/// The media type of a request's body, as it stands there but without parameters; empty if it has none.
 ///
 /// # Errors
 ///
 /// The answer to a request that has two.
-pub(crate) fn media_type(headers: &HeaderMap) -> Result<String, Answer> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<&str, Answer> {
     let value = single(headers, CONTENT_TYPE)
         .map_err(|()| malformed("a request has one Content-Type header"))?;
     let text = value.and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = text.split(';').next().unwrap_or_default();
-    Ok(essence.trim().to_ascii_lowercase())
+    Ok(essence.trim())
 }
 
 #[cfg(test)]
@@ -208,11 +232,19 @@ mod tests {
             "LOCALHOST:80",
             "127.0.0.1:8080",
             "[::1]:1",
+            "[::1]",
             "api.example",
+            "api.example:",
         ] {
             assert_eq!(status("POST", "/a/b", &[("host", host)]), 0, "{host}");
         }
-        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil"] {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "[127.0.0.1]",
+            ":80",
+        ] {
             assert_eq!(status("POST", "/a/b", &[("host", host)]), 421, "{host}");
         }
         for host in [
@@ -221,6 +253,7 @@ mod tests {
             "user@localhost",
             "localhost/x",
             "a:b:c",
+            "::1",
         ] {
             assert_eq!(status("POST", "/a/b", &[("host", host)]), 400, "{host}");
         }
@@ -287,7 +320,7 @@ mod tests {
     fn a_media_type_is_read_without_its_parameters() {
         for (value, expected) in [
             ("application/json", "application/json"),
-            ("Application/JSON; charset=utf-8", "application/json"),
+            ("Application/JSON; charset=utf-8", "Application/JSON"),
             ("", ""),
         ] {
             let head = head("POST", "/", &[("content-type", value)]);

@@ -50,6 +50,8 @@ pub(crate) struct CallHeaders {
     pub(crate) depth: u32,
     pub(crate) locks: LockTokens,
     pub(crate) pairs: Vec<(String, String)>,
+    /// What the request is known by if it is sent again.
+    pub(crate) key: Option<String>,
 }
 
 impl CallHeaders {
@@ -61,6 +63,7 @@ impl CallHeaders {
             depth: call.depth,
             locks: call.locks.clone(),
             pairs: call.headers.clone(),
+            key: None,
         }
     }
 
@@ -71,18 +74,18 @@ impl CallHeaders {
             headers.insert(TIMEOUT, HeaderValue::from(ms));
         }
         if let Some(InterfaceId(id)) = self.interface {
-            put(headers, INTERFACE, &format!("{id:016x}"));
+            put(headers, INTERFACE, &sixteen_digits(id));
         }
         if self.depth > 0 {
             headers.insert(DEPTH, HeaderValue::from(self.depth));
         }
         if !self.locks.is_empty() {
-            put(headers, LOCKS, &write_locks(&self.locks));
+            put(headers, LOCKS, write_locks(&self.locks).as_bytes());
         }
         if !self.pairs.is_empty() {
             let mut form = form_urlencoded::Serializer::new(String::new());
             form.extend_pairs(&self.pairs);
-            put(headers, PAIRS, &form.finish());
+            put(headers, PAIRS, form.finish().as_bytes());
         }
     }
 
@@ -90,54 +93,78 @@ impl CallHeaders {
     ///
     /// # Errors
     ///
-    /// The name of the first header that cannot be read, or is there twice.
+    /// The name of a header that cannot be read, or is there twice.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, &'static str> {
-        let timeout = read(headers, &TIMEOUT, "Remoting-Timeout-Ms", |text| {
-            digits(text).map(Duration::from_millis)
-        })?;
-        let interface = read(headers, &INTERFACE, "Remoting-Interface", |text| {
-            hexadecimal(text).map(InterfaceId)
-        })?;
-        let depth = read(headers, &DEPTH, "Remoting-Depth", |text| {
+        let mut known = Known::default();
+        for (name, value) in headers {
+            known.take(name, value)?;
+        }
+        let Known([timeout, interface, depth, locks, pairs, trace, key]) = known;
+        let timeout = read(timeout, "Remoting-Timeout-Ms", digits)?;
+        let interface = read(interface, "Remoting-Interface", hexadecimal)?;
+        let depth = read(depth, "Remoting-Depth", |text| {
             u32::try_from(digits(text)?).ok()
         })?;
-        let locks = read(headers, &LOCKS, "Remoting-Locks", read_locks)?;
-        let pairs = read(headers, &PAIRS, "Remoting-Headers", read_pairs)?;
+        let locks = read(locks, "Remoting-Locks", read_locks)?;
+        let pairs = read(pairs, "Remoting-Headers", read_pairs)?;
         let mut pairs: Vec<(String, String)> = pairs.unwrap_or_default();
-        let trace = read(headers, &TRACE, "traceparent", |text| Some(text.to_owned()))?;
+        let trace = read(trace, "traceparent", |text| Some(text.to_owned()))?;
         if let Some(trace) = trace {
             pairs.retain(|(name, _)| !name.eq_ignore_ascii_case(TRACE.as_str()));
             pairs.push((TRACE.as_str().to_owned(), trace));
         }
         Ok(Self {
-            timeout,
-            interface,
+            timeout: timeout.map(Duration::from_millis),
+            interface: interface.map(InterfaceId),
             depth: depth.unwrap_or(0),
             locks: locks.unwrap_or_default(),
             pairs,
+            key: read(key, "Idempotency-Key", |text| Some(text.to_owned()))?,
         })
     }
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+/// The headers of a call, as they are named and shown. All are found in one pass, since most calls
+/// have few of them.
+static NAMES: [(HeaderName, &str); 7] = [
+    (TIMEOUT, "Remoting-Timeout-Ms"),
+    (INTERFACE, "Remoting-Interface"),
+    (DEPTH, "Remoting-Depth"),
+    (LOCKS, "Remoting-Locks"),
+    (PAIRS, "Remoting-Headers"),
+    (TRACE, "traceparent"),
+    (KEY, "Idempotency-Key"),
+];
+
+/// Their values, in the order of [`NAMES`].
+#[derive(Default)]
+struct Known<'a>([Option<&'a HeaderValue>; NAMES.len()]);
+
+impl<'a> Known<'a> {
+    fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) -> Result<(), &'static str> {
+        for (place, (known, shown)) in self.0.iter_mut().zip(&NAMES) {
+            if known == name && place.replace(value).is_some() {
+                return Err(shown);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    if let Ok(value) = HeaderValue::from_bytes(value) {
         headers.insert(name, value);
     }
 }
 
 fn read<T>(
-    headers: &HeaderMap,
-    key: &HeaderName,
+    value: Option<&HeaderValue>,
     name: &'static str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, &'static str> {
-    let mut values = headers.get_all(key).iter();
-    let Some(value) = values.next() else {
+    let Some(value) = value else {
         return Ok(None);
     };
-    if values.next().is_some() {
-        return Err(name);
-    }
     let parsed = value.to_str().ok().and_then(parse);
     parsed.map(Some).ok_or(name)
 }
@@ -162,10 +189,22 @@ fn read_pairs(text: &str) -> Option<Vec<(String, String)>> {
     Some(pairs)
 }
 
+fn sixteen_digits(number: u64) -> [u8; 16] {
+    let digit = |place: usize| {
+        let nibble = number >> (60 - 4 * place) & 0xF;
+        b"0123456789abcdef"[nibble as usize]
+    };
+    std::array::from_fn(digit)
+}
+
 /// Sixteen digits, in either case, and nothing else.
 fn hexadecimal(text: &str) -> Option<u64> {
-    let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+    let mut digits = text.bytes();
+    let number = digits.try_fold(0_u64, |number, digit| {
+        let digit = char::from(digit).to_digit(16)?;
+        Some(number << 4 | u64::from(digit))
+    });
+    number.filter(|_| text.len() == 16)
 }
 
 fn write_locks(locks: &LockTokens) -> String {
@@ -202,6 +241,7 @@ mod tests {
             depth: 3,
             locks: locks.with(LockToken([0xFE; 8])).unwrap(),
             pairs: vec![("a b".to_owned(), "ä=&\n".to_owned()); 2],
+            key: None,
         };
         assert_eq!(CallHeaders::read(&written(&headers)), Ok(headers));
         let nothing = CallHeaders::default();

@@ -29,7 +29,7 @@ struct Wanted {
 /// What is granted of it.
 #[derive(Serialize)]
 struct Granted {
-    /// How long it runs, in milliseconds; for ever without a number.
+    /// How long it runs, in milliseconds.
     ms: Option<u64>,
 }
 
@@ -46,7 +46,8 @@ impl Service {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
-        let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+        let mut headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+        let key = headers.key.take();
         let interface = self.acceptor.interface(name, headers.interface);
         let interface = interface.map_err(refused)?;
         let mut constructors = interface.constructors.iter();
@@ -64,7 +65,7 @@ impl Service {
             place,
         } = self.arguments(head, constructor, body).await?;
         let call = self.message((name, interface), constructor, headers, &formatter, payload);
-        let turn = self.turn(head, &call)?;
+        let turn = self.turn(key.as_deref(), head, &call)?;
         let making = self.acceptor.construct(call, Arc::clone(peer));
         let below = self.path.clone();
         let work = async move {

@@ -7,7 +7,6 @@ use remoting_core::{CallMessage, ErrorKind, Executed, Fault};
 
 use crate::answer::Answer;
 use crate::codes::KEY_REUSED;
-use crate::headers::KEY;
 use crate::replay::{Keeping, Known, Outcome, Refused};
 use crate::serve::{Service, refused, unreadable_header};
 
@@ -25,16 +24,20 @@ pub(crate) enum Turn {
 impl Service {
     /// Looks whether a call was sent before.
     ///
+    /// - `key`: what it is known by, if it may be sent again.
+    ///
     /// # Errors
     ///
     /// The answer to one whose key cannot be read, or was used for another call.
-    pub(crate) fn turn(&self, head: &Parts, call: &CallMessage) -> Result<Turn, Answer> {
-        let mut keys = head.headers.get_all(KEY).iter();
-        let Some(key) = keys.next() else {
+    pub(crate) fn turn(
+        &self,
+        key: Option<&str>,
+        head: &Parts,
+        call: &CallMessage,
+    ) -> Result<Turn, Answer> {
+        let Some(key) = key else {
             return Ok(Turn::Once);
         };
-        let key = key.to_str().ok().filter(|_| keys.next().is_none());
-        let key = key.ok_or_else(|| unreadable_header("Idempotency-Key"))?;
         let request = [
             head.uri.path().as_bytes(),
             &[call.formatter.codec().0],

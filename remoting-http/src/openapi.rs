@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use self::components::{by_status, reference, usual_headers};
 use crate::answer::JSON;
-use crate::route::{OUTSIDE, is_ticket, path_of};
+use crate::route::{OUTSIDE, is_ticket, url_of};
 
 /// The most paths of a document: one who asks for it sends hardly anything.
 const MOST_PATHS: usize = 1000;
@@ -86,7 +86,7 @@ fn paths_of<'a>(
         if method.readonly {
             operations.insert("get".to_owned(), get(name, interface, method));
         }
-        (path_of(name, method.name), operations)
+        (url_of("", name, method.name), operations)
     });
     // Objects are made by publications; one that has a ticket is made.
     let made_there = if is_ticket(name) {

@@ -86,22 +86,29 @@ pub(crate) fn is_ticket(name: &str) -> bool {
 
 /// One part of a path; nothing if it is empty or no text.
 fn part(text: &str) -> Option<Cow<'_, str>> {
-    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    let decoded = match text.contains('%') {
+        true => percent_decode_str(text).decode_utf8().ok()?,
+        false => Cow::Borrowed(text),
+    };
     (!decoded.is_empty()).then_some(decoded)
 }
 
-/// The path of a method.
+/// The URL of a method.
 ///
+/// - `base`: what stands before the names of objects.
 /// - `name`: that of a publication, or `~/` and a ticket.
-pub(crate) fn path_of(name: &str, method: &str) -> String {
-    let method = utf8_percent_encode(method, OUTSIDE);
-    match name.strip_prefix(TICKETS) {
-        Some(ticket) => format!(
-            "/{TICKETS}{}/{method}",
-            utf8_percent_encode(ticket, OUTSIDE)
-        ),
-        None => format!("/{}/{method}", utf8_percent_encode(name, OUTSIDE)),
-    }
+pub(crate) fn url_of(base: &str, name: &str, method: &str) -> String {
+    let mut url = String::with_capacity(base.len() + name.len() + method.len() + 2);
+    url.push_str(base);
+    url.push('/');
+    let name = name.strip_prefix(TICKETS).map_or(name, |ticket| {
+        url.push_str(TICKETS);
+        ticket
+    });
+    url.extend(utf8_percent_encode(name, OUTSIDE));
+    url.push('/');
+    url.extend(utf8_percent_encode(method, OUTSIDE));
+    url
 }
 
 #[cfg(test)]
@@ -143,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_a_method_leads_back_to_it() {
+    fn the_url_of_a_method_leads_back_to_it() {
         for name in ["add", "größe", "a/b", "100%", "?x"] {
-            let path = path_of("bank", name);
+            let path = url_of("", "bank", name);
             assert_eq!(Route::of(&path), Route::Method("bank".into(), name.into()));
-            let path = path_of("~/rt1.x", name);
+            let path = url_of("", "~/rt1.x", name);
             assert_eq!(
                 Route::of(&path),
                 Route::Method("~/rt1.x".into(), name.into())

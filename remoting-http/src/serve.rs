@@ -27,7 +27,7 @@ use crate::arguments::Arguments;
 use crate::body::Room;
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit};
-use crate::headers::{CallHeaders, KEY, READ_BY_PAGES, SENT_BY_PAGES};
+use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES};
 use crate::openapi;
 use crate::query;
 use crate::replay::Replays;
@@ -196,7 +196,8 @@ impl Service {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
-        let headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+        let mut headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
+        let key = headers.key.take();
         let interface = self.acceptor.interface(name, headers.interface);
         let interface = interface.map_err(refused)?;
         let method = self.acceptor.method(interface, method).ok_or_else(|| {
@@ -214,10 +215,10 @@ impl Service {
         let mut call = self.message((name, interface), method, headers, &formatter, payload);
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
         call.unanswered = unawaited;
-        if unawaited && !head.headers.contains_key(KEY) {
+        if unawaited && key.is_none() {
             return Ok(self.start(call, &formatter, peer, place).await);
         }
-        let turn = self.turn(head, &call)?;
+        let turn = self.turn(key.as_deref(), head, &call)?;
         let running = self.acceptor.exchange(call, Arc::clone(peer));
         let work = async move {
             let reply = running.await;

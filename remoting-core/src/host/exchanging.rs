@@ -52,7 +52,8 @@ impl NamedEndpoint {
         call: &CallState,
     ) -> Result<Flight, Fault> {
         if call.is_constructor() {
-            let text = "objects cannot be activated over a channel that has no sessions yet";
+            let text = "objects cannot be activated over a channel that has no sessions; \
+                activate them through one that has, such as `tcp://`";
             return Err(Fault::refused(ErrorKind::Unsupported, text));
         }
         let method = call
