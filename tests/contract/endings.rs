@@ -19,6 +19,9 @@ statements! { every channel:
     a_dropped_call_tells_an_exclusive_method_which_runs_to_its_end,
     a_dropped_call_leaves_a_detached_method_alone,
     a_dropped_call_ends_a_cancel_safe_method_without_poison,
+}
+
+statements! { channels in order:
     a_call_that_was_given_up_in_the_queue_for_a_lock_never_runs,
 }
 

@@ -57,12 +57,11 @@ impl NamedEndpoint {
     async fn ask(&self, exchange: Arc<dyn Exchange>, call: &mut CallState) -> Result<(), Error> {
         call.kind = RequestKind::Forwarded(DESCRIBE);
         call.formatter = self.formatter();
-        call.payload = call.formatter.encode::<[(); 0]>(&[]).unwrap_or_default();
-        let asked = match self.exchange(exchange, call).map_err(into_error)? {
-            Flight::Running(running) => running.await,
-            _ => return Ok(()),
-        };
-        let found = asked.map_err(|fault| self.explain(fault));
+        let nothing = call.formatter.encode::<[(); 0]>(&[]);
+        call.payload =
+            nothing.map_err(|error| Error::new(ErrorKind::BadArguments, error.to_string()))?;
+        let asked = self.exchange(exchange, call).map_err(into_error)?;
+        let found = asked.await.map_err(|fault| self.explain(fault));
         found.map(drop).map_err(into_error)
     }
 

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::payload::Payload;
-use crate::proxy::{CallState, Fetched, Flight, OnRuntime, Redeem, Reference};
+use crate::proxy::{CallState, Fetched, OnRuntime, Redeem, Reference};
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::{ObjectUrl, is_ticket};
 use crate::wire::MAX_REFERENCES;
@@ -50,7 +50,7 @@ impl NamedEndpoint {
         &self,
         exchange: Arc<dyn Exchange>,
         call: &CallState,
-    ) -> Result<Flight, Fault> {
+    ) -> Result<Reply, Fault> {
         if call.is_constructor() {
             let text = "objects cannot be activated over a channel that has no sessions; \
                 activate them through one that has, such as `tcp://`";
@@ -96,16 +96,17 @@ impl NamedEndpoint {
             let reply = exchange.exchange(message).await;
             redeemer.attach_to(reply)
         });
-        let reply: BoxFuture<'static, Result<Payload, Fault>> = if call.is_oneway() {
+        if call.is_oneway() {
             crate::proxy::runtime().spawn(async move { drop(sent.await) });
             let nothing = Fetched::nothing(&call.formatter).payload;
-            Box::pin(std::future::ready(Ok(nothing)))
-        } else {
-            Box::pin(OnRuntime::new(sent))
-        };
-        Ok(Flight::Running(reply))
+            return Ok(Box::pin(std::future::ready(Ok(nothing))));
+        }
+        Ok(Box::pin(OnRuntime::new(sent)))
     }
 }
+
+/// The answer of a call that is on its way.
+type Reply = BoxFuture<'static, Result<Payload, Fault>>;
 
 const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
     sessions; call through one that has, such as `tcp://`";

@@ -184,7 +184,7 @@ impl NamedEndpoint {
                             return self.poll_on(&connection, call, cx);
                         }
                         Some(Route::Exchange(exchange)) => {
-                            call.flight = self.exchange(exchange, call)?;
+                            call.flight = Flight::Running(self.exchange(exchange, call)?);
                         }
                         None => {
                             call.departing = None;
@@ -201,7 +201,8 @@ impl NamedEndpoint {
                     match &*route {
                         Route::Session(connection) => return self.poll_on(connection, call, cx),
                         Route::Exchange(exchange) => {
-                            call.flight = self.exchange(Arc::clone(exchange), call)?
+                            let reply = self.exchange(Arc::clone(exchange), call)?;
+                            call.flight = Flight::Running(reply);
                         }
                     }
                 }
