@@ -9,10 +9,18 @@
 pub mod guide;
 mod process;
 
+#[cfg(all(
+    feature = "http",
+    not(feature = "tcp"),
+    any(feature = "tls", feature = "tls-aws-lc")
+))]
+pub use remoting_http::{ClientTls, Cryptography, Pem, ServerTls};
 #[cfg(feature = "http")]
 pub use remoting_http::{HttpChannel, HttpService};
 #[cfg(feature = "tcp")]
 pub use remoting_tcp::TcpChannel;
+#[cfg(all(feature = "tcp", any(feature = "tls", feature = "tls-aws-lc")))]
+pub use remoting_tcp::{ClientTls, Cryptography, Pem, ServerTls};
 
 pub use process::{connect, host};
 pub use remoting_core::channel::{self, InProcessChannel};
@@ -28,9 +36,9 @@ pub use remoting_core::{
     ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
 };
 pub use remoting_core::{
-    AlsoOffers, Description, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState,
-    MethodDescription, Removed, Sponsor, SponsorDispatcher, SponsorProxy, SubscriberId,
-    Subscribers, Tracked, TrackingEvent, TrackingEvents, WhenFull, sponsor_fn,
+    AlsoOffers, Certificate, Description, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState,
+    MethodDescription, Peer, Principal, Removed, Sponsor, SponsorDispatcher, SponsorProxy,
+    SubscriberId, Subscribers, Tracked, TrackingEvent, TrackingEvents, WhenFull, sponsor_fn,
 };
 #[cfg(feature = "json")]
 pub use remoting_core::{DynamicError, ObjectHandle};

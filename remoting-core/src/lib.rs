@@ -8,7 +8,7 @@
 //!
 //! A module uses only those above it:
 //!
-//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`
+//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`, `peer`
 //! - `wire`: bytes to messages and back; [`formatter`]: values to bytes and back
 //! - `session`: the protocol, as a machine without clock and sockets
 //! - `lifetime`: how long objects live
@@ -30,6 +30,7 @@ mod id;
 mod limits;
 mod log;
 mod payload;
+mod peer;
 #[cfg(test)]
 mod planted;
 mod text;
@@ -65,6 +66,7 @@ pub use crate::object::{
     AlsoOffers, CallContext, Description, Dispatcher, Lease, MethodDescription, Publication,
     Sponsor, SponsorDispatcher, SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
 };
+pub use crate::peer::{Certificate, Peer, Principal};
 pub use crate::proxy::{
     Activatable, Adopts, Call, CallOptions, Proxy, Removed, SubscriberId, Subscribers, WhenFull,
 };

@@ -17,6 +17,23 @@ pub(crate) fn clean(text: &str) -> String {
     printable(text, MAX_FIELD)
 }
 
+/// Bounds the lines of one category that a channel logs.
+#[derive(Debug)]
+pub struct Lines(Rate);
+
+impl Lines {
+    /// A category without lines.
+    #[expect(clippy::new_without_default, reason = "each is a static of its own")]
+    pub const fn new() -> Self {
+        Self(Rate::new())
+    }
+
+    /// Whether there is room for one more line now.
+    pub fn is_free(&self) -> bool {
+        self.0.line().is_some()
+    }
+}
+
 /// Counts the lines of one category.
 #[derive(Debug)]
 pub(crate) struct Rate(Mutex<Option<Window>>);

@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "budget",
         "planted",
         "text",
+        "peer",
     ],
     // Bytes to messages and back; values to bytes and back.
     &["wire", "formatter"],

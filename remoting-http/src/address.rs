@@ -6,8 +6,6 @@ use hyper::http::uri::Authority;
 use remoting_core::{Error, ErrorKind, ObjectUrl};
 use remoting_tcp::sockets::check_port;
 
-use crate::channel::SCHEME;
-
 /// Where a channel is mounted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Base {
@@ -36,8 +34,8 @@ pub(crate) fn read_base(base: &str) -> Result<Base, Error> {
     let object = format!("{}/object", base.trim_end_matches('/'));
     let parsed = object.parse::<ObjectUrl>();
     let url = parsed.map_err(|error| wrong("no object has a URL below it").with_source(error))?;
-    if url.scheme() != SCHEME {
-        return Err(wrong("its scheme is not `http`"));
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(wrong("its scheme is not `http` or `https`"));
     }
     check_address(url.authority()).map_err(|what| wrong(&what))?;
     let authority = url.authority().parse::<Authority>();
@@ -49,7 +47,13 @@ pub(crate) fn read_base(base: &str) -> Result<Base, Error> {
     })
 }
 
-/// Checks that an address can be dialled. One without a port means port 80 (RFC 9110, section 4.2.1).
+/// Whether URLs of a scheme have TLS.
+pub(crate) fn is_secure(scheme: &str) -> bool {
+    ["https", "wss"].contains(&scheme)
+}
+
+/// Checks that an address can be dialled. One without a port means port 80, or 443 with TLS (RFC 9110,
+/// section 4.2).
 ///
 /// # Errors
 ///
@@ -62,9 +66,10 @@ pub(crate) fn check_address(authority: &str) -> Result<(), String> {
 }
 
 /// The address as sockets take it.
-pub(crate) fn with_port(authority: &str) -> Cow<'_, str> {
+pub(crate) fn with_port<'a>(scheme: &str, authority: &'a str) -> Cow<'a, str> {
+    let usual = if is_secure(scheme) { 443 } else { 80 };
     match has_no_port(authority) {
-        true => Cow::Owned(format!("{authority}:80")),
+        true => Cow::Owned(format!("{authority}:{usual}")),
         false => Cow::Borrowed(authority),
     }
 }
@@ -95,14 +100,17 @@ mod tests {
                 at("localhost", "/a/b", "http://localhost:80/a/b"),
             ),
             ("HTTP://[::1]:8080", at("[::1]", "", "http://[::1]:8080")),
+            (
+                "https://api.example",
+                at("api.example", "", "https://api.example"),
+            ),
         ] {
             assert_eq!(read_base(base).unwrap(), read);
         }
         for (base, what) in [
             ("/objects", "no object has a URL below it"),
             ("http://api.example/a b", "no object has a URL below it"),
-            ("https://api.example/objects", "its scheme is not `http`"),
-            ("tcp://api.example:1", "its scheme is not `http`"),
+            ("tcp://api.example:1", "its scheme is not `http` or `https`"),
             ("http://api.example:0/objects", "`0` is no port"),
         ] {
             let error = read_base(base).unwrap_err();
@@ -122,8 +130,10 @@ mod tests {
             "[::1]:1",
         ] {
             assert_eq!(check_address(address), Ok(()), "{address}");
-            assert_eq!(check_port(&with_port(address)), Ok(()), "{address}");
+            assert_eq!(check_port(&with_port("http", address)), Ok(()), "{address}");
         }
+        assert_eq!(with_port("wss", "api.example"), "api.example:443");
+        assert_eq!(with_port("ws", "api.example"), "api.example:80");
         for address in [
             "localhost:",
             "localhost:0",

@@ -4,10 +4,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use remoting_core::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
+use remoting_core::channel::{
+    Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Listener,
+};
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ErrorKind, ObjectUrl};
-use remoting_tcp::sockets::{AcceptGuard, Farewells, ListenAt, accept_all, needs_runtime, tune};
+use remoting_core::{Error, ErrorKind, ObjectUrl, Peer};
+use remoting_tcp::sockets::{
+    AcceptGuard, Farewells, ListenAt, Protocol, Security, Shelter, Socket, Unwelcome, accept_all,
+    accept_secure, needs_runtime, tune,
+};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -20,13 +25,17 @@ use crate::mount::{HttpService, Mount, Opened};
 use crate::serve::Service;
 use crate::websocket;
 
-/// The scheme of the channel's URLs.
-pub(crate) const SCHEME: &str = "http";
+/// The schemes of the channel's URLs, without TLS and with it.
+const SCHEME: &str = "http";
+const SECURE: &str = "https";
 
-/// The scheme of URLs whose calls all go through a session.
+/// The schemes of URLs whose calls all go through a session.
 const SESSIONS: &str = "ws";
+const SECURE_SESSIONS: &str = "wss";
 
-/// Objects over HTTP, in clear text.
+/// Objects over HTTP, in clear text or through TLS.
+///
+/// The scheme of a URL decides: `http://` and `ws://` are clear text, `https://` and `wss://` are TLS.
 ///
 /// Calls go one by one, without a session: published objects can be called, by proxies and by
 /// everything that speaks HTTP. A proxy whose call needs a session, to activate an object or to pass
@@ -52,6 +61,7 @@ pub struct HttpChannel {
     base: Option<String>,
     mount: Arc<Mount>,
     gate: Gate,
+    security: Arc<Security>,
     pool: OnceLock<Pool>,
 }
 
@@ -99,8 +109,27 @@ impl HttpChannel {
             base: None,
             mount: Arc::default(),
             gate: Gate::default(),
+            security: Arc::default(),
             pool: OnceLock::new(),
         }
+    }
+
+    /// Has the channel listen with TLS: its URLs are `https://`.
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::ServerTls) -> Self {
+        Arc::make_mut(&mut self.security).server = Some(tls);
+        self
+    }
+
+    /// Says whom the channel trusts when it dials an `https://` or `wss://` URL, and what it shows.
+    /// Without it, it trusts whom the system trusts, and shows nothing.
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn client_tls(mut self, tls: crate::ClientTls) -> Self {
+        Arc::make_mut(&mut self.security).client = tls;
+        self.pool = OnceLock::new();
+        self
     }
 
     /// Sets the name under which the host knows the channel, `http` unless set.
@@ -135,6 +164,14 @@ impl HttpChannel {
         self
     }
 
+    /// Lets the channel listen with TLS where other machines reach it, although callers do not say
+    /// who they are.
+    #[must_use]
+    pub fn allow_anonymous(mut self) -> Self {
+        self.listen_at.allow_anonymous();
+        self
+    }
+
     /// Lets pages of an origin call. Without it, browsers let no page do so, and requests
     /// of pages are refused.
     ///
@@ -162,21 +199,25 @@ impl HttpChannel {
         if let Some(base) = &self.base {
             return self.start_mounted(base, acceptor).map(Some);
         }
-        let Some((listener, bound)) = self.listen_at.bind(SCHEME, &acceptor).await? else {
+        self.security.check()?;
+        let scheme = self.scheme();
+        let shelter = Shelter::of(&self.security, &acceptor);
+        let Some((listener, bound)) = self.listen_at.bind(scheme, &acceptor, shelter).await? else {
             return Ok(None);
         };
         let (stop, stopping) = watch::channel(());
         let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone(), ""));
         let opened = self.mount.open(&service);
-        let door = Door {
+        let door = Arc::new(Door {
+            security: Arc::clone(&self.security),
             service,
             acceptor,
             farewells: Farewells::default(),
             stopping,
-        };
+        });
         let accepting = accept_all(listener, move |stream, peer| door.welcome(stream, peer));
         Ok(Some(Listener {
-            address: format!("{SCHEME}://{bound}"),
+            address: format!("{scheme}://{bound}"),
             guard: Box::new(Listening {
                 _accepting: accepting,
                 _stop: stop,
@@ -210,6 +251,7 @@ struct Listening {
 
 /// What is needed to let somebody in.
 struct Door {
+    security: Arc<Security>,
     acceptor: Acceptor,
     service: Arc<Service>,
     farewells: Farewells,
@@ -218,26 +260,54 @@ struct Door {
 
 impl Door {
     /// Answers a new connection, if the host has room for it.
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
-        let source = peer.ip().to_canonical();
-        match self.acceptor.admit(Some(source)) {
+    fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        match self.acceptor.admit(Some(peer.ip().to_canonical())) {
             Ok(admission) => {
                 tune(&stream);
-                let peer = SocketAddr::new(source, peer.port()).to_string().into();
-                let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
-                tokio::spawn(connection::run(stream, peer, admission, service, stopping));
+                tokio::spawn(Arc::clone(self).serve(stream, Peer::at(peer), admission));
             }
+            // Who speaks TLS would not understand it.
+            Err(_) if self.security.is_secure() => {}
             Err(turned_away) => {
                 let answer = Answer::refused(503, "overloaded", &turned_away.to_string());
                 self.farewells.say(stream, answer.closing().into_bytes());
             }
         }
     }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: Peer, admission: Admission) {
+        let (security, acceptor) = (&self.security, &self.acceptor);
+        let (socket, owner) = match security.is_secure() {
+            false => (Socket::Plain(stream), None),
+            true => match accept_secure(security, acceptor, stream, &peer, Protocol::Http).await {
+                Ok(accepted) => accepted,
+                Err(unwelcome) => return self.turn_away(unwelcome),
+            },
+        };
+        let peer = Arc::new(peer.with_certificate(owner));
+        let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
+        connection::run(socket, peer, admission, service, stopping).await;
+    }
+
+    fn turn_away(&self, unwelcome: Option<Unwelcome>) {
+        match unwelcome {
+            Some(Unwelcome::ClearText(stream)) => {
+                let text = "this port has TLS; use an `https://` URL";
+                let answer = Answer::refused(400, "tls_required", text);
+                self.farewells.say(stream, answer.closing().into_bytes());
+            }
+            Some(Unwelcome::Failed(stream)) => self.farewells.say(stream, Vec::new()),
+            None => {}
+        }
+    }
 }
 
 impl Channel for HttpChannel {
     fn scheme(&self) -> &'static str {
-        SCHEME
+        match self.security.is_secure() {
+            true => SECURE,
+            false => SCHEME,
+        }
     }
 
     fn settings(&self) -> &ChannelSettings {
@@ -253,22 +323,27 @@ impl Channel for HttpChannel {
     }
 
     fn serves(&self, scheme: &str) -> bool {
-        [SCHEME, SESSIONS].contains(&scheme)
+        [SCHEME, SECURE, SESSIONS, SECURE_SESSIONS].contains(&scheme)
     }
 
     fn session_url(&self, url: &ObjectUrl) -> Option<ObjectUrl> {
-        (url.scheme() == SCHEME).then(|| url.over(SESSIONS))
+        match url.scheme() {
+            SCHEME => Some(url.over(SESSIONS)),
+            SECURE => Some(url.over(SECURE_SESSIONS)),
+            _ => None,
+        }
     }
 
     /// Connects nowhere yet, but for a session: connections are made by calls, and kept for the next ones.
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
             needs_runtime()?;
-            if url.scheme() == SESSIONS {
-                let link = websocket::open(url, &self.settings.formatter).await?;
+            if [SESSIONS, SECURE_SESSIONS].contains(&url.scheme()) {
+                let link = websocket::open(url, &self.settings.formatter, &self.security).await?;
                 return Ok(Dialed::Link(link));
             }
-            let pool = self.pool.get_or_init(pool).clone();
+            let make = || pool(Arc::clone(&self.security));
+            let pool = self.pool.get_or_init(make).clone();
             let server = Server::new(pool, url.base());
             Ok(Dialed::Exchange(Arc::new(server)))
         })
@@ -282,6 +357,7 @@ impl fmt::Debug for HttpChannel {
             .field("listen_at", &self.listen_at)
             .field("base", &self.base)
             .field("gate", &self.gate)
+            .field("security", &self.security)
             .finish_non_exhaustive()
     }
 }

@@ -11,15 +11,16 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use remoting_core::channel::{BoxFuture, Exchange};
 use remoting_core::formatter::FormatterRef;
 use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage};
+use remoting_tcp::sockets::{Security, refusal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::connector::Connector;
 use crate::headers::{CallHeaders, EXECUTED};
 use crate::reply;
 use crate::route::url_of;
@@ -27,7 +28,7 @@ use crate::route::url_of;
 /// How long a connection is kept that nobody uses: less than servers do.
 const KEPT: Duration = Duration::from_secs(20);
 
-/// How long one address has to answer.
+/// How long a ticket that is given back may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many tickets are given back to a server at a time.
@@ -37,17 +38,14 @@ const RELEASES: usize = 8;
 const MOST_WAIT: u64 = 24 * 60 * 60;
 
 /// The connections of a channel to all its servers.
-pub(crate) type Pool = Client<HttpConnector, Full<Bytes>>;
+pub(crate) type Pool = Client<Connector, Full<Bytes>>;
 
 /// Makes an empty pool.
-pub(crate) fn pool() -> Pool {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(PATIENCE));
+pub(crate) fn pool(security: Arc<Security>) -> Pool {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(KEPT)
-        .build(connector)
+        .build(Connector::new(security))
 }
 
 /// The way to one server.
@@ -101,19 +99,21 @@ impl Server {
 
     /// The error of a request that got no answer.
     fn unanswered(&self, error: &ClientError) -> Fault {
+        let base = &self.base;
+        if let Some(own) = error
+            .source()
+            .and_then(|cause| cause.downcast_ref::<Error>())
+        {
+            return Fault::Error(own.clone());
+        }
+        if let Some(refused) = refusal(error, base) {
+            return Fault::Error(refused);
+        }
         let mut why = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
             let _infallible = write!(why, ": {cause}");
             source = cause.source();
-        }
-        let base = &self.base;
-        if error.is_connect() {
-            let text = format!(
-                "cannot connect to `{base}` ({why}); is the server running and listening \
-                 there?"
-            );
-            return Fault::refused(ErrorKind::ConnectFailed, text);
         }
         let text = format!(
             "the connection to `{base}` broke ({why}); is it an HTTP server that listens there?"

@@ -14,6 +14,7 @@ pub(crate) const CODES: &[(ErrorKind, &str, u16)] = &[
     (ErrorKind::BadArguments, "bad_arguments", 400),
     (ErrorKind::Protocol, "protocol", 400),
     (ErrorKind::VersionMismatch, "version_mismatch", 400),
+    (ErrorKind::TlsRequired, "tls_required", 400),
     (ErrorKind::Unauthenticated, "unauthenticated", 401),
     (ErrorKind::PermissionDenied, "permission_denied", 403),
     (ErrorKind::NotFound, "not_found", 404),

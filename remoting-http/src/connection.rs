@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use remoting_core::Peer;
 use remoting_core::channel::{Admission, TurnedAway};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -70,7 +71,7 @@ impl Place {
 /// - `stop`: when it changes, the request under way is the last.
 pub(crate) async fn run(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
     admission: Admission,
     service: Arc<Service>,
     mut stop: watch::Receiver<()>,
@@ -153,7 +154,13 @@ mod tests {
         let (stop, stopping) = watch::channel(());
         let admission = acceptor.admit(None).unwrap();
         let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
-        tokio::spawn(run(stream, "test".into(), admission, service, stopping));
+        tokio::spawn(run(
+            stream,
+            Arc::new(Peer::named("test")),
+            admission,
+            service,
+            stopping,
+        ));
         Served {
             host,
             client,

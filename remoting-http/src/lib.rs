@@ -21,7 +21,7 @@
 //! `openapi`, `address`.
 //! Thin: `serve` (from a request to its answer), `arguments`, `objects` (those without a session), `body` (reading within bounds), `stall` (writing within
 //! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `client` (the
-//! other end), `websocket` (how a session begins, at both ends), `link` (a WebSocket as a link), `channel`
+//! other end), `connector` (how it dials), `websocket` (how a session begins, at both ends), `link` (a WebSocket as a link), `channel`
 //! (settings, and the seam to the host).
 
 mod address;
@@ -32,6 +32,7 @@ mod channel;
 mod client;
 mod codes;
 mod connection;
+mod connector;
 mod describe;
 mod gate;
 mod headers;
@@ -52,3 +53,5 @@ mod websocket;
 
 pub use channel::HttpChannel;
 pub use mount::HttpService;
+#[cfg(feature = "_tls")]
+pub use remoting_tcp::{ClientTls, Cryptography, Pem, ServerTls};

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
+use remoting_core::Peer;
 use remoting_core::channel::{Link, LinkError, LinkReader, LinkWriter};
 use remoting_core::formatter::FormatterRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,7 +42,7 @@ pub(crate) fn bounds(max_frame: usize) -> WebSocketConfig {
 /// Makes a link of a WebSocket.
 ///
 /// - `formatter`: how this side's calls are written.
-pub(crate) fn link<S>(socket: WebSocketStream<S>, peer: String, formatter: FormatterRef) -> Link
+pub(crate) fn link<S>(socket: WebSocketStream<S>, peer: Peer, formatter: FormatterRef) -> Link
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -14,7 +14,7 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, Uri, Version};
 use remoting_core::channel::BoxFuture;
-use remoting_core::{Error, ErrorKind, Executed};
+use remoting_core::{Error, ErrorKind, Executed, Peer};
 
 use crate::answer::Answer;
 use crate::serve::Service;
@@ -115,7 +115,7 @@ impl HttpService {
             *request.uri_mut() = uri;
         }
         let address = request.extensions().get::<SocketAddr>().copied();
-        let peer = address.map_or_else(|| SOMEBODY.into(), |address| address.to_string().into());
+        let peer = Arc::new(address.map_or_else(|| Peer::named(SOMEBODY), Peer::at));
         let source = address.map(|address| address.ip().to_canonical());
         // A session has a connection of the server's for itself, and so a place among the host's.
         let admission = || service.acceptor.admit(source);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::http::request::Parts;
-use remoting_core::{ErrorKind, Fault};
+use remoting_core::{ErrorKind, Fault, Peer};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -40,7 +40,7 @@ impl Service {
         head: &Parts,
         (name, constructor): (&str, &str),
         body: B,
-        peer: &Arc<str>,
+        peer: &Arc<Peer>,
     ) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,

@@ -18,7 +18,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use remoting_core::channel::{Acceptor, Admission, TurnedAway};
 use remoting_core::formatter::{FormatterRef, Payload};
 use remoting_core::{
-    CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor,
+    CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor, Peer,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -92,7 +92,7 @@ impl Service {
     pub(crate) async fn handle<B>(
         &self,
         request: Request<B>,
-        peer: &Arc<str>,
+        peer: &Arc<Peer>,
         admission: impl FnOnce() -> Result<Admission, TurnedAway>,
     ) -> Response<Full<Bytes>>
     where
@@ -130,7 +130,7 @@ impl Service {
     fn open_session(
         &self,
         head: &mut Parts,
-        peer: &Arc<str>,
+        peer: &Arc<Peer>,
         admission: impl FnOnce() -> Result<Admission, TurnedAway>,
     ) -> Result<Response<()>, Answer> {
         let opening = websocket::Opening::of(head, &self.formatters)?;
@@ -139,7 +139,7 @@ impl Service {
         Ok(opening.accept(&self.acceptor, admission, peer))
     }
 
-    async fn answer<B>(&self, head: &Parts, body: B, peer: &Arc<str>) -> Result<Answer, Answer>
+    async fn answer<B>(&self, head: &Parts, body: B, peer: &Arc<Peer>) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
@@ -190,7 +190,7 @@ impl Service {
         head: &Parts,
         (name, method): (&str, &str),
         body: B,
-        peer: &Arc<str>,
+        peer: &Arc<Peer>,
     ) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,
@@ -261,7 +261,7 @@ impl Service {
         &self,
         call: CallMessage,
         formatter: &FormatterRef,
-        peer: &Arc<str>,
+        peer: &Arc<Peer>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Answer {
         // They have no connection that bounds them, so all of the channel's have a bound together.

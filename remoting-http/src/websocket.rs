@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use remoting_core::channel::{Acceptor, Admission, Link};
 use remoting_core::formatter::{Codec, FormatterRef};
 use remoting_core::wire::MAX_BODY;
-use remoting_core::{Error, ErrorKind, ObjectUrl};
-use remoting_tcp::sockets::{dial, tune};
+use remoting_core::{Error, ErrorKind, ObjectUrl, Peer};
+use remoting_tcp::sockets::{Security, refusal};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -23,8 +23,8 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error as SocketError, http};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::address::with_port;
 use crate::answer::Answer;
+use crate::connector::connect;
 use crate::link::{bounds, link};
 
 /// Where sessions begin.
@@ -102,18 +102,18 @@ impl Opening {
         self,
         acceptor: &Acceptor,
         admission: Admission,
-        peer: &str,
+        peer: &Peer,
     ) -> Response<()> {
         let Self {
             socket,
             formatter,
             response,
         } = self;
-        let (acceptor, peer) = (acceptor.clone(), peer.to_owned());
+        let (acceptor, peer) = (acceptor.clone(), peer.clone());
         tokio::spawn(async move {
             let limits = acceptor.limits();
             let Ok(Ok(upgraded)) = timeout(limits.handshake_time, socket).await else {
-                tracing::debug!(target: "remoting::http", peer, "a connection ended before it was a WebSocket");
+                tracing::debug!(target: "remoting::http", %peer, "a connection ended before it was a WebSocket");
                 return;
             };
             let bounds = Some(bounds(limits.max_frame));
@@ -175,8 +175,12 @@ fn upgrade_required() -> Answer {
 ///
 /// # Errors
 ///
-/// `ConnectFailed` if nobody answers, or it is no server of sessions.
-pub(crate) async fn open(url: &ObjectUrl, formatter: &FormatterRef) -> Result<Link, Error> {
+/// `ConnectFailed` if nobody answers, or it is no server of sessions; those of [`connect`].
+pub(crate) async fn open(
+    url: &ObjectUrl,
+    formatter: &FormatterRef,
+    security: &Security,
+) -> Result<Link, Error> {
     let base = url.base();
     let mut request = format!("{base}{PATH}")
         .into_client_request()
@@ -189,8 +193,7 @@ pub(crate) async fn open(url: &ObjectUrl, formatter: &FormatterRef) -> Result<Li
     request
         .headers_mut()
         .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-    let stream = dial(url.scheme(), &with_port(url.authority())).await?;
-    tune(&stream);
+    let stream = connect(security, url.scheme(), url.authority()).await?;
     let opening = client_async_with_config(request, stream, Some(bounds(MAX_BODY)));
     let opened = timeout(PATIENCE, opening).await;
     let (socket, _response) = opened
@@ -203,11 +206,18 @@ pub(crate) async fn open(url: &ObjectUrl, formatter: &FormatterRef) -> Result<Li
             Error::new(ErrorKind::ConnectFailed, text)
         })?
         .map_err(|error| refused(&base, &error))?;
-    Ok(link(socket, url.authority().to_owned(), formatter.clone()))
+    Ok(link(
+        socket,
+        Peer::named(url.authority()),
+        formatter.clone(),
+    ))
 }
 
 /// The error of a server that opens no session.
 fn refused(base: &str, error: &SocketError) -> Error {
+    if let Some(refused) = refusal(error, base) {
+        return refused;
+    }
     let text = match error {
         SocketError::Http(response) => format!(
             "`{base}` opens no session (HTTP status {}); is it a host of this protocol, \

@@ -1,21 +1,36 @@
 //! The channel's settings, and what it does for its host.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use remoting_core::channel::{
-    Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
+    Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
 };
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ObjectUrl};
+use remoting_core::{Error, ObjectUrl, Peer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::accept::{Farewells, accept_all, needs_runtime, tune};
 use crate::dial::{check_port, dial};
+use crate::exposure::Shelter;
 use crate::link::{StreamReader, StreamWriter};
-use crate::listen::{Farewells, ListenAt, accept_all, needs_runtime, tune};
+use crate::listen::ListenAt;
+use crate::security::{Security, Socket, Unwelcome, accept_secure};
+use crate::tls::Protocol;
 
 const SCHEME: &str = "tcp";
 
-/// Objects over TCP, in clear text.
+/// The scheme of URLs with TLS.
+const SECURE: &str = "tcps";
+
+/// What a client is told that speaks in clear text to a port with TLS: TLS's own words for a message
+/// that was not expected (RFC 8446, section 6).
+const NOT_TLS: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a];
+
+/// Objects over TCP, in clear text or through TLS.
+///
+/// The scheme of a URL decides: `tcp://` is clear text, `tcps://` is TLS.
 ///
 /// ```
 /// use remoting_tcp::TcpChannel;
@@ -30,6 +45,7 @@ const SCHEME: &str = "tcp";
 pub struct TcpChannel {
     settings: ChannelSettings,
     listen_at: ListenAt,
+    security: Security,
 }
 
 impl TcpChannel {
@@ -50,7 +66,25 @@ impl TcpChannel {
         Self {
             settings: ChannelSettings::new(SCHEME),
             listen_at: ListenAt::default(),
+            security: Security::default(),
         }
+    }
+
+    /// Has the channel listen with TLS: its URLs are `tcps://`.
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::ServerTls) -> Self {
+        self.security.server = Some(tls);
+        self
+    }
+
+    /// Says whom the channel trusts when it dials a `tcps://` URL, and what it shows. Without it,
+    /// it trusts whom the system trusts, and shows nothing.
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn client_tls(mut self, tls: crate::ClientTls) -> Self {
+        self.security.client = tls;
+        self
     }
 
     /// Sets the name under which the host knows the channel, `tcp` unless set.
@@ -84,16 +118,29 @@ impl TcpChannel {
         self
     }
 
+    /// Lets the channel listen with TLS where other machines reach it, although callers do not say
+    /// who they are.
+    #[must_use]
+    pub fn allow_anonymous(mut self) -> Self {
+        self.listen_at.allow_anonymous();
+        self
+    }
+
     async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
-        let Some((listener, bound)) = self.listen_at.bind(SCHEME, &acceptor).await? else {
+        self.security.check()?;
+        let scheme = self.scheme();
+        let shelter = Shelter::of(&self.security, &acceptor);
+        let Some((listener, bound)) = self.listen_at.bind(scheme, &acceptor, shelter).await? else {
             return Ok(None);
         };
-        let farewells = Farewells::default();
-        let guard = accept_all(listener, move |stream, peer| {
-            welcome(stream, peer, &acceptor, &farewells)
+        let door = Arc::new(Door {
+            acceptor,
+            farewells: Farewells::default(),
+            security: self.security.clone(),
         });
+        let guard = accept_all(listener, move |stream, peer| door.welcome(stream, peer));
         Ok(Some(Listener {
-            address: format!("{SCHEME}://{bound}"),
+            address: format!("{scheme}://{bound}"),
             guard: Box::new(guard),
         }))
     }
@@ -101,7 +148,15 @@ impl TcpChannel {
 
 impl Channel for TcpChannel {
     fn scheme(&self) -> &'static str {
-        SCHEME
+        if self.security.is_secure() {
+            SECURE
+        } else {
+            SCHEME
+        }
+    }
+
+    fn serves(&self, scheme: &str) -> bool {
+        [SCHEME, SECURE].contains(&scheme)
     }
 
     fn settings(&self) -> &ChannelSettings {
@@ -120,27 +175,85 @@ impl Channel for TcpChannel {
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
             needs_runtime()?;
-            let stream = dial(SCHEME, url.authority()).await?;
-            Ok(Dialed::Link(link(stream, url.authority().to_owned())))
+            let place = (url.scheme(), url.authority());
+            let stream = dial(url.scheme(), url.authority()).await?;
+            let connecting = self
+                .security
+                .connect(stream, place, SCHEME, Protocol::Frames);
+            Ok(Dialed::Link(link(
+                connecting.await?,
+                Peer::named(url.authority()),
+            )))
         })
     }
 }
 
-/// Gives a new connection to the host, if the host has room for it.
-fn welcome(stream: TcpStream, peer: SocketAddr, acceptor: &Acceptor, farewells: &Farewells) {
-    let source = peer.ip().to_canonical();
-    match acceptor.admit(Some(source)) {
-        Ok(admission) => {
-            let peer = SocketAddr::new(source, peer.port());
-            acceptor.accept(link(stream, peer.to_string()), admission);
+/// What is needed to let somebody in.
+struct Door {
+    acceptor: Acceptor,
+    farewells: Farewells,
+    security: Security,
+}
+
+impl Door {
+    /// Gives a new connection to the host, if the host has room for it.
+    fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        match self.acceptor.admit(Some(peer.ip().to_canonical())) {
+            Ok(admission) if self.security.is_secure() => {
+                tokio::spawn(Arc::clone(self).secure(stream, Peer::at(peer), admission));
+            }
+            Ok(admission) => {
+                let link = link(Socket::Plain(stream), Peer::at(peer));
+                self.acceptor.accept(link, admission);
+            }
+            // Who speaks TLS would not understand it.
+            Err(_) if self.security.is_secure() => {}
+            Err(turned_away) => self.farewells.say(stream, turned_away.last_words()),
         }
-        Err(turned_away) => farewells.say(stream, turned_away.last_words()),
+    }
+
+    /// The same for a connection through TLS.
+    async fn secure(self: Arc<Self>, stream: TcpStream, peer: Peer, admission: Admission) {
+        let accepting = accept_secure(
+            &self.security,
+            &self.acceptor,
+            stream,
+            &peer,
+            Protocol::Frames,
+        );
+        match accepting.await {
+            Ok((socket, owner)) => {
+                let link = link(socket, peer.with_certificate(owner));
+                self.acceptor.accept(link, admission);
+            }
+            Err(Some(Unwelcome::ClearText(stream))) => self.farewells.say(stream, NOT_TLS.to_vec()),
+            Err(Some(Unwelcome::Failed(stream))) => self.farewells.say(stream, Vec::new()),
+            Err(None) => {}
+        }
     }
 }
 
-fn link(stream: TcpStream, peer: String) -> Link {
-    tune(&stream);
-    let (reader, writer) = stream.into_split();
+fn link(socket: Socket, peer: Peer) -> Link {
+    match socket {
+        Socket::Plain(stream) => {
+            tune(&stream);
+            let (reader, writer) = stream.into_split();
+            halves(reader, writer, peer)
+        }
+        #[cfg(feature = "_tls")]
+        Socket::Secure(stream) => {
+            tune(stream.get_ref().0);
+            let (reader, writer) = tokio::io::split(*stream);
+            halves(reader, writer, peer)
+        }
+    }
+}
+
+fn halves<R, W>(reader: R, writer: W, peer: Peer) -> Link
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     Link {
         reader: Box::new(StreamReader::new(reader)),
         writer: Box::new(StreamWriter::new(writer)),

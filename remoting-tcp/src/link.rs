@@ -16,6 +16,7 @@ use remoting_core::wire::PREFACE;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::preface::Arriving;
+use crate::tls::ends_link;
 
 /// The room that is made for reading from a connection of which nothing is known.
 const LEAST_ROOM: usize = 1024;
@@ -75,6 +76,12 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
         }
     }
 
+    /// What an error of the stream means. A peer that has not spoken may have let this side not in.
+    fn end_of(&self, error: io::Error) -> LinkError {
+        let refused = self.arriving.as_ref().and_then(|_| ends_link(&error));
+        refused.unwrap_or(LinkError::Io(error))
+    }
+
     /// Takes the peer's preface off the bytes after `start`; tells whether it was the last of it.
     fn greet(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<bool, LinkError> {
         let Some(arriving) = &mut self.arriving else {
@@ -103,7 +110,8 @@ impl<R: AsyncRead + Unpin + Send> LinkReader for StreamReader<R> {
     ) -> Poll<Result<usize, LinkError>> {
         loop {
             let start = buffer.len();
-            let count = ready!(self.fill(cx, buffer)).map_err(LinkError::Io)?;
+            let filled = ready!(self.fill(cx, buffer));
+            let count = filled.map_err(|error| self.end_of(error))?;
             if self.arriving.is_none() {
                 return Poll::Ready(Ok(count));
             }
@@ -120,6 +128,8 @@ pub(crate) struct StreamWriter<W> {
     stream: W,
     /// What the peer does not have of our preface.
     preface: &'static [u8],
+    /// How many bytes were taken that the stream may still keep back: they count when it does not.
+    kept: usize,
 }
 
 impl<W: AsyncWrite + Unpin> StreamWriter<W> {
@@ -127,25 +137,19 @@ impl<W: AsyncWrite + Unpin> StreamWriter<W> {
         Self {
             stream,
             preface: &PREFACE,
+            kept: 0,
         }
     }
-}
 
-impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
-    fn poll_write_vectored(
+    /// Takes bytes, in one piece or several, with the preface in front of the first ones.
+    fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.preface.is_empty() {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        }
-        let first = pieces.iter().find(|piece| !piece.is_empty());
-        self.poll_write(cx, first.map_or(&[], |first| first))
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         while !self.preface.is_empty() {
+            let first = pieces.iter().find(|piece| !piece.is_empty());
+            let bytes: &[u8] = first.map_or(&[], |first| first);
             let both = [IoSlice::new(self.preface), IoSlice::new(bytes)];
             let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &both))?;
             if count == 0 {
@@ -157,7 +161,29 @@ impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
                 return Poll::Ready(Ok(of_bytes));
             }
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match pieces {
+            [piece] => Pin::new(&mut self.stream).poll_write(cx, piece),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
+        }
+    }
+}
+
+impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.kept == 0 {
+            self.kept = ready!(self.poll_take(cx, pieces))?;
+        }
+        // A socket keeps nothing back; TLS does when the socket is full.
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.kept)))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

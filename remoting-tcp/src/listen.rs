@@ -1,35 +1,15 @@
-//! Sockets that listen, the loop that accepts, and what all accepted sockets have in common.
-//!
-//! Nothing that `accept` reports ends the loop: a process that is alive and
-//! refuses connections is worse than one that is down. Stopping closes the socket
-//! before the drop of the guard returns, so the same port can be listened on again
-//! at once.
+//! Where a channel listens: from what its owner asks for to a bound socket.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use remoting_core::channel::Acceptor;
 use remoting_core::{Error, ErrorKind};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::net::{TcpListener, lookup_host};
 
-/// How long the loop rests when the machine cannot accept: no descriptors, no memory.
-const REST: Duration = Duration::from_millis(50);
-
-/// To how many peers at a time it is explained that they are not let in.
-const LEAVING: usize = 64;
-
-/// How long that may take, and how many bytes of the peer's are thrown away.
-const FAREWELL: Duration = Duration::from_secs(1);
-const UNREAD: u64 = 64 * 1024;
+use crate::accept::needs_runtime;
+use crate::exposure::{Allowed, Exposed, Shelter};
 
 /// Where a channel listens: what its owner has asked for, and which address that became.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +17,7 @@ pub struct ListenAt {
     wanted: Option<String>,
     /// The address that was bound first; a channel that listens again does so there.
     bound: OnceLock<SocketAddr>,
-    allow_plaintext: bool,
+    allowed: Allowed,
 }
 
 impl ListenAt {
@@ -51,13 +31,19 @@ impl ListenAt {
 
     /// Lets addresses beyond this machine be bound, whatever the host says of them.
     pub fn allow_plaintext(&mut self) {
-        self.allow_plaintext = true;
+        self.allowed.plaintext = true;
+    }
+
+    /// Lets addresses beyond this machine be bound although callers do not say who they are.
+    pub fn allow_anonymous(&mut self) {
+        self.allowed.anonymous = true;
     }
 
     /// Binds the address, the same one each time, and gives it; nothing where none is wanted.
     ///
     /// - `scheme`: that of the channel, for errors.
-    /// - `acceptor`: says whether the host lets addresses beyond this machine be bound.
+    /// - `acceptor`: says what the host allows.
+    /// - `shelter`: what there is besides.
     ///
     /// # Errors
     ///
@@ -67,15 +53,20 @@ impl ListenAt {
         &self,
         scheme: &str,
         acceptor: &Acceptor,
+        shelter: Shelter,
     ) -> Result<Option<(TcpListener, SocketAddr)>, Error> {
         let Some(wanted) = &self.wanted else {
             return Ok(None);
         };
         needs_runtime()?;
-        let plaintext_allowed = self.allow_plaintext || acceptor.allow_plaintext();
+        let allowed = Allowed {
+            plaintext: self.allowed.plaintext || acceptor.allow_plaintext(),
+            anonymous: self.allowed.anonymous || acceptor.allow_anonymous(),
+        };
+        let exposed = Exposed::of(shelter, allowed);
         let listener = match self.bound.get() {
-            Some(bound) => bind(scheme, &bound.to_string(), plaintext_allowed).await?,
-            None => bind(scheme, wanted, plaintext_allowed).await?,
+            Some(bound) => bind(scheme, &bound.to_string(), exposed).await?,
+            None => bind(scheme, wanted, exposed).await?,
         };
         let bound = listener.local_addr().map_err(|error| {
             let text = format!("cannot tell which address `{wanted}` became ({error})");
@@ -89,19 +80,25 @@ impl ListenAt {
 ///
 /// - `scheme`: that of the channel, for errors.
 /// - `address`: `host:port`; port 0 takes any free one.
-/// - `plaintext_allowed`: whether addresses beyond this machine may be bound.
+/// - `exposed`: what becomes of addresses that other machines reach.
 ///
 /// # Errors
 ///
 /// `ChannelTaken` if something listens there, `Config` if the address cannot be used.
-async fn bind(scheme: &str, address: &str, plaintext_allowed: bool) -> Result<TcpListener, Error> {
+async fn bind(scheme: &str, address: &str, exposed: Exposed) -> Result<TcpListener, Error> {
     let addresses: Vec<SocketAddr> = lookup_host(address)
         .await
         .map_err(|error| unreadable(address, error))?
         .collect();
     let outside = addresses.iter().find(|address| !is_loopback(address.ip()));
-    if let (Some(outside), false) = (outside, plaintext_allowed) {
-        return Err(beyond_this_machine(address, *outside));
+    match (outside, exposed) {
+        (Some(outside), Exposed::Refused(advice)) => {
+            return Err(beyond_this_machine(address, *outside, advice));
+        }
+        (Some(outside), Exposed::Allowed(what)) => {
+            tracing::warn!(address = %outside, "listening where other machines reach it; the channel {what}, as was allowed");
+        }
+        (Some(_), Exposed::Nothing) | (None, _) => {}
     }
     TcpListener::bind(addresses.as_slice())
         .await
@@ -120,17 +117,14 @@ fn unreadable(address: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Config, text).with_source(error)
 }
 
-fn beyond_this_machine(address: &str, outside: SocketAddr) -> Error {
+fn beyond_this_machine(address: &str, outside: SocketAddr, advice: &str) -> Error {
     let also = if address == outside.to_string() {
         String::new()
     } else {
         format!(" ({outside})")
     };
-    let text = format!(
-        "`{address}`{also} can be reached from other machines, and this channel sends clear text \
-         and asks nobody who they are; listen on `127.0.0.1`, or call `allow_plaintext()` \
-         if the network is trusted"
-    );
+    let text =
+        format!("`{address}`{also} can be reached from other machines, and this channel {advice}");
     Error::new(ErrorKind::Config, text)
 }
 
@@ -153,225 +147,61 @@ fn unbindable(scheme: &str, address: &str, error: io::Error) -> Error {
     Error::new(kind, text).with_source(error)
 }
 
-/// Accepts connections in a task of the current runtime until the guard is dropped.
-///
-/// - `welcome`: is given each connection; must not block.
-pub fn accept_all(
-    listener: TcpListener,
-    welcome: impl Fn(TcpStream, SocketAddr) + Send + 'static,
-) -> AcceptGuard {
-    let socket = Socket(Arc::new(Mutex::new(Some(listener))));
-    let task = tokio::spawn(accept_loop(CloseOnDrop(socket.clone()), welcome));
-    AcceptGuard {
-        socket,
-        task: task.abort_handle(),
-    }
-}
-
-/// Ends the accepting when dropped.
-#[derive(Debug)]
-pub struct AcceptGuard {
-    socket: Socket,
-    task: AbortHandle,
-}
-
-impl Drop for AcceptGuard {
-    fn drop(&mut self) {
-        self.socket.close();
-        self.task.abort();
-    }
-}
-
-/// The socket that listens, shared by the loop and the guard: either can close it.
-#[derive(Debug, Clone)]
-struct Socket(Arc<Mutex<Option<TcpListener>>>);
-
-impl Socket {
-    fn lock(&self) -> MutexGuard<'_, Option<TcpListener>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        let listener = self.lock().take();
-        drop(listener);
-    }
-
-    /// Gives the next connection, or `None` when the socket is closed.
-    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-        poll_fn(|cx| match self.lock().as_ref() {
-            Some(listener) => listener.poll_accept(cx).map(Some),
-            None => Poll::Ready(None),
-        })
-        .await
-    }
-}
-
-/// Closes the socket when the loop goes, be it with its runtime and before it ran.
-struct CloseOnDrop(Socket);
-
-impl Drop for CloseOnDrop {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-async fn accept_loop(socket: CloseOnDrop, welcome: impl Fn(TcpStream, SocketAddr)) {
-    let mut troubled = false;
-    while let Some(accepted) = socket.0.accept().await {
-        match accepted {
-            Ok((stream, peer)) => {
-                troubled = false;
-                welcome(stream, peer);
-            }
-            Err(error) if concerns_one_connection(&error) => {}
-            Err(error) => {
-                if !troubled {
-                    tracing::error!(%error, "no connections can be accepted at the moment");
-                }
-                troubled = true;
-                tokio::time::sleep(REST).await;
-            }
-        }
-    }
-}
-
-/// Tells errors of a connection that failed before it was accepted from ours.
-fn concerns_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
-}
-
-/// Tells peers that are not let in why; as many at a time as it has room for, others are just
-/// closed.
-#[derive(Debug, Clone)]
-pub struct Farewells(Arc<Semaphore>);
-
-impl Default for Farewells {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LEAVING)))
-    }
-}
-
-impl Farewells {
-    /// Has a task say `last_words` and close the connection.
-    pub fn say(&self, stream: TcpStream, last_words: Vec<u8>) {
-        if let Ok(place) = Arc::clone(&self.0).try_acquire_owned() {
-            tokio::spawn(async move {
-                let _gone_or_slow = timeout(FAREWELL, turn_away(stream, &last_words)).await;
-                drop(place);
-            });
-        }
-    }
-}
-
-/// A socket that is closed with unread bytes takes back what was just sent, so those are read first.
-async fn turn_away(mut stream: TcpStream, last_words: &[u8]) -> io::Result<()> {
-    stream.write_all(last_words).await?;
-    stream.shutdown().await?;
-    tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await?;
-    Ok(())
-}
-
-/// Makes the socket send at once. Whether the other machine is there a session finds out, so the
-/// system need not ask it too.
-pub fn tune(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        // It works without, slower; or the peer is gone already, which the first read tells.
-        tracing::debug!(%error, "a socket could not be tuned");
-    }
-}
-
-/// Checks that there is a runtime: sockets need its driver, and without one they panic.
-///
-/// # Errors
-///
-/// `Config` where there is none.
-pub fn needs_runtime() -> Result<(), Error> {
-    match Handle::try_current() {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let text = "a channel with sockets works inside a tokio runtime; call it from `#[tokio::main]`";
-            Err(Error::new(ErrorKind::Config, text).with_source(error))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
-    use tokio::runtime::Runtime;
-
     use super::*;
 
+    const REFUSED: Exposed = Exposed::Refused("is open");
+
     #[tokio::test]
-    async fn addresses_beyond_this_machine_have_to_be_allowed() {
-        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-            let error = bind("tcp", address, false).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.message().contains("allow_plaintext()"), "{error}");
+    async fn addresses_beyond_this_machine_need_tls_and_authentication_or_have_to_be_allowed() {
+        for (is_secure, knows_callers, advice) in [
+            (
+                false,
+                false,
+                Some("use TLS and authentication, or call `allow_plaintext()`"),
+            ),
+            (false, true, Some("use TLS, or call `allow_plaintext()`")),
+            (true, false, Some("call `allow_anonymous()`")),
+            (true, true, None),
+        ] {
+            let shelter = Shelter {
+                is_secure,
+                knows_callers,
+            };
+            let exposed = Exposed::of(shelter, Allowed::default());
+            assert!(bind("tcp", "localhost:0", exposed).await.is_ok());
+            for address in ["0.0.0.0:0", "[::]:0"] {
+                let bound = bind("tcp", address, exposed).await;
+                match advice {
+                    None => assert!(bound.is_ok()),
+                    Some(advice) => {
+                        let error = bound.unwrap_err();
+                        assert_eq!(error.kind(), ErrorKind::Config);
+                        assert!(error.message().contains(advice), "{error}");
+                    }
+                }
+            }
         }
-        assert!(bind("tcp", "0.0.0.0:0", true).await.is_ok());
-        assert!(bind("tcp", "localhost:0", false).await.is_ok());
         assert!(is_loopback("::ffff:127.0.0.1".parse().unwrap()));
     }
 
     #[tokio::test]
     async fn an_address_in_use_is_told_from_one_that_cannot_be_used() {
-        let first = bind("tcp", "127.0.0.1:0", false).await.unwrap();
+        let first = bind("tcp", "127.0.0.1:0", REFUSED).await.unwrap();
         let address = first.local_addr().unwrap().to_string();
-        let error = bind("tcp", &address, false).await.unwrap_err();
+        let error = bind("tcp", &address, REFUSED).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ChannelTaken);
         assert!(error.message().contains(&address), "{error}");
         for address in ["here", "127.0.0.1", "tcp://127.0.0.1:0", "192.0.2.1:0"] {
             assert_eq!(
-                bind("tcp", address, true).await.unwrap_err().kind(),
+                bind("tcp", address, Exposed::Nothing)
+                    .await
+                    .unwrap_err()
+                    .kind(),
                 ErrorKind::Config,
                 "{address}"
             );
-        }
-    }
-
-    #[tokio::test]
-    async fn a_port_is_free_as_soon_as_the_guard_is_gone() {
-        let mut address = "127.0.0.1:0".to_owned();
-        for _ in 0..20 {
-            let listener = bind("tcp", &address, false).await.unwrap();
-            address = listener.local_addr().unwrap().to_string();
-            let guard = accept_all(listener, |_, _| {});
-            tokio::task::yield_now().await;
-            drop(guard);
-        }
-    }
-
-    #[test]
-    fn a_port_is_free_when_the_runtime_of_its_loop_is_gone() {
-        let runtime = Runtime::new().unwrap();
-        let (address, guard) = runtime.block_on(async {
-            let listener = bind("tcp", "127.0.0.1:0", false).await.unwrap();
-            (
-                listener.local_addr().unwrap().to_string(),
-                accept_all(listener, |_, _| {}),
-            )
-        });
-        drop(runtime);
-        let second = Runtime::new().unwrap();
-        assert!(second.block_on(bind("tcp", &address, false)).is_ok());
-        drop(guard);
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_is_not_wanted_is_closed_at_once() {
-        let listener = bind("tcp", "127.0.0.1:0", false).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let _guard = accept_all(listener, |stream, _| drop(stream));
-        for _ in 0..3 {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use remoting_core::ErrorKind;
 use remoting_core::channel::LinkError;
 use remoting_core::wire::{PREFACE, PREFACE_LENGTH, Preface};
 
@@ -78,11 +79,6 @@ const FOREIGN: &[(&[&[u8]], &str)] = &[
          use an `http://` URL, or the port of a TCP channel",
     ),
     (
-        &[&[0x16, 0x03], &[0x15, 0x03]],
-        "the peer speaks TLS, and this connection is clear text; \
-         both ends have to use TLS, or neither",
-    ),
-    (
         &[b".NET"],
         "the peer speaks the protocol of .NET Remoting, which has other messages; \
          it cannot be called from here, nor call",
@@ -99,8 +95,19 @@ const FOREIGN: &[(&[&[u8]], &str)] = &[
     (&[b"SSH-"], "the peer speaks SSH; check the port"),
 ];
 
+/// How messages of TLS begin: the first of a client, and the complaint of a server.
+const TLS: [&[u8]; 2] = [&[0x16, 0x03], &[0x15, 0x03]];
+
 /// Says what a peer seems to speak that began with `bytes`.
 fn foreign(bytes: &[u8]) -> LinkError {
+    if TLS.iter().any(|start| bytes.starts_with(start)) {
+        let what = "the peer speaks TLS, and this connection is clear text; both ends have to use TLS: at \
+            the client a `tcps://` URL";
+        return LinkError::Refused {
+            kind: ErrorKind::TlsRequired,
+            what: what.to_owned(),
+        };
+    }
     let known = FOREIGN
         .iter()
         .find(|(starts, _)| starts.iter().any(|start| bytes.starts_with(start)));
@@ -154,7 +161,6 @@ mod tests {
             (b"POST /bank/add HTTP/1.1", "HTTP"),
             (b"PRI * HTTP/2.0\r\n", "HTTP"),
             (b"HTTP/1.1 400 Bad Request", "HTTP"),
-            (b"\x16\x03\x01\x02\x00\x01\x00\x01", "TLS"),
             (b".NET\x01\x00\x00\x00", ".NET Remoting"),
             (b"<?xml version=\"1.0\"?>", "SOAP"),
             (b"{\"jsonrpc\":\"2.0\"}", "JSON"),
@@ -164,6 +170,22 @@ mod tests {
             let error = arriving(bytes).check().unwrap_err();
             assert!(matches!(error, LinkError::NotOurProtocol(_)), "{error:?}");
             assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_speaks_tls_wants_the_other_side_to_do_so_too() {
+        for bytes in [
+            &b"\x16\x03\x01\x02\x00\x01\x00\x01"[..],
+            b"\x15\x03\x03\x00\x02\x02\x0a\x00",
+        ] {
+            let error = arriving(bytes).check().unwrap_err();
+            let kind = ErrorKind::TlsRequired;
+            assert!(
+                matches!(&error, LinkError::Refused { kind: k, .. } if *k == kind),
+                "{error:?}"
+            );
+            assert!(error.to_string().contains("tcps://"), "{error}");
         }
     }
 

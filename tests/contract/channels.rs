@@ -148,7 +148,7 @@ async fn s33_the_port_that_was_really_bound_is_in_the_urls(pair: &Pair) {
     let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
     assert_ne!(port, 0);
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let url = format!("tcp://127.0.0.1:{port}/room");
+    let url = format!("{}://127.0.0.1:{port}/room", channel.scheme());
     assert_eq!(channel.url("room").as_deref(), Some(&*url));
     assert!(pair.server.urls("room").contains(&url));
 }

@@ -14,7 +14,6 @@ statements! { every channel:
     a_deadline_shrinks_through_nested_calls,
     a_deadline_ends_the_handler_at_the_server,
     a_deadline_of_zero_sends_nothing,
-    a_call_that_waits_for_a_lock_ends_at_its_deadline_without_having_run,
     a_dropped_call_ends_a_shared_method,
     a_dropped_call_tells_an_exclusive_method_which_runs_to_its_end,
     a_dropped_call_leaves_a_detached_method_alone,
@@ -22,6 +21,7 @@ statements! { every channel:
 }
 
 statements! { channels in order:
+    a_call_that_waits_for_a_lock_ends_at_its_deadline_without_having_run,
     a_call_that_was_given_up_in_the_queue_for_a_lock_never_runs,
 }
 

@@ -6,6 +6,9 @@
 
 mod activation;
 mod calls;
+#[expect(dead_code, reason = "tests about certificates need more of it")]
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod channels;
 mod endings;
 mod events;

@@ -6,14 +6,17 @@
 //! so nothing is ever skipped at run time.
 
 use std::future::poll_fn;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use remoting::formatter::FormatterRef;
 use remoting::prelude::*;
-use remoting::{Call, ChannelHandle, HostBuilder, Json, MessagePack};
+use remoting::{Call, ChannelHandle, ClientTls, HostBuilder, Json, MessagePack, ServerTls};
 use tokio::task::JoinHandle;
+
+use crate::certificates::Authority;
 
 /// A kind of channel with a formatter.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,12 @@ pub enum Transport {
     Http,
     /// Sessions over real sockets of this machine, each on a WebSocket.
     WebSocket,
+    /// Like TCP, through TLS.
+    Tls,
+    /// Like HTTP, through TLS.
+    Https,
+    /// Like WebSocket, through TLS.
+    SecureWebSocket,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,20 +72,26 @@ macro_rules! statements {
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
             exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
             http_message_pack Http MessagePack, http_json Http Json,
-            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json,
+            tls_message_pack Tls MessagePack, https_json Https Json,
+            secure_web_socket_message_pack SecureWebSocket MessagePack);
     )+ };
     (channels in order: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
             exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
-            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json,
+            tls_message_pack Tls MessagePack,
+            secure_web_socket_message_pack SecureWebSocket MessagePack);
     )+ };
     (channels with references: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
-            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json);
+            web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json,
+            tls_message_pack Tls MessagePack,
+            secure_web_socket_message_pack SecureWebSocket MessagePack);
     )+ };
     (sockets: $($name:ident),+ $(,)?) => { $(
         $crate::pair::statements!(in cells: $name,
@@ -202,8 +217,11 @@ impl Cell {
     /// Adds a channel of this kind that listens, and can dial.
     pub fn listen_on(self, builder: HostBuilder, name: &str) -> HostBuilder {
         match self.transport {
-            Transport::Tcp => builder.channel(self.tcp().named(name)),
-            Transport::Http | Transport::WebSocket => builder.channel(self.http().named(name)),
+            Transport::Tcp | Transport::Tls => builder.channel(self.tcp().named(name)),
+            Transport::Http
+            | Transport::WebSocket
+            | Transport::Https
+            | Transport::SecureWebSocket => builder.channel(self.http().named(name)),
             Transport::InProcess | Transport::Exchange => {
                 builder.channel(self.in_process().named(name))
             }
@@ -212,12 +230,16 @@ impl Cell {
 
     /// A client of all schemes.
     pub async fn client(self) -> Host {
-        let tcp = TcpChannel::client().formatter(self.formatter());
+        let tcp = TcpChannel::client()
+            .formatter(self.formatter())
+            .client_tls(trusting());
         let mut in_process = InProcessChannel::client().formatter(self.formatter());
         if self.transport == Transport::Exchange {
             in_process = in_process.exchange_only();
         }
-        let http = HttpChannel::client().formatter(self.formatter());
+        let http = HttpChannel::client()
+            .formatter(self.formatter())
+            .client_tls(trusting());
         let builder = Host::builder()
             .channel(tcp)
             .channel(in_process)
@@ -229,6 +251,7 @@ impl Cell {
     pub fn way(self, url: String) -> String {
         match self.transport {
             Transport::WebSocket => url.replacen("http://", "ws://", 1),
+            Transport::SecureWebSocket => url.replacen("https://", "wss://", 1),
             _ => url,
         }
     }
@@ -242,12 +265,28 @@ impl Cell {
 
     /// A TCP channel on any free port.
     pub fn tcp(self) -> TcpChannel {
-        TcpChannel::listen("127.0.0.1:0").formatter(self.formatter())
+        self.tcp_at("127.0.0.1:0")
+    }
+
+    fn tcp_at(self, place: &str) -> TcpChannel {
+        let channel = TcpChannel::listen(place).formatter(self.formatter());
+        match self.transport {
+            Transport::Tls => channel.tls(trust().server.clone()),
+            _ => channel,
+        }
     }
 
     /// An HTTP channel on any free port.
     pub fn http(self) -> HttpChannel {
-        HttpChannel::listen("127.0.0.1:0").formatter(self.formatter())
+        self.http_at("127.0.0.1:0")
+    }
+
+    fn http_at(self, place: &str) -> HttpChannel {
+        let channel = HttpChannel::listen(place).formatter(self.formatter());
+        match self.transport {
+            Transport::Https | Transport::SecureWebSocket => channel.tls(trust().server.clone()),
+            _ => channel,
+        }
     }
 
     /// An in-process channel under a name that no other has.
@@ -255,23 +294,20 @@ impl Cell {
         let channel = InProcessChannel::listen(unused_name()).formatter(self.formatter());
         match self.transport {
             Transport::Exchange => channel.exchange_only(),
-            Transport::Tcp | Transport::Http | Transport::WebSocket | Transport::InProcess => {
-                channel
-            }
+            _ => channel,
         }
     }
 
     /// A server at an address where another one was.
     pub async fn server_at(self, address: &str) -> Host {
         let place = address.split("://").nth(1).unwrap();
-        let tcp = TcpChannel::listen(place).formatter(self.formatter());
         let in_process = InProcessChannel::listen(place).formatter(self.formatter());
         let builder = match self.transport {
-            Transport::Tcp => Host::builder().channel(tcp),
-            Transport::Http | Transport::WebSocket => {
-                let http = HttpChannel::listen(place).formatter(self.formatter());
-                Host::builder().channel(http)
-            }
+            Transport::Tcp | Transport::Tls => Host::builder().channel(self.tcp_at(place)),
+            Transport::Http
+            | Transport::WebSocket
+            | Transport::Https
+            | Transport::SecureWebSocket => Host::builder().channel(self.http_at(place)),
             Transport::InProcess | Transport::Exchange => Host::builder().channel(in_process),
         };
         builder.start().await.unwrap()
@@ -284,11 +320,34 @@ impl Cell {
             Transport::Tcp => format!("tcp://127.0.0.1:1/{name}"),
             Transport::Http => format!("http://127.0.0.1:1/{name}"),
             Transport::WebSocket => format!("ws://127.0.0.1:1/{name}"),
+            Transport::Tls => format!("tcps://127.0.0.1:1/{name}"),
+            Transport::Https => format!("https://127.0.0.1:1/{name}"),
+            Transport::SecureWebSocket => format!("wss://127.0.0.1:1/{name}"),
             Transport::InProcess | Transport::Exchange => {
                 format!("inproc://{}/{name}", unused_name())
             }
         }
     }
+}
+
+/// Whom the pairs with TLS trust, and what their servers show.
+struct Trust {
+    authority: Authority,
+    server: ServerTls,
+}
+
+/// How clients dial servers with TLS.
+pub fn trusting() -> ClientTls {
+    ClientTls::new().roots(trust().authority.root())
+}
+
+fn trust() -> &'static Trust {
+    static TRUST: LazyLock<Trust> = LazyLock::new(|| {
+        let authority = Authority::new("issuer");
+        let server = authority.server().server_tls();
+        Trust { authority, server }
+    });
+    &TRUST
 }
 
 fn unused_name() -> String {

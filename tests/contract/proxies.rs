@@ -50,7 +50,7 @@ impl Witness for Bystander {
         let left = u64::try_from(context.remaining().as_millis()).unwrap();
         Ok((
             context.method().to_owned(),
-            context.peer().to_owned(),
+            context.peer().to_string(),
             headers.collect(),
             left,
         ))

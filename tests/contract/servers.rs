@@ -12,7 +12,7 @@ use remoting::{ErrorKind, Executed, Json};
 use tokio::runtime::Runtime;
 
 use crate::objects::*;
-use crate::pair::{Cell, Format, Pair, Transport, statements, until, within_patience};
+use crate::pair::{Cell, Format, Pair, Transport, statements, trusting, until, within_patience};
 
 statements! { every channel:
     s35_a_server_that_does_not_read_the_clients_formatter_says_so,
@@ -110,9 +110,13 @@ async fn s35_a_server_that_does_not_read_the_clients_formatter_says_so(pair: &Pa
     pair.server
         .marshal("room", RoomDispatcher::new(hall.room()))
         .unwrap();
-    let tcp = TcpChannel::client().formatter(Exotic);
+    let tcp = TcpChannel::client()
+        .formatter(Exotic)
+        .client_tls(trusting());
     let in_process = InProcessChannel::client().formatter(Exotic);
-    let http = HttpChannel::client().formatter(Exotic);
+    let http = HttpChannel::client()
+        .formatter(Exotic)
+        .client_tls(trusting());
     let builder = Host::builder().channel(tcp).channel(in_process);
     let client = builder.channel(http).start().await.unwrap();
     let room: RoomProxy = client.get(&pair.url("room")).unwrap();

@@ -135,7 +135,7 @@ fn a_server_that_is_none_has_executed_nothing() {
         ),
         (
             b"\x15\x03\x01\x00\x02\x02\x46".to_vec(),
-            ErrorKind::Protocol,
+            ErrorKind::TlsRequired,
             "TLS",
         ),
         (

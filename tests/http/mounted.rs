@@ -31,7 +31,7 @@ struct Porter;
 
 impl Door for Porter {
     async fn who(&self) -> remoting::Result<Option<String>> {
-        Ok(CallContext::current().map(|context| context.peer().to_owned()))
+        Ok(CallContext::current().map(|context| context.peer().to_string()))
     }
 
     async fn knock(&self, guest: GuestProxy) -> remoting::Result<u32> {

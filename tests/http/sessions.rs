@@ -47,7 +47,7 @@ impl Street for Corner {
 
     async fn peer(&self) -> remoting::Result<String> {
         let context = CallContext::current();
-        Ok(context.map_or_else(String::new, |context| context.peer().to_owned()))
+        Ok(context.map_or_else(String::new, |context| context.peer().to_string()))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
 use crate::object::method_named;
+use crate::peer::Peer;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::wire::{Abort, PREFACE, write_abort};
 
@@ -51,7 +52,7 @@ impl Acceptor {
     /// Runs one call through the host, for channels without links.
     ///
     /// - `peer`: who makes it, for logs and for `CallContext::peer`.
-    pub fn exchange(&self, call: CallMessage, peer: Arc<str>) -> BoxFuture<'static, ReplyMessage> {
+    pub fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
         self.0.exchange(call, peer)
     }
 
@@ -67,7 +68,7 @@ impl Acceptor {
     pub fn construct(
         &self,
         call: CallMessage,
-        peer: Arc<str>,
+        peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
         self.0.construct(call, peer)
     }
@@ -144,6 +145,16 @@ impl Acceptor {
     /// Whether the host was told that clear text may leave this machine.
     pub fn allow_plaintext(&self) -> bool {
         self.0.allow_plaintext()
+    }
+
+    /// Whether the host was told that callers may reach it from other machines who do not say who they are.
+    pub fn allow_anonymous(&self) -> bool {
+        self.0.allow_anonymous()
+    }
+
+    /// Whether the host finds out who its callers are.
+    pub fn authenticates(&self) -> bool {
+        self.0.authenticates()
     }
 }
 
@@ -230,11 +241,11 @@ pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
     fn visit(&self) -> Box<dyn Send + Sync>;
     fn accept(&self, link: Link, admission: Admission);
-    fn exchange(&self, call: CallMessage, peer: Arc<str>) -> BoxFuture<'static, ReplyMessage>;
+    fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage>;
     fn construct(
         &self,
         call: CallMessage,
-        peer: Arc<str>,
+        peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>>;
     fn renew(&self, name: &str, time: Duration) -> Result<Option<Duration>, Fault>;
     fn release(&self, name: &str) -> Result<(), Fault>;
@@ -248,4 +259,6 @@ pub(crate) trait Accept: Send + Sync {
     fn limits(&self) -> Arc<Limits>;
     fn counters(&self) -> Arc<Counters>;
     fn allow_plaintext(&self) -> bool;
+    fn allow_anonymous(&self) -> bool;
+    fn authenticates(&self) -> bool;
 }

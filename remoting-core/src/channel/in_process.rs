@@ -17,6 +17,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
+use crate::peer::Peer;
 use crate::proxy::OnRuntime;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
@@ -159,8 +160,8 @@ impl Door {
     fn connect(&self, name: &str) -> Result<Link, Error> {
         let admission = self.acceptor.admit(None).map_err(|why| full(name, why))?;
         let (mut near, mut far) = pipe();
-        near.peer = format!("{SCHEME}://{name}");
-        far.peer = SCHEME.to_owned();
+        near.peer = Peer::in_process(&format!("{SCHEME}://{name}"));
+        far.peer = Peer::in_process(SCHEME);
         let _entered = self.runtime.as_ref().map(Handle::enter);
         self.acceptor.accept(far, admission);
         Ok(near)
@@ -184,7 +185,9 @@ impl Exchange for ByName {
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage> {
         match find(&self.0) {
             Some(door) => {
-                let reply = door.acceptor.exchange(call, Arc::from(SCHEME));
+                let reply = door
+                    .acceptor
+                    .exchange(call, Arc::new(Peer::in_process(SCHEME)));
                 // Handlers that go on as tasks do so where the host lives, not where the caller does.
                 let reply = OnRuntime::of(door.runtime.clone(), reply);
                 Box::pin(async move { reply.await.map_err(from_there) })

@@ -17,11 +17,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
+use crate::peer::Peer;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
 
+#[doc(hidden)]
+pub use crate::log::Lines;
 pub(crate) use acceptor::Accept;
 pub use acceptor::{Acceptor, Admission, TurnedAway};
 pub use in_process::InProcessChannel;
@@ -134,7 +137,7 @@ pub struct Link {
     /// Takes what is for the peer.
     pub writer: Box<dyn LinkWriter>,
     /// Who is at the other end, for logs and for `CallContext::peer`.
-    pub peer: String,
+    pub peer: Peer,
     /// How calls that leave over the link are written; without it, as the channel says.
     pub formatter: Option<FormatterRef>,
 }
@@ -185,6 +188,13 @@ pub enum LinkError {
     NotOurProtocol(String),
     /// The peer speaks another major version of the protocol.
     Version(u8),
+    /// The peer has let this side not in, and so has looked at nothing that was sent.
+    Refused {
+        /// What its callers are told.
+        kind: ErrorKind,
+        /// Why, and what to do.
+        what: String,
+    },
 }
 
 impl fmt::Display for LinkError {
@@ -196,6 +206,7 @@ impl fmt::Display for LinkError {
                 f,
                 "the peer speaks version {theirs} of the protocol, this side version 1"
             ),
+            Self::Refused { what, .. } => f.write_str(what),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::{Link, LinkError, LinkReader, LinkWriter};
+use crate::peer::Peer;
 
 /// How many bytes one direction holds before its writer has to wait.
 const CAPACITY: usize = 256 * 1024;
@@ -30,7 +31,7 @@ fn link(incoming: &Arc<Direction>, outgoing: &Arc<Direction>) -> Link {
     Link {
         reader: Box::new(PipeReader(Arc::clone(incoming))),
         writer: Box::new(PipeWriter(Arc::clone(outgoing))),
-        peer: "in-process".to_owned(),
+        peer: Peer::in_process("in-process"),
         formatter: None,
     }
 }

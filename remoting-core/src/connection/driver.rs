@@ -30,7 +30,7 @@ pub(super) async fn drive<G: Send>(
 ) {
     let connection = &driven.connection;
     if STARTS.line().is_some() {
-        tracing::info!(target: "remoting::connection", peer = connection.peer(), "connected");
+        tracing::info!(target: "remoting::connection", peer = %connection.peer(), "connected");
     }
     let mut reader = Reader::new(link, handshake);
     let mut timer = Box::pin(tokio::time::sleep_until(connection.first_due().into()));
@@ -221,16 +221,19 @@ impl Connection {
         match &end {
             End::Violation(violation) => tracing::warn!(
                 target: "remoting::connection",
-                peer,
+                %peer,
                 rule = violation.rule(),
                 "connection closed: {}",
                 reason(),
             ),
-            End::NotOurProtocol(_) | End::VersionMismatch(_) | End::HandshakeTimeout => {
-                tracing::warn!(target: "remoting::connection", peer, "connection closed: {}", reason());
+            End::NotOurProtocol(_)
+            | End::Refused { .. }
+            | End::VersionMismatch(_)
+            | End::HandshakeTimeout => {
+                tracing::warn!(target: "remoting::connection", %peer, "connection closed: {}", reason());
             }
             _ => {
-                tracing::info!(target: "remoting::connection", peer, "connection closed: {}", reason())
+                tracing::info!(target: "remoting::connection", %peer, "connection closed: {}", reason())
             }
         }
     }

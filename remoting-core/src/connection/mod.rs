@@ -38,6 +38,7 @@ use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
 use crate::object::{Class, Hold, Keeper, Pinned, Workers};
+use crate::peer::Peer;
 use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
 
 pub(crate) use self::calls::Destination;
@@ -83,7 +84,7 @@ pub(crate) struct Connection {
     counters: Arc<Counters>,
     /// How calls that leave are written.
     formatter: FormatterRef,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
     /// The way to whoever is there now, if this side has dialled.
     origin: Option<Arc<dyn Origin>>,
     /// Told when the connection is closed.
@@ -156,7 +157,7 @@ impl Connection {
             limits: config.limits,
             counters: config.counters,
             formatter: link.formatter.unwrap_or(config.formatter),
-            peer: Arc::from(crate::log::clean(&link.peer)),
+            peer: Arc::new(link.peer),
             origin: config.origin,
             closed: Notify::new(),
         });
@@ -166,7 +167,7 @@ impl Connection {
     }
 
     /// Who is at the other end.
-    pub(crate) fn peer(&self) -> &str {
+    pub(crate) fn peer(&self) -> &Peer {
         &self.peer
     }
 

@@ -97,6 +97,9 @@ impl Reader {
                 Err(LinkError::NotOurProtocol(what)) => {
                     return Poll::Ready(End::NotOurProtocol(what));
                 }
+                Err(LinkError::Refused { kind, what }) => {
+                    return Poll::Ready(End::Refused { kind, what });
+                }
             }
             match self.handle(connection, cx) {
                 Ok(after) => behind = after,

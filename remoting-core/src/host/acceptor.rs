@@ -15,6 +15,7 @@ use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
 use crate::log::Rate;
+use crate::peer::Peer;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::url::TICKETS;
 
@@ -115,6 +116,7 @@ pub(super) struct HostAcceptor {
     limits: Arc<Limits>,
     counters: Arc<Counters>,
     allow_plaintext: bool,
+    allow_anonymous: bool,
 }
 
 impl HostAcceptor {
@@ -125,13 +127,15 @@ impl HostAcceptor {
             .map(|host| (&host.registry.limits, &host.registry.counters))
             .map(|(limits, counters)| (Arc::clone(limits), Arc::clone(counters)))
             .unwrap_or_default();
-        let allow_plaintext = inner.is_some_and(|host| host.allow_plaintext);
+        let allow_plaintext = inner.as_ref().is_some_and(|host| host.allow_plaintext);
+        let allow_anonymous = inner.is_some_and(|host| host.allow_anonymous);
         Self {
             host,
             channel,
             limits,
             counters,
             allow_plaintext,
+            allow_anonymous,
         }
     }
 }
@@ -178,7 +182,7 @@ impl Accept for HostAcceptor {
         }
     }
 
-    fn exchange(&self, call: CallMessage, peer: Arc<str>) -> BoxFuture<'static, ReplyMessage> {
+    fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
         match self.host.upgrade() {
             Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, peer)),
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
@@ -188,7 +192,7 @@ impl Accept for HostAcceptor {
     fn construct(
         &self,
         call: CallMessage,
-        peer: Arc<str>,
+        peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
         match self.host.upgrade() {
             Some(host) => Box::pin(construct::run(Arc::clone(&host.registry), call, peer)),
@@ -238,6 +242,14 @@ impl Accept for HostAcceptor {
 
     fn allow_plaintext(&self) -> bool {
         self.allow_plaintext
+    }
+
+    fn allow_anonymous(&self) -> bool {
+        self.allow_anonymous
+    }
+
+    fn authenticates(&self) -> bool {
+        false
     }
 }
 

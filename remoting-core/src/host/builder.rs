@@ -1,7 +1,5 @@
 //! How a host is put together.
 
-use std::sync::Arc;
-
 use super::{Host, HostInner};
 use crate::channel::Channel;
 use crate::error::Result;
@@ -14,11 +12,18 @@ use crate::limits::Limits;
 #[derive(Default)]
 pub struct HostBuilder {
     channels: Vec<Box<dyn Channel>>,
-    formatters: Vec<FormatterRef>,
-    limits: Limits,
-    allow_plaintext: bool,
-    on_own_runtime: bool,
-    policy: LeasePolicy,
+    settings: HostSettings,
+}
+
+/// What a host is told when it begins.
+#[derive(Default)]
+pub(super) struct HostSettings {
+    pub(super) formatters: Vec<FormatterRef>,
+    pub(super) limits: Limits,
+    pub(super) allow_plaintext: bool,
+    pub(super) allow_anonymous: bool,
+    pub(super) on_own_runtime: bool,
+    pub(super) policy: LeasePolicy,
 }
 
 impl HostBuilder {
@@ -32,19 +37,19 @@ impl HostBuilder {
     ///
     /// One with the same codec replaces the one that is there.
     pub fn formatter(mut self, formatter: impl Formatter) -> Self {
-        self.formatters.push(FormatterRef::from(formatter));
+        self.settings.formatters.push(FormatterRef::from(formatter));
         self
     }
 
     /// Replaces the default bounds.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
     /// Sets how long objects live for which nothing else was said; without it, the default policy.
     pub fn lease(mut self, policy: LeasePolicy) -> Self {
-        self.policy = policy;
+        self.settings.policy = policy;
         self
     }
 
@@ -53,7 +58,16 @@ impl HostBuilder {
     /// Everybody who can reach the port can then call everything that is published, and
     /// everybody on the way can read it.
     pub fn allow_plaintext(mut self) -> Self {
-        self.allow_plaintext = true;
+        self.settings.allow_plaintext = true;
+        self
+    }
+
+    /// Lets channels with TLS listen beyond this machine although callers do not say who they are.
+    ///
+    /// Everybody who can reach the port can then call everything that is published and has no
+    /// guard.
+    pub fn allow_anonymous(mut self) -> Self {
+        self.settings.allow_anonymous = true;
         self
     }
 
@@ -63,7 +77,7 @@ impl HostBuilder {
     /// For a host that outlives the runtimes that use it, one for each test for example: no call
     /// ends because another caller's runtime does.
     pub fn own_runtime(mut self) -> Self {
-        self.on_own_runtime = true;
+        self.settings.on_own_runtime = true;
         self
     }
 
@@ -98,8 +112,8 @@ impl HostBuilder {
         Ok(host)
     }
 
-    fn build(self) -> Host {
-        let mut formatters = self.formatters;
+    fn build(mut self) -> Host {
+        let formatters = &mut self.settings.formatters;
         for known in builtin() {
             if !formatters
                 .iter()
@@ -108,13 +122,7 @@ impl HostBuilder {
                 formatters.push(known);
             }
         }
-        Host::from_inner(HostInner::new(
-            Arc::new(self.limits),
-            formatters,
-            self.allow_plaintext,
-            self.on_own_runtime,
-            self.policy,
-        ))
+        Host::from_inner(HostInner::new(self.settings))
     }
 }
 
@@ -137,8 +145,8 @@ impl std::fmt::Debug for HostBuilder {
             .collect();
         f.debug_struct("HostBuilder")
             .field("channels", &names)
-            .field("formatters", &self.formatters)
-            .field("allow_plaintext", &self.allow_plaintext)
+            .field("formatters", &self.settings.formatters)
+            .field("allow_plaintext", &self.settings.allow_plaintext)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::object::{ConstructorCall, Running, supervise};
+use crate::peer::Peer;
 use crate::sink::{CallMessage, Ticket};
 
 /// Runs a constructor, and gives a ticket for the object. A dropped future gives the constructor up,
@@ -17,7 +18,7 @@ use crate::sink::{CallMessage, Ticket};
 pub(super) async fn run(
     registry: Arc<Registry>,
     call: CallMessage,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
     let made = construct(&registry, call, peer).await;
     made.inspect_err(|fault| registry.counters.count(fault))
@@ -26,7 +27,7 @@ pub(super) async fn run(
 async fn construct(
     registry: &Arc<Registry>,
     call: CallMessage,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
     check(registry, &call)?;
     let class = registry.entry(&call.object)?.class(call.interface)?;

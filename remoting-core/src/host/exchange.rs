@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
 use crate::object::context::Active;
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::peer::Peer;
 use crate::proxy::{Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
@@ -22,7 +23,7 @@ use crate::sink::{CallMessage, ReplyMessage};
 pub(super) async fn run(
     registry: Arc<Registry>,
     call: CallMessage,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
     let mut result = run_call(&registry, call, peer).await;
@@ -32,7 +33,7 @@ pub(super) async fn run(
     result.inspect_err(|fault| registry.counters.count(fault))
 }
 
-async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<str>) -> ReplyMessage {
+async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<Peer>) -> ReplyMessage {
     let deadline = deadline_of(registry, &call, clock::now());
     let mut guard = Guard {
         cancellation: None,
@@ -99,7 +100,7 @@ pub(super) fn call_of(
     registry: &Arc<Registry>,
     call: CallMessage,
     (interface, (index, method)): (InterfaceId, (usize, &'static MethodDescriptor)),
-    peer: Arc<str>,
+    peer: Arc<Peer>,
     now: Instant,
 ) -> Result<(RawCall<'static>, Active), Fault> {
     let formatter = registry
@@ -151,7 +152,7 @@ pub(super) fn check(registry: &Registry, call: &CallMessage) -> Result<(), Fault
 fn start(
     registry: &Arc<Registry>,
     call: CallMessage,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
     guard: &mut Guard,
 ) -> Result<Started, Fault> {
     check(registry, &call)?;

@@ -33,14 +33,14 @@ impl Host {
     /// Takes a look at each, so it is for people and not for loops.
     pub fn leases(&self) -> Vec<LeaseReport> {
         let mut known: HashMap<usize, (Arc<Tenant>, Vec<String>)> = HashMap::new();
-        let mut note = |tenant: Arc<Tenant>, holder: Option<&str>| {
+        let mut note = |tenant: Arc<Tenant>, holder: Option<String>| {
             let place = Arc::as_ptr(&tenant) as usize;
             let (_, holders) = known.entry(place).or_insert_with(|| (tenant, Vec::new()));
-            holders.extend(holder.map(str::to_owned));
+            holders.extend(holder);
         };
         for connection in self.connections() {
             for tenant in connection.held() {
-                note(tenant, Some(connection.peer()));
+                note(tenant, Some(connection.peer().to_string()));
             }
         }
         let registry = &self.0.registry;

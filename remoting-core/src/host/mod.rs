@@ -38,14 +38,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 
 use self::acceptor::Door;
+use self::builder::HostSettings;
 use self::channels::Registered;
 use self::peers::Peers;
 use self::registry::Registry;
 use crate::connection::{ConnectionConfig, Service};
-use crate::formatter::FormatterRef;
 use crate::id::{InterfaceId, random_bytes};
-use crate::lifetime::LeasePolicy;
 use crate::limits::{Counters, Limits};
+use crate::peer::Peer;
 use crate::proxy::{own_runtime, runtime};
 use crate::session::End;
 use crate::sink::{CallMessage, ReplyMessage};
@@ -68,6 +68,7 @@ pub(crate) struct HostInner {
     door: Arc<Door>,
     well_known: Mutex<HashMap<InterfaceId, String>>,
     allow_plaintext: bool,
+    allow_anonymous: bool,
     /// Drawn at random, so that peers can tell this host from one that is started in its place.
     incarnation: u64,
     /// Whether connections are driven by a runtime of our own, and not by that of the first caller.
@@ -75,20 +76,18 @@ pub(crate) struct HostInner {
 }
 
 impl HostInner {
-    fn new(
-        limits: Arc<Limits>,
-        formatters: Vec<FormatterRef>,
-        allow_plaintext: bool,
-        on_own_runtime: bool,
-        policy: LeasePolicy,
-    ) -> Self {
+    fn new(settings: HostSettings) -> Self {
+        let on_own_runtime = settings.on_own_runtime;
+        let limits = Arc::new(settings.limits);
+        let formatters = settings.formatters;
         Self {
-            registry: Registry::new(limits, formatters, policy, on_own_runtime),
+            registry: Registry::new(limits, formatters, settings.policy, on_own_runtime),
             channels: Mutex::default(),
             peers: Peers::default(),
             door: Arc::default(),
             well_known: Mutex::default(),
-            allow_plaintext,
+            allow_plaintext: settings.allow_plaintext,
+            allow_anonymous: settings.allow_anonymous,
             incarnation: u64::from_le_bytes(random_bytes()).max(1),
             on_own_runtime,
         }
@@ -153,7 +152,7 @@ impl Host {
 
     /// Runs one call as if it had come through a channel without sessions.
     pub async fn exchange(&self, call: CallMessage) -> ReplyMessage {
-        exchange::run(Arc::clone(&self.0.registry), call, Arc::from("local")).await
+        exchange::run(Arc::clone(&self.0.registry), call, Peer::local()).await
     }
 
     /// The bounds of the host.

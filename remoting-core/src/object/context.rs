@@ -17,6 +17,7 @@ use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::LockToken;
 use crate::limits::Limits;
+use crate::peer::Peer;
 use crate::session::Cancellation;
 use crate::wire::locks::LockTokens;
 
@@ -27,7 +28,7 @@ use crate::wire::locks::LockTokens;
 #[derive(Clone)]
 pub struct CallContext {
     method: &'static MethodDescriptor,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
     deadline: Instant,
     headers: Headers,
     cancellation: Arc<Cancellation>,
@@ -58,9 +59,10 @@ impl CallContext {
         self.method.name
     }
 
-    /// Who called: an address for a remote caller, `local` for one in this process. What a server that
-    /// the host's channel is mounted in tells of its callers is up to that server.
-    pub fn peer(&self) -> &str {
+    /// Who called: where it is, by which certificate it has proved who it is, and whom the host takes it
+    /// for. What a server that the host's channel is mounted in tells of its callers is up to that
+    /// server.
+    pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
@@ -106,7 +108,7 @@ impl fmt::Debug for CallContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallContext")
             .field("method", &self.method())
-            .field("peer", &self.peer())
+            .field("peer", &format_args!("{}", self.peer()))
             .field("remaining", &self.remaining())
             .field("cancelled", &self.is_cancelled())
             .finish_non_exhaustive()
@@ -120,7 +122,7 @@ thread_local! {
 /// The context of a handler between two polls.
 pub(crate) struct Active {
     pub(crate) method: &'static MethodDescriptor,
-    pub(crate) peer: Arc<str>,
+    pub(crate) peer: Arc<Peer>,
     pub(crate) deadline: Instant,
     pub(crate) headers: Headers,
     pub(crate) locks: LockTokens,

@@ -24,6 +24,7 @@ use crate::object::{
     Bytes, Pinned, Prepared, RawCall, Reached, ServerObject, Workers, check_depth, reach,
     seen_through,
 };
+use crate::peer::Peer;
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::ReplyMessage;
 use crate::wire::locks::LockTokens;
@@ -97,7 +98,7 @@ fn context(call: &mut CallState, method: &'static MethodDescriptor, now: Instant
         .filter(|options| !options.headers.is_empty());
     Active {
         method,
-        peer: Arc::from("local"),
+        peer: Peer::local(),
         deadline: call.deadline.unwrap_or(now),
         headers: headers.map(|options| Arc::new(options.headers.clone())),
         // Nobody waits for a oneway call, so it may wait for the locks of its own callers.

@@ -65,7 +65,10 @@ impl<T: Exported> Session<T> {
         let unseen = self.peer.is_none()
             && matches!(
                 end,
-                End::Aborted { .. } | End::NotOurProtocol(_) | End::VersionMismatch(_)
+                End::Aborted { .. }
+                    | End::NotOurProtocol(_)
+                    | End::Refused { .. }
+                    | End::VersionMismatch(_)
             );
         let unknown = LazyCell::new(|| end.error(Executed::Unknown));
         let error = |frame_end| {

@@ -35,6 +35,13 @@ pub enum End {
     VersionMismatch(String),
     /// The peer speaks no version of the protocol at all; what it seems to speak.
     NotOurProtocol(String),
+    /// The peer let this side not in.
+    Refused {
+        /// What callers are told.
+        kind: ErrorKind,
+        /// Why, and what to do.
+        what: String,
+    },
     /// All calls that were taken before a GOAWAY are answered.
     Drained,
     /// The host on this side was dropped.
@@ -86,6 +93,7 @@ impl End {
             | Self::PeerSilent
             | Self::WriteStalled
             | Self::NotOurProtocol(_)
+            | Self::Refused { .. }
             | Self::Aborted { .. } => LastWords::None,
         }
     }
@@ -105,6 +113,7 @@ impl End {
             | Self::PeerSilent
             | Self::WriteStalled
             | Self::NotOurProtocol(_)
+            | Self::Refused { .. }
             | Self::Aborted { .. } => String::new(),
         }
     }
@@ -123,6 +132,7 @@ impl End {
             (Self::Aborted { code, .. }, Executed::No) if *code == ErrorKind::Overloaded.code() => {
                 (ErrorKind::Overloaded, "the server lets nobody in")
             }
+            (Self::Refused { kind, .. }, _) => (*kind, "the peer let this side not in"),
             (Self::NotOurProtocol(_), _) => {
                 (ErrorKind::Protocol, "the peer does not speak this protocol")
             }
@@ -162,6 +172,7 @@ impl fmt::Display for End {
             Self::NotOurProtocol(what) => {
                 write!(f, "the peer speaks something else: {}", PeerText(what))
             }
+            Self::Refused { what, .. } => f.write_str(what),
             Self::Drained => f.write_str("all calls were finished after a goodbye"),
             Self::HostGone => f.write_str("the host was dropped"),
         }

@@ -34,11 +34,11 @@ impl Accept for FakeHost {
         self.0.lock().unwrap().push(link);
     }
 
-    fn exchange(&self, call: CallMessage, _peer: Arc<str>) -> BoxFuture<'static, ReplyMessage> {
+    fn exchange(&self, call: CallMessage, _peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
         Box::pin(async move { Ok(call.payload) })
     }
 
-    fn construct(&self, _: CallMessage, _: Arc<str>) -> BoxFuture<'static, Result<Ticket, Fault>> {
+    fn construct(&self, _: CallMessage, _: Arc<Peer>) -> BoxFuture<'static, Result<Ticket, Fault>> {
         Box::pin(std::future::ready(Err(Fault::of(ErrorKind::NotFound))))
     }
 
@@ -75,6 +75,14 @@ impl Accept for FakeHost {
     }
 
     fn allow_plaintext(&self) -> bool {
+        false
+    }
+
+    fn allow_anonymous(&self) -> bool {
+        false
+    }
+
+    fn authenticates(&self) -> bool {
         false
     }
 }
@@ -117,7 +125,7 @@ fn a_dialled_name_gives_two_joined_links() {
     let Ok(Dialed::Link(mut near)) = dial(&InProcessChannel::client(), "inproc://joined/x") else {
         panic!("a link was expected")
     };
-    assert_eq!(near.peer, "inproc://joined");
+    assert_eq!(near.peer.to_string(), "inproc://joined");
     let mut far = host.0.lock().unwrap().pop().unwrap();
     let (mut cx, mut buffer) = (Context::from_waker(Waker::noop()), Vec::new());
     assert!(near.writer.poll_write(&mut cx, b"hello").is_ready());

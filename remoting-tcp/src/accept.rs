@@ -1,0 +1,230 @@
+//! The loop that accepts, and what all accepted sockets have in common.
+//!
+//! Nothing that `accept` reports ends the loop: a process that is alive and
+//! refuses connections is worse than one that is down. Stopping closes the socket
+//! before the drop of the guard returns, so the same port can be listened on again
+//! at once.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use remoting_core::{Error, ErrorKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+/// How long the loop rests when the machine cannot accept: no descriptors, no memory.
+const REST: Duration = Duration::from_millis(50);
+
+/// To how many peers at a time it is explained that they are not let in.
+const LEAVING: usize = 64;
+
+/// How long that may take, and how many bytes of the peer's are thrown away.
+const FAREWELL: Duration = Duration::from_secs(1);
+const UNREAD: u64 = 64 * 1024;
+
+/// Accepts connections in a task of the current runtime until the guard is dropped.
+///
+/// - `welcome`: is given each connection; must not block.
+pub fn accept_all(
+    listener: TcpListener,
+    welcome: impl Fn(TcpStream, SocketAddr) + Send + 'static,
+) -> AcceptGuard {
+    let socket = Socket(Arc::new(Mutex::new(Some(listener))));
+    let task = tokio::spawn(accept_loop(CloseOnDrop(socket.clone()), welcome));
+    AcceptGuard {
+        socket,
+        task: task.abort_handle(),
+    }
+}
+
+/// Ends the accepting when dropped.
+#[derive(Debug)]
+pub struct AcceptGuard {
+    socket: Socket,
+    task: AbortHandle,
+}
+
+impl Drop for AcceptGuard {
+    fn drop(&mut self) {
+        self.socket.close();
+        self.task.abort();
+    }
+}
+
+/// The socket that listens, shared by the loop and the guard: either can close it.
+#[derive(Debug, Clone)]
+struct Socket(Arc<Mutex<Option<TcpListener>>>);
+
+impl Socket {
+    fn lock(&self) -> MutexGuard<'_, Option<TcpListener>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let listener = self.lock().take();
+        drop(listener);
+    }
+
+    /// Gives the next connection, or `None` when the socket is closed.
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        poll_fn(|cx| match self.lock().as_ref() {
+            Some(listener) => listener.poll_accept(cx).map(Some),
+            None => Poll::Ready(None),
+        })
+        .await
+    }
+}
+
+/// Closes the socket when the loop goes, be it with its runtime and before it ran.
+struct CloseOnDrop(Socket);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+async fn accept_loop(socket: CloseOnDrop, welcome: impl Fn(TcpStream, SocketAddr)) {
+    let mut troubled = false;
+    while let Some(accepted) = socket.0.accept().await {
+        match accepted {
+            Ok((stream, peer)) => {
+                troubled = false;
+                welcome(stream, peer);
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                if !troubled {
+                    tracing::error!(%error, "no connections can be accepted at the moment");
+                }
+                troubled = true;
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Tells errors of a connection that failed before it was accepted from ours.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Tells peers that are not let in why; as many at a time as it has room for, others are just
+/// closed.
+#[derive(Debug, Clone)]
+pub struct Farewells(Arc<Semaphore>);
+
+impl Default for Farewells {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LEAVING)))
+    }
+}
+
+impl Farewells {
+    /// Has a task say `last_words` and close the connection.
+    pub fn say(&self, stream: TcpStream, last_words: Vec<u8>) {
+        if let Ok(place) = Arc::clone(&self.0).try_acquire_owned() {
+            tokio::spawn(async move {
+                let _gone_or_slow = timeout(FAREWELL, turn_away(stream, &last_words)).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// A socket that is closed with unread bytes takes back what was just sent, so those are read first.
+async fn turn_away(mut stream: TcpStream, last_words: &[u8]) -> io::Result<()> {
+    stream.write_all(last_words).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// Makes the socket send at once. Whether the other machine is there a session finds out, so the
+/// system need not ask it too.
+pub fn tune(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        // It works without, slower; or the peer is gone already, which the first read tells.
+        tracing::debug!(%error, "a socket could not be tuned");
+    }
+}
+
+/// Checks that there is a runtime: sockets need its driver, and without one they panic.
+///
+/// # Errors
+///
+/// `Config` where there is none.
+pub fn needs_runtime() -> Result<(), Error> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = "a channel with sockets works inside a tokio runtime; call it from `#[tokio::main]`";
+            Err(Error::new(ErrorKind::Config, text).with_source(error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    async fn bind(address: &str) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    #[tokio::test]
+    async fn a_port_is_free_as_soon_as_the_guard_is_gone() {
+        let mut address = "127.0.0.1:0".to_owned();
+        for _ in 0..20 {
+            let listener = bind(&address).await.unwrap();
+            address = listener.local_addr().unwrap().to_string();
+            let guard = accept_all(listener, |_, _| {});
+            tokio::task::yield_now().await;
+            drop(guard);
+        }
+    }
+
+    #[test]
+    fn a_port_is_free_when_the_runtime_of_its_loop_is_gone() {
+        let runtime = Runtime::new().unwrap();
+        let (address, guard) = runtime.block_on(async {
+            let listener = bind("127.0.0.1:0").await.unwrap();
+            (
+                listener.local_addr().unwrap().to_string(),
+                accept_all(listener, |_, _| {}),
+            )
+        });
+        drop(runtime);
+        let second = Runtime::new().unwrap();
+        assert!(second.block_on(bind(&address)).is_ok());
+        drop(guard);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_wanted_is_closed_at_once() {
+        let listener = bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _guard = accept_all(listener, |stream, _| drop(stream));
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0);
+        }
+    }
+}

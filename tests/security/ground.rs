@@ -1,0 +1,151 @@
+//! What the tests here stand on: an object, hosts with TLS at either kind of channel, and the lines
+//! that they log.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use remoting::prelude::*;
+use remoting::{ClientTls, HostBuilder, ServerTls};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How long a test may take: far longer than any does, so that a hang is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[remote]
+pub trait Desk {
+    /// Adds two numbers.
+    async fn add(&self, a: i64, b: i64) -> remoting::Result<i64>;
+
+    /// Tells what the desk knows of its caller: certificate, principal, roles.
+    async fn who(&self) -> remoting::Result<(Option<String>, Option<String>)>;
+}
+
+pub struct Clerk;
+
+impl Desk for Clerk {
+    async fn add(&self, a: i64, b: i64) -> remoting::Result<i64> {
+        Ok(a + b)
+    }
+
+    async fn who(&self) -> remoting::Result<(Option<String>, Option<String>)> {
+        let context = CallContext::current().unwrap();
+        let peer = context.peer();
+        let subject = peer.certificate().map(|own| own.subject.clone());
+        let principal = peer.principal().map(|own| own.name().to_owned());
+        Ok((subject, principal))
+    }
+}
+
+/// The kinds of channels that have TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Tcp,
+    Http,
+    WebSocket,
+}
+
+pub const KINDS: [Kind; 3] = [Kind::Tcp, Kind::Http, Kind::WebSocket];
+
+impl Kind {
+    /// Adds a channel that listens on any free port of this machine.
+    pub fn listen(self, builder: HostBuilder, tls: Option<ServerTls>) -> HostBuilder {
+        match self {
+            Self::Tcp => {
+                let channel = TcpChannel::listen("127.0.0.1:0");
+                builder.channel(match tls {
+                    Some(tls) => channel.tls(tls),
+                    None => channel,
+                })
+            }
+            Self::Http | Self::WebSocket => {
+                let channel = HttpChannel::listen("127.0.0.1:0");
+                builder.channel(match tls {
+                    Some(tls) => channel.tls(tls),
+                    None => channel,
+                })
+            }
+        }
+    }
+
+    /// A server with a desk.
+    pub async fn server(self, tls: Option<ServerTls>) -> Host {
+        let host = self.listen(Host::builder(), tls).start().await.unwrap();
+        host.publish("desk", DeskDispatcher::single_call(|| Clerk))
+            .unwrap();
+        host
+    }
+
+    /// Where the desk is.
+    pub fn url(self, server: &Host) -> String {
+        let url = server.url("desk").unwrap();
+        match self {
+            Self::Tcp | Self::Http => url,
+            Self::WebSocket => url.replacen("http", "ws", 1),
+        }
+    }
+}
+
+/// A client of both kinds of channels.
+pub fn client(tls: ClientTls) -> Host {
+    let builder = Host::builder()
+        .channel(TcpChannel::client().client_tls(tls.clone()))
+        .channel(HttpChannel::client().client_tls(tls));
+    builder.start_client().unwrap()
+}
+
+/// Runs a test on a runtime of its own; one that hangs fails. Gives what was logged meanwhile.
+pub fn within_patience(test: impl Future<Output = ()>) -> String {
+    let log = Log::default();
+    let _guard = log.begin();
+    // One thread, so that all that the test does is logged here.
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE, test)
+            .await
+            .expect("the test ends in time");
+    });
+    drop(runtime);
+    log.text()
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn begin(&self) -> DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(self.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
