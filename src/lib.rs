@@ -36,6 +36,9 @@ pub use remoting_core::{
     ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
 };
 pub use remoting_core::{
+    Admitted, Authenticator, Credentials, Denied, ErrorDetail, Principals, Secret, Token,
+};
+pub use remoting_core::{
     AlsoOffers, Certificate, Description, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState,
     MethodDescription, Peer, Principal, Removed, Sponsor, SponsorDispatcher, SponsorProxy,
     SubscriberId, Subscribers, Tracked, TrackingEvent, TrackingEvents, WhenFull, sponsor_fn,

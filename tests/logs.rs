@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use remoting::ErrorDetail;
 use remoting::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -92,6 +93,7 @@ fn with_log<F: Future<Output = ()>>(test: impl FnOnce(Log) -> F) {
 
 async fn server() -> (Host, String) {
     let host = Host::builder()
+        .error_detail(ErrorDetail::Off)
         .channel(TcpChannel::listen("127.0.0.1:0").named("front"))
         .start()
         .await

@@ -94,6 +94,8 @@ pub struct MethodDescriptor {
     pub cancel_safe: bool,
     /// `#[blocking]`: runs on the blocking pool.
     pub blocking: bool,
+    /// `#[roles(..)]`: one of these is what callers need; anybody may call where there are none.
+    pub roles: &'static [&'static str],
 }
 
 impl MethodDescriptor {
@@ -110,6 +112,7 @@ impl MethodDescriptor {
             detached: false,
             cancel_safe: false,
             blocking: false,
+            roles: &[],
         }
     }
 
@@ -146,6 +149,12 @@ impl MethodDescriptor {
     /// Marks a `#[cancel_safe]` method.
     pub const fn cancel_safe(mut self) -> Self {
         self.cancel_safe = true;
+        self
+    }
+
+    /// Sets the roles of `#[roles(..)]`.
+    pub const fn roles(mut self, roles: &'static [&'static str]) -> Self {
+        self.roles = roles;
         self
     }
 

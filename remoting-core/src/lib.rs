@@ -8,7 +8,7 @@
 //!
 //! A module uses only those above it:
 //!
-//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`, `peer`
+//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`, `peer`, `secret`, `authentication`
 //! - `wire`: bytes to messages and back; [`formatter`]: values to bytes and back
 //! - `session`: the protocol, as a machine without clock and sockets
 //! - `lifetime`: how long objects live
@@ -22,6 +22,7 @@
 
 extern crate self as remoting_core;
 
+mod authentication;
 mod budget;
 mod clock;
 mod descriptor;
@@ -33,6 +34,7 @@ mod payload;
 mod peer;
 #[cfg(test)]
 mod planted;
+mod secret;
 mod text;
 mod url;
 
@@ -54,8 +56,9 @@ mod connection;
 mod host;
 pub mod testing;
 
+pub use crate::authentication::{Admitted, Authenticator, Credentials, Denied, Principals, Token};
 pub use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-pub use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason, Result};
+pub use crate::error::{Error, ErrorDetail, ErrorKind, Executed, Fault, GoneReason, Result};
 pub use crate::host::{
     ChannelHandle, Drained, Host, HostBuilder, LeaseReport, ObjectName, ObjectRef, RunUntil,
 };
@@ -72,6 +75,7 @@ pub use crate::proxy::{
 };
 #[cfg(feature = "json")]
 pub use crate::proxy::{DynamicError, ObjectHandle};
+pub use crate::secret::Secret;
 pub use crate::sink::{CallMessage, ReplyMessage, Ticket};
 pub use crate::url::ObjectUrl;
 #[cfg(feature = "macros")]

@@ -103,6 +103,10 @@ limits! {
     objects_per_session: usize = 10_000;
     /// How many objects a host keeps for its clients.
     objects_per_host: usize = 1_000_000;
+    /// How many objects a host keeps that one principal has activated, or was given tickets for.
+    objects_per_principal: usize = 100_000;
+    /// How many objects a second one principal may activate, after a burst of five times as many.
+    activations_per_second: u32 = 1000;
     /// For how long a lease is renewed at once.
     lease_renewal: Duration = Duration::from_secs(3600);
     /// How many sponsors an object may have.
@@ -181,7 +185,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 32);
+        assert_eq!(counters.all().len(), 34);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

@@ -18,8 +18,12 @@ pub struct Peer {
     name: Arc<str>,
     address: Option<SocketAddr>,
     in_process: bool,
+    /// Code of the host's own process, which calls its own objects.
+    own: bool,
     certificate: Option<Arc<Certificate>>,
     principal: Option<Principal>,
+    /// Whether the host's authenticator has said who it is.
+    logged_in: bool,
 }
 
 impl Peer {
@@ -40,8 +44,10 @@ impl Peer {
             name: printable(name, SHOWN).into(),
             address: None,
             in_process: false,
+            own: false,
             certificate: None,
             principal: None,
+            logged_in: false,
         }
     }
 
@@ -57,7 +63,12 @@ impl Peer {
 
     /// Who calls an object of its own process.
     pub(crate) fn local() -> Arc<Self> {
-        static LOCAL: LazyLock<Arc<Peer>> = LazyLock::new(|| Arc::new(Peer::in_process("local")));
+        static LOCAL: LazyLock<Arc<Peer>> = LazyLock::new(|| {
+            Arc::new(Peer {
+                own: true,
+                ..Peer::in_process("local")
+            })
+        });
         Arc::clone(&LOCAL)
     }
 
@@ -70,10 +81,15 @@ impl Peer {
     }
 
     /// Says whom the host takes the peer for.
-    #[must_use]
-    pub fn with_principal(mut self, principal: Option<Principal>) -> Self {
+    pub(crate) fn logged_in(mut self, principal: Option<Principal>) -> Self {
         self.principal = principal;
+        self.logged_in = true;
         self
+    }
+
+    /// Whether the host has found out whom it takes the peer for.
+    pub(crate) fn is_logged_in(&self) -> bool {
+        self.logged_in
     }
 
     /// Where the peer is, if it has an address.
@@ -95,6 +111,11 @@ impl Peer {
     pub fn has_role(&self, role: &str) -> bool {
         let principal = self.principal.as_ref();
         principal.is_some_and(|principal| principal.has_role(role))
+    }
+
+    /// Whether it is code of the host's own process, which may do everything.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
     }
 
     /// Whether the peer is on this machine.
@@ -210,7 +231,7 @@ mod tests {
         let stranger = Peer::named("somebody");
         assert!(!stranger.has_role("teller"));
         let ann = Principal::new("ann").role("teller").role("clerk");
-        let peer = stranger.with_principal(Some(ann));
+        let peer = stranger.logged_in(Some(ann));
         assert!(peer.has_role("teller") && peer.has_role("clerk") && !peer.has_role("tell"));
     }
 

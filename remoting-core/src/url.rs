@@ -1,6 +1,7 @@
 //! Where an object is: `scheme://authority/name`, or with a path before the name.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
@@ -69,6 +70,20 @@ impl ObjectUrl {
             scheme: scheme.to_owned(),
             ..self.clone()
         }
+    }
+
+    /// Whether the address is one of this machine's own: `localhost`, or a number that stands for it.
+    pub fn is_on_this_machine(&self) -> bool {
+        let host = match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        };
+        let inside = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let number = inside.unwrap_or(host).parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost")
+            || number.is_ok_and(|number| number.to_canonical().is_loopback())
     }
 
     /// Refuses a path before the name, for channels that know none.
@@ -235,6 +250,22 @@ mod tests {
         );
         let url: ObjectUrl = "tcp://host:1/bank".parse().unwrap();
         assert!(url.without_path().is_ok());
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_known_as_one() {
+        for (authority, here) in [
+            ("localhost:1", true),
+            ("127.0.0.9", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("192.0.2.1:1", false),
+            ("localhost.example:1", false),
+            ("[2001:db8::1]:1", false),
+        ] {
+            let url: ObjectUrl = format!("tcp://{authority}/a").parse().unwrap();
+            assert_eq!(url.is_on_this_machine(), here, "{authority}");
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ const LAYERS: &[&[&str]] = &[
         "planted",
         "text",
         "peer",
+        "secret",
+        "authentication",
     ],
     // Bytes to messages and back; values to bytes and back.
     &["wire", "formatter"],

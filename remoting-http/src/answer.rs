@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use remoting_core::formatter::{FormatterRef, Payload};
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::codes::{APP, of_executed, of_kind, reason_of};
 use crate::headers::{EXECUTED, LEASE, REPLAYED};
+use crate::login::CHALLENGE;
 
 /// The media type of errors and descriptions.
 pub(crate) const JSON: &str = "application/json";
@@ -242,6 +244,9 @@ impl Answer {
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(content_type) = self.content_type {

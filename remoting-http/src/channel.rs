@@ -8,7 +8,7 @@ use remoting_core::channel::{
     Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Listener,
 };
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ErrorKind, ObjectUrl, Peer};
+use remoting_core::{Error, ErrorKind, ObjectUrl, Peer, Token};
 use remoting_tcp::sockets::{
     AcceptGuard, Farewells, ListenAt, Protocol, Security, Shelter, Socket, Unwelcome, accept_all,
     accept_secure, needs_runtime, tune,
@@ -16,7 +16,7 @@ use remoting_tcp::sockets::{
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::address::{Base, check_address, read_base};
+use crate::address::{Base, check_address, is_secure, read_base};
 use crate::answer::Answer;
 use crate::client::{Pool, Server, pool};
 use crate::connection;
@@ -151,6 +151,15 @@ impl HttpChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Shows a token to all servers that the channel calls, to prove who this side is: in the header
+    /// `Authorization`, and to sessions in their HELLO. It goes only where nobody on the way can read it: through TLS,
+    /// or to this machine.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.settings.token = Some(token.into());
         self
     }
 
@@ -338,13 +347,15 @@ impl Channel for HttpChannel {
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
             needs_runtime()?;
+            let is_private = is_secure(url.scheme()) || self.listen_at.allows_plaintext();
+            self.settings.check_token(url, is_private)?;
             if [SESSIONS, SECURE_SESSIONS].contains(&url.scheme()) {
                 let link = websocket::open(url, &self.settings.formatter, &self.security).await?;
                 return Ok(Dialed::Link(link));
             }
             let make = || pool(Arc::clone(&self.security));
             let pool = self.pool.get_or_init(make).clone();
-            let server = Server::new(pool, url.base());
+            let server = Server::new(pool, url.base(), self.settings.token.clone());
             Ok(Dialed::Exchange(Arc::new(server)))
         })
     }

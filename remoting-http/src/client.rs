@@ -9,19 +9,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use remoting_core::channel::{BoxFuture, Exchange};
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage};
+use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage, Token};
 use remoting_tcp::sockets::{Security, refusal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::connector::Connector;
 use crate::headers::{CallHeaders, EXECUTED};
+use crate::login;
 use crate::reply;
 use crate::route::url_of;
 
@@ -51,6 +52,8 @@ pub(crate) fn pool(security: Arc<Security>) -> Pool {
 /// The way to one server.
 pub(crate) struct Server {
     pool: Pool,
+    /// What proves who this side is.
+    token: Option<Token>,
     /// What stands before the names of objects: `http://host:port`.
     base: String,
     /// Turns of requests that give tickets back: a server may have given out many.
@@ -58,10 +61,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(pool: Pool, base: String) -> Self {
+    pub(crate) fn new(pool: Pool, base: String, token: Option<Token>) -> Self {
         let releases = Arc::new(Semaphore::new(RELEASES));
         Self {
             pool,
+            token,
             base,
             releases,
         }
@@ -94,7 +98,14 @@ impl Server {
         let content_type = HeaderValue::from_static(call.formatter.content_type());
         headers.insert(CONTENT_TYPE, content_type);
         call_headers.write(headers);
+        self.log_in(headers);
         Ok(request)
+    }
+
+    fn log_in(&self, headers: &mut HeaderMap) {
+        if let Some(token) = &self.token {
+            login::show(headers, &token.mint());
+        }
     }
 
     /// The error of a request that got no answer.
@@ -162,8 +173,11 @@ impl Exchange for Server {
     fn release(&self, name: &str) -> BoxFuture<'static, ()> {
         let target = format!("{}/{name}", self.base);
         let (pool, releases) = (self.pool.clone(), Arc::clone(&self.releases));
+        let mut request = Request::delete(target).body(Full::default());
+        if let Ok(request) = &mut request {
+            self.log_in(request.headers_mut());
+        }
         Box::pin(async move {
-            let request = Request::delete(target).body(Full::default());
             let (Ok(request), Ok(_turn)) = (request, releases.acquire().await) else {
                 return;
             };

@@ -35,7 +35,7 @@ pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("remoting-replayed");
 
 /// The headers that a page of another origin may send.
-pub(crate) const SENT_BY_PAGES: &str = "content-type, remoting-timeout-ms, remoting-interface, \
+pub(crate) const SENT_BY_PAGES: &str = "authorization, content-type, remoting-timeout-ms, remoting-interface, \
     remoting-headers, traceparent, idempotency-key";
 
 /// The headers of answers that a page of another origin may read.

@@ -17,7 +17,7 @@
 //! # Layout
 //!
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
-//! travels beside arguments), `codes` and `answer` (how a reply looks), `query`, `describe`,
+//! travels beside arguments), `login` (who sends it), `codes` and `answer` (how a reply looks), `query`, `describe`,
 //! `openapi`, `address`.
 //! Thin: `serve` (from a request to its answer), `arguments`, `objects` (those without a session), `body` (reading within bounds), `stall` (writing within
 //! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `client` (the
@@ -37,6 +37,7 @@ mod describe;
 mod gate;
 mod headers;
 mod link;
+mod login;
 mod mount;
 mod objects;
 mod once;

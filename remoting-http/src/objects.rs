@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::arguments::Arguments;
 use crate::headers::CallHeaders;
+use crate::login::is_relayed;
 use crate::serve::{Service, refused, unreadable_header};
 
 /// The part of a path that stands for the lease of an object.
@@ -48,7 +49,7 @@ impl Service {
     {
         let mut headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
         let key = headers.key.take();
-        let interface = self.acceptor.interface(name, headers.interface);
+        let interface = self.acceptor.interface(name, headers.interface, peer);
         let interface = interface.map_err(refused)?;
         let mut constructors = interface.constructors.iter();
         let found = constructors.find(|known| known.name == constructor);
@@ -64,8 +65,9 @@ impl Service {
             payload,
             place,
         } = self.arguments(head, constructor, body).await?;
-        let call = self.message((name, interface), constructor, headers, &formatter, payload);
-        let turn = self.turn(key.as_deref(), head, &call)?;
+        let mut call = self.message((name, interface), constructor, headers, &formatter, payload);
+        call.relayed = is_relayed(&head.headers);
+        let turn = self.turn(key.as_deref(), head, &call, peer)?;
         let making = self.acceptor.construct(call, Arc::clone(peer));
         let below = self.path.clone();
         let work = async move {
@@ -82,7 +84,12 @@ impl Service {
     /// Lets an object live longer.
     ///
     /// - `what`: the part of the path behind the object's, which has to be that of its lease.
-    pub(crate) async fn renew<B>(&self, name: &str, what: &str, body: B) -> Result<Answer, Answer>
+    pub(crate) async fn renew<B>(
+        &self,
+        (name, what): (&str, &str),
+        body: B,
+        peer: &Peer,
+    ) -> Result<Answer, Answer>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
@@ -98,7 +105,7 @@ impl Service {
         })?;
         let granted = self
             .acceptor
-            .renew(name, Duration::from_millis(wanted.ms))
+            .renew(name, Duration::from_millis(wanted.ms), peer)
             .map_err(refused)?;
         let ms = granted.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         Ok(Answer::json(
@@ -107,8 +114,8 @@ impl Service {
     }
 
     /// Lets an object go.
-    pub(crate) fn release(&self, name: &str) -> Result<Answer, Answer> {
-        self.acceptor.release(name).map_err(refused)?;
+    pub(crate) fn release(&self, name: &str, peer: &Peer) -> Result<Answer, Answer> {
+        self.acceptor.release(name, peer).map_err(refused)?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use hyper::http::request::Parts;
-use remoting_core::{CallMessage, ErrorKind, Executed, Fault};
+use remoting_core::{CallMessage, ErrorKind, Executed, Fault, Peer, Principal};
 
 use crate::answer::Answer;
 use crate::codes::KEY_REUSED;
@@ -34,17 +34,19 @@ impl Service {
         key: Option<&str>,
         head: &Parts,
         call: &CallMessage,
+        peer: &Peer,
     ) -> Result<Turn, Answer> {
         let Some(key) = key else {
             return Ok(Turn::Once);
         };
+        let owner = peer.principal().map_or("", Principal::name);
         let request = [
             head.uri.path().as_bytes(),
             &[call.formatter.codec().0],
             &call.interface.0.to_le_bytes(),
             call.payload.as_slice(),
         ];
-        match self.replays.find(key, &request) {
+        match self.replays.find((owner, key), &request) {
             Ok(Known::Nothing(keeping)) => Ok(Turn::First(keeping)),
             Ok(Known::Same(outcome)) => Ok(Turn::Again(outcome)),
             Err(Refused::BadKey) => Err(unreadable_header("Idempotency-Key")),

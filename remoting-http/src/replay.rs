@@ -96,11 +96,18 @@ impl Replays {
 
     /// Looks a key up.
     ///
+    /// - `owner`: whom the host takes its sender for; keys of others are none of its business.
     /// - `request`: all that makes the request what it is.
-    pub(crate) fn find(&self, key: &str, request: &[&[u8]]) -> Result<Known, Refused> {
+    pub(crate) fn find(
+        &self,
+        (owner, key): (&str, &str),
+        request: &[&[u8]],
+    ) -> Result<Known, Refused> {
         if key.is_empty() || key.len() > LONGEST_KEY {
             return Err(Refused::BadKey);
         }
+        // No header has a NUL, so nobody's key begins with another's name.
+        let key = &format!("{owner}\0{key}");
         let request = self.hasher.hash_one(request);
         let now = Instant::now();
         let mut table = lock(&self.table);
@@ -226,21 +233,21 @@ mod tests {
     use super::*;
 
     fn fresh(replays: &Replays, key: &str, request: &[u8]) -> Keeping {
-        match replays.find(key, &[request]) {
+        match replays.find(("", key), &[request]) {
             Ok(Known::Nothing(keeping)) => keeping,
             other => panic!("{key} was to be new: {other:?}"),
         }
     }
 
     fn is_known(replays: &Replays, key: &str, request: &[u8]) -> bool {
-        matches!(replays.find(key, &[request]), Ok(Known::Same(_)))
+        matches!(replays.find(("", key), &[request]), Ok(Known::Same(_)))
     }
 
     #[tokio::test]
     async fn the_same_request_gets_the_same_answer_and_another_is_refused() {
         let replays = Replays::new(10);
         let keeping = fresh(&replays, "k", b"a");
-        let Ok(Known::Same(mut waiting)) = replays.find("k", &[b"a"]) else {
+        let Ok(Known::Same(mut waiting)) = replays.find(("", "k"), &[b"a"]) else {
             panic!("it is under way");
         };
         keeping.keep(&Answer::taken());
@@ -248,9 +255,15 @@ mod tests {
         assert_eq!(answer.as_ref().unwrap().status, StatusCode::ACCEPTED);
         drop(answer);
         assert!(is_known(&replays, "k", b"a"));
-        assert_eq!(replays.find("k", &[b"b"]).unwrap_err(), Refused::Reused);
+        assert_eq!(
+            replays.find(("", "k"), &[b"b"]).unwrap_err(),
+            Refused::Reused
+        );
         for bad in ["", &"x".repeat(65)] {
-            assert_eq!(replays.find(bad, &[b"a"]).unwrap_err(), Refused::BadKey);
+            assert_eq!(
+                replays.find(("", bad), &[b"a"]).unwrap_err(),
+                Refused::BadKey
+            );
         }
     }
 
@@ -274,7 +287,7 @@ mod tests {
         let under_way = fresh(&replays, "a", b"new");
         // The oldest that has an answer makes room.
         let second = fresh(&replays, "c", b"c");
-        assert_eq!(replays.find("d", &[b"d"]).unwrap_err(), Refused::Full);
+        assert_eq!(replays.find(("", "d"), &[b"d"]).unwrap_err(), Refused::Full);
         drop(under_way);
         let _d = fresh(&replays, "d", b"d");
         drop(second);

@@ -19,6 +19,7 @@ use remoting_core::channel::{Acceptor, Admission, TurnedAway};
 use remoting_core::formatter::{FormatterRef, Payload};
 use remoting_core::{
     CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor, Peer,
+    Secret,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -28,6 +29,7 @@ use crate::body::Room;
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit};
 use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES};
+use crate::login;
 use crate::openapi;
 use crate::query;
 use crate::replay::Replays;
@@ -104,7 +106,7 @@ impl Service {
             Err(answer) => answer,
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
             Ok(Visit::Request) if head.uri.path() == websocket::PATH => {
-                match self.open_session(&mut head, peer, admission) {
+                match self.open_session(&mut head, peer, admission).await {
                     Ok(response) => return response.map(|()| Full::default()),
                     Err(refused) => refused,
                 }
@@ -127,16 +129,21 @@ impl Service {
     }
 
     /// Makes a session of the request's connection.
-    fn open_session(
+    async fn open_session(
         &self,
         head: &mut Parts,
         peer: &Arc<Peer>,
         admission: impl FnOnce() -> Result<Admission, TurnedAway>,
     ) -> Result<Response<()>, Answer> {
         let opening = websocket::Opening::of(head, &self.formatters)?;
+        // A page cannot send the header, and logs in with its HELLO.
+        let peer = match login::token(&head.headers)? {
+            Some(token) => self.admit(Some(token), peer).await?,
+            None => Arc::clone(peer),
+        };
         let admission = admission()
             .map_err(|full| Answer::refused(503, "overloaded", &full.to_string()).closing())?;
-        Ok(opening.accept(&self.acceptor, admission, peer))
+        Ok(opening.accept(&self.acceptor, admission, &peer))
     }
 
     async fn answer<B>(&self, head: &Parts, body: B, peer: &Arc<Peer>) -> Result<Answer, Answer>
@@ -144,11 +151,19 @@ impl Service {
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
+        let logged_in;
+        let peer = match self.acceptor.authenticates() {
+            false => peer,
+            true => {
+                logged_in = self.admit(login::token(&head.headers)?, peer).await?;
+                &logged_in
+            }
+        };
         let wants_openapi = query::has(head.uri.query(), "openapi");
         match Route::of(head.uri.path()) {
             Route::Host => {
                 only_get(&head.method)?;
-                let publications = self.acceptor.publications();
+                let publications = self.acceptor.publications(peer);
                 let body = if wants_openapi {
                     openapi::host(&self.path, &publications).ok_or_else(too_many_paths)?
                 } else {
@@ -157,11 +172,14 @@ impl Service {
                 Ok(Answer::json(body))
             }
             Route::Object(name) if head.method == Method::DELETE && is_ticket(&name) => {
-                self.release(&name)
+                self.release(&name, peer)
             }
             Route::Object(name) => {
                 only_get(&head.method)?;
-                let interface = self.acceptor.interface(&name, None).map_err(refused)?;
+                let interface = self
+                    .acceptor
+                    .interface(&name, None, peer)
+                    .map_err(refused)?;
                 let body = if wants_openapi {
                     openapi::object(&self.path, &name, interface)
                 } else {
@@ -170,7 +188,7 @@ impl Service {
                 Ok(Answer::json(body))
             }
             Route::Method(name, method) if head.method == Method::PUT => {
-                self.renew(&name, &method, body).await
+                self.renew((&name, &method), body, peer).await
             }
             Route::Method(name, method) => self.call(head, (&name, &method), body, peer).await,
             Route::Constructor(name, constructor) => {
@@ -183,6 +201,16 @@ impl Service {
                 Err(Answer::refused(404, "not_found", text))
             }
         }
+    }
+
+    /// Finds out who sends a request.
+    ///
+    /// # Errors
+    ///
+    /// The answer to whoever is not let in.
+    async fn admit(&self, token: Option<Secret>, peer: &Arc<Peer>) -> Result<Arc<Peer>, Answer> {
+        let judged = self.acceptor.authenticate(token, Arc::clone(peer)).await;
+        judged.map_err(refused)
     }
 
     async fn call<B>(
@@ -198,7 +226,7 @@ impl Service {
     {
         let mut headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
         let key = headers.key.take();
-        let interface = self.acceptor.interface(name, headers.interface);
+        let interface = self.acceptor.interface(name, headers.interface, peer);
         let interface = interface.map_err(refused)?;
         let method = self.acceptor.method(interface, method).ok_or_else(|| {
             let text = format!(
@@ -213,12 +241,13 @@ impl Service {
             place,
         } = self.arguments(head, method, body).await?;
         let mut call = self.message((name, interface), method, headers, &formatter, payload);
+        call.relayed = login::is_relayed(&head.headers);
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
         call.unanswered = unawaited;
         if unawaited && key.is_none() {
             return Ok(self.start(call, &formatter, peer, place).await);
         }
-        let turn = self.turn(key.as_deref(), head, &call)?;
+        let turn = self.turn(key.as_deref(), head, &call, peer)?;
         let running = self.acceptor.exchange(call, Arc::clone(peer));
         let work = async move {
             let reply = running.await;

@@ -4,6 +4,7 @@
 
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token, token};
 
 use crate::errors::{Errors, did_you_mean};
@@ -151,6 +152,8 @@ pub(crate) struct Marks {
     found: Vec<(Mark, Attribute)>,
     /// `#[rename = ".."]`.
     pub(crate) rename: Option<LitStr>,
+    /// `#[roles("..", "..")]`: one of these is what callers need.
+    pub(crate) roles: Vec<LitStr>,
 }
 
 impl Marks {
@@ -181,6 +184,10 @@ impl Marks {
             self.take_rename(attribute, errors);
             return true;
         }
+        if name == "roles" {
+            self.take_roles(attribute, errors);
+            return true;
+        }
         let Some(mark) = Mark::named(&name) else {
             return note_slip(attribute, &name, errors);
         };
@@ -193,6 +200,30 @@ impl Marks {
             self.found.push((mark, attribute.clone()));
         }
         true
+    }
+
+    fn take_roles(&mut self, attribute: &Attribute, errors: &mut Errors) {
+        let listed = attribute
+            .parse_args_with(Punctuated::<LitStr, Token![,]>::parse_terminated)
+            .ok()
+            .filter(|roles| !roles.is_empty());
+        let Some(listed) = listed else {
+            errors.push(
+                attribute,
+                "the roles that may call are written as `#[roles(\"teller\", \"manager\")]`",
+            );
+            return;
+        };
+        for role in &listed {
+            if role.value().is_empty() {
+                errors.push(role, "a role has a name");
+            }
+        }
+        if !self.roles.is_empty() {
+            let text = "`#[roles]` is given twice; list all roles that may call in one";
+            errors.push(attribute, text);
+        }
+        self.roles.extend(listed);
     }
 
     fn take_rename(&mut self, attribute: &Attribute, errors: &mut Errors) {
@@ -238,7 +269,7 @@ fn note_slip(attribute: &Attribute, name: &str, errors: &mut Errors) -> bool {
     let known: Vec<&str> = Mark::KNOWN
         .iter()
         .map(|(name, _)| *name)
-        .chain(["rename"])
+        .chain(["rename", "roles"])
         .collect();
     let Some(meant) = did_you_mean(name, &known) else {
         return false;

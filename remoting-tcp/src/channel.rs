@@ -7,7 +7,7 @@ use remoting_core::channel::{
     Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
 };
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ObjectUrl, Peer};
+use remoting_core::{Error, ObjectUrl, Peer, Token};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -108,6 +108,14 @@ impl TcpChannel {
         self
     }
 
+    /// Shows a token to all hosts that the channel dials, to prove who this side is. It goes only where nobody on
+    /// the way can read it: through TLS, or to this machine.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.settings.token = Some(token.into());
+        self
+    }
+
     /// Lets the channel listen where other machines reach it, although it sends clear
     /// text and lets anybody call.
     ///
@@ -175,6 +183,8 @@ impl Channel for TcpChannel {
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
             needs_runtime()?;
+            let is_private = url.scheme() == SECURE || self.listen_at.allows_plaintext();
+            self.settings.check_token(url, is_private)?;
             let place = (url.scheme(), url.authority());
             let stream = dial(url.scheme(), url.authority()).await?;
             let connecting = self

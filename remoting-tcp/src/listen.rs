@@ -34,6 +34,11 @@ impl ListenAt {
         self.allowed.plaintext = true;
     }
 
+    /// Whether its owner has said that clear text may leave this machine.
+    pub fn allows_plaintext(&self) -> bool {
+        self.allowed.plaintext
+    }
+
     /// Lets addresses beyond this machine be bound although callers do not say who they are.
     pub fn allow_anonymous(&mut self) {
         self.allowed.anonymous = true;

@@ -190,7 +190,7 @@ fn greetings() -> Vec<(Violation, Vec<u8>)> {
     let codecs = [&[6, 33][..], &[1; 33]].concat();
     let agent = [&[2][..], &number(129), &[b'a'; 129]].concat();
     vec![
-        (Violation::UnknownHelloKey, hello(&[29, 0])),
+        (Violation::UnknownHelloKey, hello(&[31, 0])),
         (Violation::BadCodecs, hello(&[6, 0])),
         (Violation::BadCodecs, hello(&codecs)),
         (Violation::BadMaxFrame, hello(&[8, 1, 0])),

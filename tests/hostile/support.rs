@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::{LeasePolicy, Limits};
+use remoting::{ErrorDetail, LeasePolicy, Limits, Principal, Principals};
 
 use crate::objects::*;
 use crate::raw::{Raw, resolve};
@@ -151,7 +151,11 @@ async fn serve(limits: Limits) -> (Host, Arc<Gate>) {
     // Objects whose holders have vanished go at once, so that tests need not wait for it.
     let short = Duration::from_millis(1);
     let policy = LeasePolicy::new().initial(short).renew_on_call(short);
-    let builder = Host::builder().limits(limits);
+    let known = Principals::new().token(TOKEN, Principal::new("somebody"));
+    let builder = Host::builder()
+        .limits(limits)
+        .authenticator(known.or_strangers())
+        .error_detail(ErrorDetail::Off);
     let builder = builder.lease(policy.orphan_grace(Duration::ZERO));
     let builder = builder.channel(TcpChannel::listen("127.0.0.1:0"));
     let host = builder.start().await.unwrap();
@@ -165,6 +169,15 @@ async fn serve(limits: Limits) -> (Host, Arc<Gate>) {
     host.publish("vault", vault).unwrap();
     host.publish("makers", makers).unwrap();
     (host, gate)
+}
+
+/// What a client shows that is not a stranger.
+pub const TOKEN: &str = "a token of a client that is known";
+
+/// A host that only calls, and says who it is.
+pub fn known_client() -> Host {
+    let channel = TcpChannel::client().token(TOKEN);
+    Host::builder().channel(channel).start_client().unwrap()
 }
 
 /// A host that only calls.

@@ -79,7 +79,12 @@ impl Kind {
 
     /// Where the desk is.
     pub fn url(self, server: &Host) -> String {
-        let url = server.url("desk").unwrap();
+        self.url_of(server, "desk")
+    }
+
+    /// Where something is.
+    pub fn url_of(self, server: &Host, name: &str) -> String {
+        let url = server.url(name).unwrap();
         match self {
             Self::Tcp | Self::Http => url,
             Self::WebSocket => url.replacen("http", "ws", 1),
@@ -148,4 +153,26 @@ impl<'a> MakeWriter<'a> for Log {
     fn make_writer(&'a self) -> Self {
         self.clone()
     }
+}
+
+/// A GET by hand.
+pub fn get(place: &str, path: &str, token: Option<&str>) -> String {
+    send(place, "GET", path, token, "")
+}
+
+/// A request by hand; gives the answer as it comes.
+pub fn send(place: &str, method: &str, path: &str, token: Option<&str>, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let token = token.map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {token}\r\n")
+    });
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{token}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    let mut stream = std::net::TcpStream::connect(place).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

@@ -2,6 +2,10 @@
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+mod detail;
+mod exposure;
 mod ground;
+mod identity;
 mod renewal;
+mod roles;
 mod tls;

@@ -13,6 +13,7 @@ use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
 use crate::object::method_named;
 use crate::peer::Peer;
+use crate::secret::Secret;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::wire::{Abort, PREFACE, write_abort};
 
@@ -79,18 +80,23 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// `NotFound`, `ObjectGone`.
-    pub fn renew(&self, name: &str, time: Duration) -> Result<Option<Duration>, Fault> {
-        self.0.renew(name, time)
+    /// `NotFound`, `ObjectGone`; `Unauthenticated`, `PermissionDenied`.
+    pub fn renew(
+        &self,
+        name: &str,
+        time: Duration,
+        caller: &Peer,
+    ) -> Result<Option<Duration>, Fault> {
+        self.0.renew(name, time, caller)
     }
 
     /// Takes a ticket back, and lets its object go unless others keep it.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `ObjectGone`.
-    pub fn release(&self, name: &str) -> Result<(), Fault> {
-        self.0.release(name)
+    /// `NotFound`, `ObjectGone`; `Unauthenticated`, `PermissionDenied`.
+    pub fn release(&self, name: &str, caller: &Peer) -> Result<(), Fault> {
+        self.0.release(name, caller)
     }
 
     /// The interface that calls of a name come through.
@@ -101,13 +107,15 @@ impl Acceptor {
     ///
     /// - `NotFound`, `ObjectGone`: there is nothing under the name, or no more.
     /// - `WrongInterface`: what is there has no such interface.
+    /// - `Unauthenticated`, `PermissionDenied`: the caller may do nothing with it.
     /// - `Disconnected`: the host is gone.
     pub fn interface(
         &self,
         name: &str,
         wanted: Option<InterfaceId>,
+        caller: &Peer,
     ) -> Result<&'static InterfaceDescriptor, Fault> {
-        self.0.interface(name, wanted)
+        self.0.interface(name, wanted, caller)
     }
 
     /// The method of a name that objects of an interface can be called by: one of its own, or one that every
@@ -122,9 +130,24 @@ impl Acceptor {
         method_named(interface, name)
     }
 
-    /// What is published now, sorted by name, with its interface.
-    pub fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
-        self.0.publications()
+    /// What is published now that the caller may do anything with, sorted by name, with its interface.
+    pub fn publications(&self, caller: &Peer) -> Vec<(String, &'static InterfaceDescriptor)> {
+        self.0.publications(caller)
+    }
+
+    /// Finds out whom the host takes a caller for, which has sent a request without a session.
+    ///
+    /// - `token`: what was sent along to prove it.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated` if it is not let in.
+    pub fn authenticate(
+        &self,
+        token: Option<Secret>,
+        peer: Arc<Peer>,
+    ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>> {
+        self.0.authenticate(token, peer)
     }
 
     /// The formatters that the host reads.
@@ -247,14 +270,20 @@ pub(crate) trait Accept: Send + Sync {
         call: CallMessage,
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>>;
-    fn renew(&self, name: &str, time: Duration) -> Result<Option<Duration>, Fault>;
-    fn release(&self, name: &str) -> Result<(), Fault>;
+    fn renew(&self, name: &str, time: Duration, caller: &Peer) -> Result<Option<Duration>, Fault>;
+    fn release(&self, name: &str, caller: &Peer) -> Result<(), Fault>;
     fn interface(
         &self,
         name: &str,
         wanted: Option<InterfaceId>,
+        caller: &Peer,
     ) -> Result<&'static InterfaceDescriptor, Fault>;
-    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)>;
+    fn authenticate(
+        &self,
+        token: Option<Secret>,
+        peer: Arc<Peer>,
+    ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>>;
+    fn publications(&self, caller: &Peer) -> Vec<(String, &'static InterfaceDescriptor)>;
     fn formatters(&self) -> Vec<FormatterRef>;
     fn limits(&self) -> Arc<Limits>;
     fn counters(&self) -> Arc<Counters>;

@@ -15,6 +15,7 @@ use super::pipe::pipe;
 use super::{
     Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Exchange, Link, Listener, TurnedAway,
 };
+use crate::authentication::Token;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::peer::Peer;
@@ -60,6 +61,13 @@ impl InProcessChannel {
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.settings.name = name.into();
+        self
+    }
+
+    /// Shows a token to all hosts that the channel dials, to prove who this side is.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.settings.token = Some(token.into());
         self
     }
 

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::authentication::{MAX_TOKEN, Token};
 use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
 use crate::peer::Peer;
@@ -92,6 +93,8 @@ pub struct ChannelSettings {
     pub priority: i32,
     /// How calls that leave through the channel are written.
     pub formatter: FormatterRef,
+    /// What is shown to those whom the channel dials, to prove who this side is.
+    pub token: Option<Token>,
 }
 
 impl ChannelSettings {
@@ -101,7 +104,38 @@ impl ChannelSettings {
             name: name.into(),
             priority: 1,
             formatter: FormatterRef::default(),
+            token: None,
         }
+    }
+
+    /// Checks that a token goes nowhere where others could read it.
+    ///
+    /// - `is_private`: whether nobody on the way can read what is sent there.
+    ///
+    /// # Errors
+    ///
+    /// `TlsRequired` if they could; `Config` if it is too long.
+    pub fn check_token(&self, url: &ObjectUrl, is_private: bool) -> Result<(), Error> {
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        if token.mint().expose().len() > MAX_TOKEN {
+            let text = format!(
+                "the token of the channel `{}` is longer than {MAX_TOKEN} bytes",
+                self.name
+            );
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        if is_private || url.is_on_this_machine() {
+            return Ok(());
+        }
+        let text = format!(
+            "the token of the channel `{}` would go to `{}` in clear text; use a URL with TLS, or call \
+             `allow_plaintext()` on the channel if the network is trusted",
+            self.name,
+            url.base()
+        );
+        Err(Error::new(ErrorKind::TlsRequired, text))
     }
 }
 

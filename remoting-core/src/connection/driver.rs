@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::reader::Reader;
-use super::{Connection, Flush, Room, State, apply};
-use crate::channel::LinkReader;
+use super::{Connection, Flush, State, apply};
 use crate::clock;
 use crate::log::Rate;
 use crate::session::{Effects, End};
@@ -23,16 +22,11 @@ static ENDS: Rate = Rate::new();
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Drives a connection until it ends, and closes it.
-pub(super) async fn drive<G: Send>(
-    driven: Driven<G>,
-    link: Box<dyn LinkReader>,
-    handshake: Option<Room>,
-) {
+pub(super) async fn drive<G: Send>(driven: Driven<G>, mut reader: Reader) {
     let connection = &driven.connection;
     if STARTS.line().is_some() {
         tracing::info!(target: "remoting::connection", peer = %connection.peer(), "connected");
     }
-    let mut reader = Reader::new(link, handshake);
     let mut timer = Box::pin(tokio::time::sleep_until(connection.first_due().into()));
     let end = poll_fn(|cx| {
         if let Poll::Ready(end) = reader.poll(connection, cx) {
@@ -227,6 +221,7 @@ impl Connection {
                 reason(),
             ),
             End::NotOurProtocol(_)
+            | End::Unauthenticated
             | End::Refused { .. }
             | End::VersionMismatch(_)
             | End::HandshakeTimeout => {

@@ -34,6 +34,11 @@ pub(crate) enum Then {
 }
 
 impl Connection {
+    /// Whether so much waits to be written that nothing more should be read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.lock().session.unsent() > self.limits.unsent
+    }
+
     /// Writes or has written what was appended.
     pub(crate) fn act(&self, then: Then) {
         match then {

@@ -11,6 +11,7 @@ mod calls;
 mod driver;
 mod export;
 mod flush;
+mod login;
 mod outbound;
 mod reader;
 mod references;
@@ -25,12 +26,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use self::aftermath::{apply, apply_all};
 use self::driver::Driven;
 use self::flush::{Flush, Then};
+use self::login::Login;
 use self::outbound::Outbound;
+use self::reader::Reader;
+use crate::authentication::{Authenticator, Token};
 use crate::channel::Link;
 use crate::clock;
 use crate::error::Fault;
@@ -43,6 +48,7 @@ use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
 
 pub(crate) use self::calls::Destination;
 pub(crate) use self::export::Export;
+pub(crate) use self::login::judge;
 pub(crate) use self::slot::SlotEndpoint;
 pub(crate) use self::submit::Deferred;
 
@@ -52,7 +58,7 @@ pub(crate) trait Service: Send + Sync {
     fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault>;
 
     /// The object that a ticket stands for.
-    fn redeem(&self, ticket: &str, interface: InterfaceId) -> Result<Export, Fault>;
+    fn redeem(&self, ticket: &str, interface: InterfaceId, caller: &Peer) -> Result<Export, Fault>;
 
     /// What makes objects under `name`.
     fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault>;
@@ -62,6 +68,12 @@ pub(crate) trait Service: Send + Sync {
 
     /// The formatter of a codec.
     fn formatter(&self, codec: u8) -> Option<FormatterRef>;
+
+    /// Who finds out who the peers are that have dialled, if anybody does.
+    fn authenticator(&self) -> Option<&Arc<dyn Authenticator>>;
+
+    /// Whether a peer may see the details of errors.
+    fn shows_details(&self, peer: &Peer) -> bool;
 
     /// Where handlers run.
     fn workers(&self) -> &Arc<Workers>;
@@ -84,7 +96,8 @@ pub(crate) struct Connection {
     counters: Arc<Counters>,
     /// How calls that leave are written.
     formatter: FormatterRef,
-    peer: Arc<Peer>,
+    /// Who is at the other end. Known whole when it has logged in.
+    peer: ArcSwap<Peer>,
     /// The way to whoever is there now, if this side has dialled.
     origin: Option<Arc<dyn Origin>>,
     /// Told when the connection is closed.
@@ -120,6 +133,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) incarnation: u64,
     /// The way to whoever is there now, if this side dials.
     pub(crate) origin: Option<Arc<dyn Origin>>,
+    /// What this side shows of itself, if it dials.
+    pub(crate) token: Option<Token>,
 }
 
 impl Connection {
@@ -139,6 +154,7 @@ impl Connection {
             codecs: config.codecs,
             agent: concat!("remoting/", env!("CARGO_PKG_VERSION")).to_owned(),
             incarnation: config.incarnation,
+            token: config.token.as_ref().map(Token::mint),
         };
         let now = clock::now();
         // Until the driver runs, which is at once, a first call may write itself, and HELLO with it.
@@ -157,18 +173,24 @@ impl Connection {
             limits: config.limits,
             counters: config.counters,
             formatter: link.formatter.unwrap_or(config.formatter),
-            peer: Arc::new(link.peer),
+            peer: ArcSwap::from_pointee(link.peer),
             origin: config.origin,
             closed: Notify::new(),
         });
         let driven = Driven::new(&connection, guard);
-        tokio::spawn(driver::drive(driven, link.reader, handshake));
+        // Who has dialled logs in; whom this side has dialled, it knows.
+        let login = match connection.origin {
+            None if connection.service.authenticator().is_some() => Login::Expected,
+            _ => Login::Done,
+        };
+        let reader = Reader::new(link.reader, handshake, login);
+        tokio::spawn(driver::drive(driven, reader));
         connection
     }
 
     /// Who is at the other end.
-    pub(crate) fn peer(&self) -> &Peer {
-        &self.peer
+    pub(crate) fn peer(&self) -> Arc<Peer> {
+        self.peer.load_full()
     }
 
     /// Whether new calls can be made.
@@ -260,7 +282,7 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("peer", &self.peer)
+            .field("peer", &format_args!("{}", self.peer()))
             .field("session", &self.stats())
             .finish_non_exhaustive()
     }

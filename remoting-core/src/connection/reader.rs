@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::login::Login;
 use super::serve::Answer;
 use super::{Connection, Export, Room, State, apply_all};
 use crate::channel::{LinkError, LinkReader};
@@ -29,6 +30,8 @@ pub(super) struct Reader {
     /// Whether reading waits for the peer to take what was written.
     paused: bool,
     handshake: Option<Room>,
+    /// How far the peer has come with telling who it is.
+    login: Login,
     /// The time at which frames were last handled in this turn of the driver.
     now: Option<Instant>,
     effects: Effects<Export>,
@@ -36,13 +39,14 @@ pub(super) struct Reader {
 
 impl Reader {
     /// - `handshake`: dropped when the peer's first frames have come.
-    pub(super) fn new(link: Box<dyn LinkReader>, handshake: Option<Room>) -> Self {
+    pub(super) fn new(link: Box<dyn LinkReader>, handshake: Option<Room>, login: Login) -> Self {
         Self {
             link,
             buffer: Vec::new(),
             start: 0,
             paused: false,
             handshake,
+            login,
             now: None,
             effects: Effects::new(),
         }
@@ -70,6 +74,14 @@ impl Reader {
         // Others may have appended since.
         let mut behind = connection.is_behind();
         loop {
+            if let Login::UnderWay(_) = self.login {
+                match self.login.poll(connection, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(end)) => return Poll::Ready(end),
+                    // What has come behind the HELLO waits.
+                    Poll::Ready(Ok(())) => self.paused = true,
+                }
+            }
             if behind {
                 self.pause(connection);
                 return Poll::Pending;
@@ -151,13 +163,15 @@ impl Reader {
                 match answered.map_or(Ok(()), |answer| state.answer(answer, now, effects)) {
                     Ok(()) => {
                         let start = &mut self.start;
-                        state.take_in(buffered, start, &connection.limits, now, effects)
+                        let awaited = self.login.is_expected();
+                        let limits = &connection.limits;
+                        state.take_in(buffered, start, limits, now, effects, awaited)
                     }
                     Err(end) => Err(end),
                 }
             };
             drop(answer.take());
-            if self.start > 0 {
+            if self.start > 0 && matches!(self.login, Login::Done) {
                 self.handshake = None;
             }
             let (request, begin) = match came {
@@ -167,6 +181,14 @@ impl Reader {
                     continue;
                 }
                 Ok(Came::Enough) => continue,
+                Ok(Came::Hello) => {
+                    self.login = connection.log_in();
+                    if let Login::Done = self.login {
+                        continue;
+                    }
+                    self.now = Some(now);
+                    return Ok(false);
+                }
                 Ok(Came::Nothing { unsent }) => {
                     self.now = Some(now);
                     return Ok(unsent);
@@ -271,6 +293,8 @@ enum Came<'b> {
     Whole,
     /// To the end of those that are whole. `unsent` tells whether anything waits to be written.
     Nothing { unsent: bool },
+    /// To the HELLO that was awaited.
+    Hello,
     /// As far as may be at once.
     Enough,
     /// Until too much waits to be written.
@@ -281,6 +305,7 @@ impl State {
     /// Takes in frames until one asks for something.
     ///
     /// - `start`: where the next frame begins.
+    /// - `awaits_hello`: whether to stop behind the first frame, which is a HELLO.
     fn take_in<'b>(
         &mut self,
         buffered: Buffered<'b>,
@@ -288,6 +313,7 @@ impl State {
         limits: &Limits,
         now: Instant,
         effects: &mut Effects<Export>,
+        awaits_hello: bool,
     ) -> Result<Came<'b>, End> {
         let longest = longest_body(limits);
         for _ in 0..AT_ONCE {
@@ -312,6 +338,9 @@ impl State {
             };
             if let Some(request) = request {
                 return Ok(Came::Request(request, begin));
+            }
+            if awaits_hello {
+                return Ok(Came::Hello);
             }
             if effects.has_assembled() {
                 return Ok(Came::Whole);
@@ -366,10 +395,5 @@ impl Connection {
             self.counters.max_frame.add();
         }
         end
-    }
-
-    /// Whether so much waits to be written that nothing more should be read.
-    pub(super) fn is_behind(&self) -> bool {
-        self.lock().session.unsent() > self.limits.unsent
     }
 }

@@ -11,7 +11,8 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, seen_through, supervise,
+    ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, admit, constructor_of,
+    seen_through, supervise,
 };
 use crate::proxy::Style;
 use crate::session::{Effects, IncomingKey, IncomingResolve};
@@ -41,14 +42,31 @@ impl Connection {
         let name = std::str::from_utf8(request.key).unwrap_or_default();
         let interface = request.interface;
         match request.what {
-            ResolveWhat::Name => self.service.resolve(name, interface).map(Some),
+            ResolveWhat::Name => {
+                let export = self.service.resolve(name, interface)?;
+                self.admit(export.object())?;
+                Ok(Some(export))
+            }
             ResolveWhat::Activate(constructor) => {
                 let class = self.service.class(name, interface)?;
                 self.activate(&*class, constructor, incoming, now)
             }
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
-            ResolveWhat::Ticket => self.service.redeem(name, interface).map(Some),
+            ResolveWhat::Ticket => {
+                let peer = self.peer();
+                let export = self.service.redeem(name, interface, &peer)?;
+                admit(&*export.object(), &peer)?;
+                Ok(Some(export))
+            }
         }
+    }
+
+    /// Checks that the peer may do anything with an object.
+    fn admit(&self, object: Arc<dyn ServerObject>) -> Result<(), Fault> {
+        // Where nothing can be called now there is nothing to guard.
+        object
+            .target()
+            .map_or(Ok(()), |target| admit(&*target, &self.peer()))
     }
 
     /// The object of a slot, seen through another of its interfaces.
@@ -57,6 +75,7 @@ impl Connection {
         let export = self.lock().session.exported(slot);
         let export = export.ok_or_else(Fault::not_held)?;
         let target = export.object().target()?;
+        admit(&*target, &self.peer())?;
         let object = seen_through(&target, wanted).ok_or_else(|| {
             let text = format!(
                 "the object has the interface `{}`, and not the one that is asked for",
@@ -79,9 +98,8 @@ impl Connection {
         now: Instant,
     ) -> Result<Option<Export>, Fault> {
         let interface = class.interface();
-        let Some((index, method)) = interface.constructor(constructor) else {
-            return Err(Fault::of(ErrorKind::NoSuchMethod));
-        };
+        let peer = self.peer();
+        let (index, method) = constructor_of(class, constructor, &peer)?;
         if self.stats().exports >= self.limits.objects_per_session {
             self.counters.objects_per_session.add();
             return Err(Fault::refused(
@@ -89,13 +107,13 @@ impl Connection {
                 "the session holds too many objects; drop some proxies",
             ));
         }
-        let vacancy = self.service.keeper().vacancy()?;
+        let vacancy = self.service.keeper().vacancy_of(&peer)?;
         let permit = self.service.workers().admit()?;
         let header = incoming.resolve.header;
         let codec = header.codec_or_default();
         let context = Active {
             method,
-            peer: Arc::clone(&self.peer),
+            peer,
             deadline: incoming.deadline,
             headers: headers_of(&header),
             locks: header.locks.clone(),
@@ -161,6 +179,7 @@ impl Connection {
     fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
         let mut effects = Effects::new();
         let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));
+        let export = export.map_err(|fault| fault.shown(self.service.shows_details(&self.peer())));
         let failed;
         let answer = match export {
             Ok(export) => {

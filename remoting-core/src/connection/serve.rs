@@ -125,18 +125,19 @@ impl Connection {
         call: Arrived<'_>,
         now: &mut Instant,
     ) -> Result<Option<ReplyMessage>, Fault> {
+        let peer = self.peer();
         let Reached {
             object,
             interface,
             index,
             method,
             busy,
-        } = reach(call.target.object(), call.method)?;
+        } = reach(call.target.object(), call.method, &peer)?;
         self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?.keeping(busy);
         let context = Active {
             method,
-            peer: Arc::clone(&self.peer),
+            peer,
             deadline: call.deadline,
             headers: call.headers,
             locks: call.locks,
@@ -202,6 +203,7 @@ impl Connection {
             Err(fault) => (Err(fault.after_execution()), Vec::new()),
         };
         let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
+        let result = result.map_err(|fault| fault.shown(self.service.shows_details(&self.peer())));
         Answer {
             key,
             result,

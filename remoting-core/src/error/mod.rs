@@ -6,6 +6,7 @@
 //! become an `Error`; an `Error` that crosses the wire inside one turns into
 //! [`ErrorKind::UpstreamFailed`], since it happened to somebody else.
 
+mod detail;
 mod fault;
 mod kind;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use detail::Detail;
+pub use detail::ErrorDetail;
 pub use fault::Fault;
 pub use kind::{ErrorKind, GoneReason};
 
@@ -78,6 +81,10 @@ impl Error {
     #[must_use]
     pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.map(|repr| repr.source = Some(Arc::new(source)))
+    }
+
+    pub(crate) fn with_message(self, message: String) -> Self {
+        self.map(|repr| repr.message = message)
     }
 
     pub(crate) fn with_correlation(self, correlation: u64) -> Self {

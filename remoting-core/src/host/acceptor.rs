@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::channels::Registered;
 use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
-use crate::connection::{Connection, Room};
+use crate::connection::{Connection, Room, judge};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
@@ -16,6 +16,7 @@ use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
 use crate::log::Rate;
 use crate::peer::Peer;
+use crate::secret::Secret;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::url::TICKETS;
 
@@ -117,6 +118,7 @@ pub(super) struct HostAcceptor {
     counters: Arc<Counters>,
     allow_plaintext: bool,
     allow_anonymous: bool,
+    authenticates: bool,
 }
 
 impl HostAcceptor {
@@ -128,7 +130,8 @@ impl HostAcceptor {
             .map(|(limits, counters)| (Arc::clone(limits), Arc::clone(counters)))
             .unwrap_or_default();
         let allow_plaintext = inner.as_ref().is_some_and(|host| host.allow_plaintext);
-        let allow_anonymous = inner.is_some_and(|host| host.allow_anonymous);
+        let allow_anonymous = inner.as_ref().is_some_and(|host| host.allow_anonymous);
+        let authenticates = inner.is_some_and(|host| host.registry.authenticator.is_some());
         Self {
             host,
             channel,
@@ -136,6 +139,7 @@ impl HostAcceptor {
             counters,
             allow_plaintext,
             allow_anonymous,
+            authenticates,
         }
     }
 }
@@ -200,31 +204,55 @@ impl Accept for HostAcceptor {
         }
     }
 
-    fn renew(&self, name: &str, time: Duration) -> Result<Option<Duration>, Fault> {
-        let tenant = self.host()?.registry.ticket(name)?;
+    fn renew(&self, name: &str, time: Duration, caller: &Peer) -> Result<Option<Duration>, Fault> {
+        let tenant = self.host()?.registry.ticket(name, caller)?;
         match tenant.renew(time) {
             Some(Duration::ZERO) => Err(Fault::of(ErrorKind::ObjectGone(GoneReason::LeaseExpired))),
             granted => Ok(granted),
         }
     }
 
-    fn release(&self, name: &str) -> Result<(), Fault> {
+    fn release(&self, name: &str, caller: &Peer) -> Result<(), Fault> {
         let host = self.host()?;
         let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
-        host.registry.tickets.take_back(ticket)
+        host.registry.tickets.take_back(ticket, caller)
     }
 
     fn interface(
         &self,
         name: &str,
         wanted: Option<InterfaceId>,
+        caller: &Peer,
     ) -> Result<&'static InterfaceDescriptor, Fault> {
-        self.host()?.registry.interface(name, wanted)
+        self.host()?.registry.interface(name, wanted, caller)
     }
 
-    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+    fn authenticate(
+        &self,
+        token: Option<Secret>,
+        peer: Arc<Peer>,
+    ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>> {
+        let registry = self.host().map(|host| Arc::clone(&host.registry));
+        Box::pin(async move {
+            let registry = registry?;
+            let Some(authenticator) = &registry.authenticator else {
+                return Ok(peer);
+            };
+            let judged = judge(
+                authenticator,
+                token.as_ref(),
+                &peer,
+                registry.limits.handshake_time,
+            );
+            judged
+                .await
+                .map_err(|_denied| Fault::of(ErrorKind::Unauthenticated))
+        })
+    }
+
+    fn publications(&self, caller: &Peer) -> Vec<(String, &'static InterfaceDescriptor)> {
         let host = self.host.upgrade();
-        host.map_or_else(Vec::new, |host| host.registry.publications())
+        host.map_or_else(Vec::new, |host| host.registry.publications(caller))
     }
 
     fn formatters(&self) -> Vec<FormatterRef> {
@@ -249,7 +277,7 @@ impl Accept for HostAcceptor {
     }
 
     fn authenticates(&self) -> bool {
-        false
+        self.authenticates
     }
 }
 

@@ -1,8 +1,11 @@
 //! How a host is put together.
 
+use std::sync::Arc;
+
 use super::{Host, HostInner};
+use crate::authentication::Authenticator;
 use crate::channel::Channel;
-use crate::error::Result;
+use crate::error::{ErrorDetail, Result};
 use crate::formatter::{Formatter, FormatterRef};
 use crate::lifetime::LeasePolicy;
 use crate::limits::Limits;
@@ -24,6 +27,8 @@ pub(super) struct HostSettings {
     pub(super) allow_anonymous: bool,
     pub(super) on_own_runtime: bool,
     pub(super) policy: LeasePolicy,
+    pub(super) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(super) error_detail: ErrorDetail,
 }
 
 impl HostBuilder {
@@ -68,6 +73,19 @@ impl HostBuilder {
     /// guard.
     pub fn allow_anonymous(mut self) -> Self {
         self.settings.allow_anonymous = true;
+        self
+    }
+
+    /// Says who finds out who callers are. Without one, those with a certificate are whom it names, and
+    /// everybody else is a stranger.
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.settings.authenticator = Some(Arc::new(authenticator));
+        self
+    }
+
+    /// Says who may see the details of errors in this host's code; without it, callers on this machine.
+    pub fn error_detail(mut self, detail: ErrorDetail) -> Self {
+        self.settings.error_detail = detail;
         self
     }
 

@@ -7,7 +7,7 @@ use super::registry::Registry;
 use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::object::{ConstructorCall, Running, supervise};
+use crate::object::{ConstructorCall, Running, constructor_of, supervise};
 use crate::peer::Peer;
 use crate::sink::{CallMessage, Ticket};
 
@@ -20,8 +20,10 @@ pub(super) async fn run(
     call: CallMessage,
     peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
+    let shows_details = registry.error_detail.shows(&peer, call.relayed);
     let made = construct(&registry, call, peer).await;
-    made.inspect_err(|fault| registry.counters.count(fault))
+    let made = made.inspect_err(|fault| registry.counters.count(fault));
+    made.map_err(|fault| fault.shown(shows_details))
 }
 
 async fn construct(
@@ -32,9 +34,9 @@ async fn construct(
     check(registry, &call)?;
     let class = registry.entry(&call.object)?.class(call.interface)?;
     let interface = class.interface();
-    let found = interface.constructor(call.method);
-    let method = found.ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-    let vacancy = registry.keeper().vacancy()?;
+    let method = constructor_of(&*class, call.method, &peer)?;
+    let vacancy = registry.keeper().vacancy_of(&peer)?;
+    let owner = peer.principal().cloned();
     let permit = registry.workers().admit()?;
     let now = clock::now();
     let (raw, context) = call_of(registry, call, (interface.id, method), peer, now)?;
@@ -52,6 +54,6 @@ async fn construct(
     let tenant = registry.keeper().take_in(object, vacancy, None);
     registry
         .tickets
-        .give(registry.keeper(), &tenant)
+        .give(registry.keeper(), &tenant, owner.as_ref())
         .map_err(Fault::after_execution)
 }

@@ -11,6 +11,7 @@ use crate::id::InterfaceId;
 use crate::object::{
     ANY, Class, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, Undone, seen_through,
 };
+use crate::peer::Peer;
 
 /// A name, as long as anybody remembers it.
 pub(super) struct Entry {
@@ -87,13 +88,16 @@ impl Entry {
         self.look(|offer| match offer {
             Offer::Gone(reason) => Err(self.gone(*reason)),
             Offer::Published {
-                interface, object, ..
+                interface,
+                object,
+                class,
+                ..
             } => {
                 let object = match object {
                     Ok(object) => object,
                     // It can be described all the same.
                     Err(fault) if wanted == ANY => {
-                        let undone = Undone::new(interface, fault.clone());
+                        let undone = Undone::new(&**class, fault.clone());
                         return Ok(Arc::new(undone) as _);
                     }
                     Err(fault) => return Err(fault.clone()),
@@ -104,6 +108,19 @@ impl Entry {
                 seen_through(object, wanted).ok_or_else(|| self.other_interface(interface))
             }
         })
+    }
+
+    /// Checks that somebody may do anything with what is behind the name.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated`, `PermissionDenied`.
+    pub(super) fn admit(&self, caller: &Peer) -> Result<(), Fault> {
+        let guard = self.look(|offer| match offer {
+            Offer::Published { class, .. } => class.guard().cloned(),
+            Offer::Gone(_) => None,
+        });
+        guard.map_or(Ok(()), |guard| guard.check(caller))
     }
 
     /// The interface behind the name: the one that is wanted, or that of the publication.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::lookup::Redeemer;
 use super::registry::Registry;
 use crate::budget::ScanLimits;
 use crate::clock;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
 use crate::object::context::Active;
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
-use crate::peer::Peer;
+use crate::peer::{Peer, Principal};
 use crate::proxy::{Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
@@ -26,11 +27,14 @@ pub(super) async fn run(
     peer: Arc<Peer>,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
+    let shows_details = registry.error_detail.shows(&peer, call.relayed);
+    let owner = peer.principal().cloned();
     let mut result = run_call(&registry, call, peer).await;
     if by_ticket {
-        result = give_out(&registry, result);
+        result = give_out(&registry, owner.as_ref(), result);
     }
-    result.inspect_err(|fault| registry.counters.count(fault))
+    let result = result.inspect_err(|fault| registry.counters.count(fault));
+    result.map_err(|fault| fault.shown(shows_details))
 }
 
 async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<Peer>) -> ReplyMessage {
@@ -64,7 +68,11 @@ async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<Peer>) 
 }
 
 /// Gives out the tickets that stand in an answer.
-fn give_out(registry: &Registry, mut result: ReplyMessage) -> ReplyMessage {
+fn give_out(
+    registry: &Registry,
+    owner: Option<&Principal>,
+    mut result: ReplyMessage,
+) -> ReplyMessage {
     let (Ok(payload) | Err(Fault::App(payload))) = &mut result else {
         return result;
     };
@@ -72,7 +80,9 @@ fn give_out(registry: &Registry, mut result: ReplyMessage) -> ReplyMessage {
         return result;
     }
     let given = match payload.detach::<Tickets>() {
-        Some(tickets) => registry.tickets.give_all(registry.keeper(), &tickets),
+        Some(tickets) => registry
+            .tickets
+            .give_all(registry.keeper(), &tickets, owner),
         None => {
             let text = "the answer holds an object of a third party's, which cannot be passed on to \
                 a caller without a session";
@@ -108,7 +118,13 @@ pub(super) fn call_of(
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
     let deadline = deadline_of(registry, &call, now);
     let style = if call.by_ticket {
-        Style::by_ticket(formatter, Arc::clone(registry) as _)
+        Style::by_ticket(
+            formatter,
+            Arc::new(Redeemer {
+                registry: Arc::clone(registry),
+                caller: Arc::clone(&peer),
+            }),
+        )
     } else {
         Style::by_number(formatter)
     };
@@ -156,14 +172,14 @@ fn start(
     guard: &mut Guard,
 ) -> Result<Started, Fault> {
     check(registry, &call)?;
-    let object = registry.object(&call.object, call.interface)?;
+    let object = registry.object(&call.object, call.interface, &peer)?;
     let Reached {
         object,
         interface,
         index,
         method,
         busy,
-    } = reach(object, call.method)?;
+    } = reach(object, call.method, &peer)?;
     let permit = registry.workers().admit()?.keeping(busy);
     let (call, context) = call_of(
         registry,

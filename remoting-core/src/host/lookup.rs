@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::entry::{Entry, Named};
 use super::registry::Registry;
+use crate::authentication::Authenticator;
 use crate::connection::{Export, Service};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_through};
+use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, admit, home, seen_through};
+use crate::peer::Peer;
 use crate::proxy::{Redeem, Reference};
 use crate::url::TICKETS;
 
@@ -32,9 +34,11 @@ impl Registry {
     /// # Errors
     ///
     /// `NotFound`, `ObjectGone`.
-    pub(super) fn ticket(&self, name: &str) -> Result<Arc<Tenant>, Fault> {
-        self.tickets
-            .find(name.strip_prefix(TICKETS).unwrap_or_default())
+    pub(super) fn ticket(&self, name: &str, caller: &Peer) -> Result<Arc<Tenant>, Fault> {
+        let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
+        let tenant = self.tickets.find(ticket, caller)?;
+        admit(&*tenant, caller)?;
+        Ok(tenant)
     }
 
     /// The object that calls by a name, or by `~/` and a ticket, reach.
@@ -46,10 +50,11 @@ impl Registry {
         &self,
         name: &str,
         wanted: InterfaceId,
+        caller: &Peer,
     ) -> Result<Arc<dyn ServerObject>, Fault> {
         match name.strip_prefix(TICKETS) {
             None => self.entry(name)?.object(wanted),
-            Some(ticket) => seen_as(self.tickets.find(ticket)?, wanted),
+            Some(ticket) => seen_as(self.tickets.find(ticket, caller)?, wanted),
         }
     }
 
@@ -64,11 +69,16 @@ impl Registry {
         &self,
         name: &str,
         wanted: Option<InterfaceId>,
+        caller: &Peer,
     ) -> Result<&'static InterfaceDescriptor, Fault> {
         match name.strip_prefix(TICKETS) {
-            None => self.entry(name)?.interface(wanted),
-            Some(ticket) => {
-                let tenant = self.tickets.find(ticket)?;
+            None => {
+                let entry = self.entry(name)?;
+                entry.admit(caller)?;
+                entry.interface(wanted)
+            }
+            Some(_) => {
+                let tenant = self.ticket(name, caller)?;
                 let wanted = wanted.unwrap_or(tenant.interface().id);
                 Ok(seen_as(tenant, wanted)?.interface())
             }
@@ -84,10 +94,22 @@ fn seen_as(tenant: Arc<Tenant>, wanted: InterfaceId) -> Result<Arc<dyn ServerObj
     })
 }
 
-impl Redeem for Registry {
+/// What the paths in the arguments of one caller stand for.
+pub(super) struct Redeemer {
+    pub(super) registry: Arc<Registry>,
+    pub(super) caller: Arc<Peer>,
+}
+
+impl Redeem for Redeemer {
     fn redeem(&self, path: &str, wanted: &'static InterfaceDescriptor) -> Result<Reference, Error> {
         let name = path.strip_prefix('/').unwrap_or_default();
-        match self.object(name, wanted.id) {
+        let object = self.registry.object(name, wanted.id, &self.caller);
+        // What it may not call itself, it cannot have called by somebody who may.
+        let admitted = object.and_then(|object| {
+            admit(&*object, &self.caller)?;
+            Ok(object)
+        });
+        match admitted {
             Ok(object) => Ok(home(object)),
             Err(Fault::Error(error)) => Err(error),
             Err(Fault::App(_)) => Err(Error::new(ErrorKind::Internal, "no object")),
@@ -104,8 +126,8 @@ impl Service for Registry {
         ))))
     }
 
-    fn redeem(&self, ticket: &str, interface: InterfaceId) -> Result<Export, Fault> {
-        let tenant = self.tickets.find(ticket)?;
+    fn redeem(&self, ticket: &str, interface: InterfaceId, caller: &Peer) -> Result<Export, Fault> {
+        let tenant = self.tickets.find(ticket, caller)?;
         let hold = tenant.hold();
         Ok(Export::seen(seen_as(tenant, interface)?, hold))
     }
@@ -123,6 +145,14 @@ impl Service for Registry {
             .iter()
             .find(|formatter| formatter.codec().0 == codec)
             .cloned()
+    }
+
+    fn authenticator(&self) -> Option<&Arc<dyn Authenticator>> {
+        self.authenticator.as_ref()
+    }
+
+    fn shows_details(&self, peer: &Peer) -> bool {
+        self.error_detail.shows(peer, false)
     }
 
     fn workers(&self) -> &Arc<Workers> {

@@ -78,16 +78,16 @@ pub(crate) struct HostInner {
 impl HostInner {
     fn new(settings: HostSettings) -> Self {
         let on_own_runtime = settings.on_own_runtime;
-        let limits = Arc::new(settings.limits);
-        let formatters = settings.formatters;
+        let (allow_plaintext, allow_anonymous) =
+            (settings.allow_plaintext, settings.allow_anonymous);
         Self {
-            registry: Registry::new(limits, formatters, settings.policy, on_own_runtime),
+            registry: Registry::new(settings),
             channels: Mutex::default(),
             peers: Peers::default(),
             door: Arc::default(),
             well_known: Mutex::default(),
-            allow_plaintext: settings.allow_plaintext,
-            allow_anonymous: settings.allow_anonymous,
+            allow_plaintext,
+            allow_anonymous,
             incarnation: u64::from_le_bytes(random_bytes()).max(1),
             on_own_runtime,
         }
@@ -116,6 +116,7 @@ impl HostInner {
             codecs: self.registry.codecs(),
             incarnation: self.incarnation,
             origin: None,
+            token: None,
         }
     }
 }

@@ -77,6 +77,7 @@ impl Peers {
             match known.dialling.clone().filter(Dialling::is_under_way) {
                 Some(dialling) => (dialling, false),
                 None => {
+                    config.token = channel.channel().settings().token.clone();
                     config.origin = Some(Dialled::origin(&host, channel, url));
                     let (channel, url) = (Arc::clone(channel), url.clone());
                     let peer = Arc::clone(&peer);

@@ -12,15 +12,17 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use dashmap::DashMap;
 
 use self::tombstones::Tombstones;
+use super::builder::HostSettings;
 use super::entry::{Entry, Offer};
 use super::tickets::Tickets;
+use crate::authentication::Authenticator;
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{Error, ErrorKind, Fault, GoneReason};
+use crate::error::{Error, ErrorDetail, ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::lifetime::LeasePolicy;
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Keeper, Names, ServerObject, Tenant, Workers};
+use crate::object::{Class, Guard, Keeper, Names, ServerObject, Tenant, Workers};
+use crate::peer::Peer;
 use crate::url::{TICKETS, check_name};
 
 /// The names of a host, and what else its connections need to serve. The tables are made when
@@ -31,6 +33,8 @@ pub(super) struct Registry {
     interfaces: LazyLock<DashMap<InterfaceId, &'static InterfaceDescriptor>>,
     ledger: Mutex<Ledger>,
     formatters: Vec<FormatterRef>,
+    pub(super) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(super) error_detail: ErrorDetail,
     pub(super) workers: Arc<Workers>,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
@@ -51,21 +55,19 @@ struct Ledger {
 const EXAMINED: usize = 4;
 
 impl Registry {
-    pub(super) fn new(
-        limits: Arc<Limits>,
-        formatters: Vec<FormatterRef>,
-        policy: LeasePolicy,
-        on_own_runtime: bool,
-    ) -> Arc<Self> {
+    pub(super) fn new(settings: HostSettings) -> Arc<Self> {
+        let limits = Arc::new(settings.limits);
         let counters = Arc::<Counters>::default();
         let (of_keeper, counted) = (Arc::clone(&limits), Arc::clone(&counters));
-        let keeper = Keeper::new(policy, of_keeper, counted, on_own_runtime);
+        let keeper = Keeper::new(settings.policy, of_keeper, counted, settings.on_own_runtime);
         let tickets = Tickets::new(Arc::clone(&limits), Arc::clone(&counters));
         let registry = Arc::new(Self {
             names: LazyLock::new(DashMap::new),
             interfaces: LazyLock::new(DashMap::new),
             ledger: Mutex::default(),
-            formatters,
+            formatters: settings.formatters,
+            authenticator: settings.authenticator,
+            error_detail: settings.error_detail,
             workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters)),
             limits,
             counters,
@@ -99,8 +101,11 @@ impl Registry {
             .collect()
     }
 
-    /// What is published, sorted by name.
-    pub(super) fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+    /// What is published that the caller may do anything with, sorted by name.
+    pub(super) fn publications(
+        &self,
+        caller: &Peer,
+    ) -> Vec<(String, &'static InterfaceDescriptor)> {
         let entries: Vec<_> = self
             .names
             .iter()
@@ -108,6 +113,7 @@ impl Registry {
             .collect();
         let mut published: Vec<_> = entries
             .into_iter()
+            .filter(|(_, entry)| entry.admit(caller).is_ok())
             .filter_map(|(name, entry)| Some((name, entry.interface(None).ok()?)))
             .collect();
         published.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -340,6 +346,10 @@ struct Marshalled(Arc<Tenant>);
 impl Class for Marshalled {
     fn interface(&self) -> &'static InterfaceDescriptor {
         self.0.interface()
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        ServerObject::guard(&*self.0)
     }
 
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {

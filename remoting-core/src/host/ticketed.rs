@@ -7,7 +7,7 @@ use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeasePolicy;
-use crate::object::{Dispatched, Entered, Profile, RawCall, ServerObject, refused};
+use crate::object::{Dispatched, Entered, Guard, Profile, RawCall, ServerObject, refused};
 use crate::proxy::Reference;
 
 /// An object that was given out by ticket. Each ticket has a lease of its own, and holds the
@@ -19,6 +19,7 @@ pub(super) struct Ticketed {
     reference: Reference,
     /// The interface that it was given out through.
     interface: &'static InterfaceDescriptor,
+    guard: Option<Arc<Guard>>,
 }
 
 impl Ticketed {
@@ -28,6 +29,7 @@ impl Ticketed {
         interface: &'static InterfaceDescriptor,
     ) -> Self {
         Self {
+            guard: export.object().guard().cloned(),
             export,
             reference,
             interface,
@@ -55,6 +57,10 @@ impl ServerObject for Ticketed {
             Ok(entered) => entered.dispatch(call),
             Err(fault) => refused(fault),
         }
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        self.guard.as_ref()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

@@ -14,7 +14,8 @@ use crate::connection::Export;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id;
 use crate::limits::{Counters, Limits};
-use crate::object::{Keeper, ServerObject, Tenant, home};
+use crate::object::{Keeper, ServerObject, Tenant, admit, home};
+use crate::peer::{Peer, Principal};
 use crate::proxy::{Boarded, Forwarder, Passenger};
 use crate::sink::Ticket;
 use crate::url::TICKETS;
@@ -23,12 +24,21 @@ use crate::wire::MAX_REFERENCES;
 /// The tickets of a host.
 pub(super) struct Tickets {
     /// The objects, or why they are gone. The table is made when it is needed first.
-    table: LazyLock<DashMap<String, Result<Arc<Tenant>, GoneReason>>>,
+    table: LazyLock<DashMap<String, Given>>,
     valid: AtomicUsize,
     /// Those that are over, the oldest first.
     over: Mutex<VecDeque<String>>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+}
+
+/// A ticket that was given out.
+#[derive(Clone)]
+struct Given {
+    /// The object, or why it is gone.
+    object: Result<Arc<Tenant>, GoneReason>,
+    /// Who alone may use it: the principal whom it was given to. Anybody may if that was a stranger.
+    owner: Option<Principal>,
 }
 
 impl Tickets {
@@ -64,14 +74,19 @@ impl Tickets {
     /// # Errors
     ///
     /// `ResourceExhausted`; the object is let go then.
-    pub(super) fn give(&self, keeper: &Arc<Keeper>, tenant: &Arc<Tenant>) -> Result<Ticket, Fault> {
+    pub(super) fn give(
+        &self,
+        keeper: &Arc<Keeper>,
+        tenant: &Arc<Tenant>,
+        owner: Option<&Principal>,
+    ) -> Result<Ticket, Fault> {
         let ticketed = match tenant.policy().is_endless() {
             true => with_a_lease(keeper, tenant),
             false => Ok(Arc::clone(tenant)),
         };
         let given = ticketed.and_then(|ticketed| {
             self.reserve(1)?;
-            Ok(self.enter(id::ticket(), &ticketed))
+            Ok(self.enter(id::ticket(), &ticketed, owner))
         });
         given.inspect_err(|_| tenant.end(GoneReason::Released))
     }
@@ -81,7 +96,12 @@ impl Tickets {
     /// # Errors
     ///
     /// `ResourceExhausted`; none is given out then.
-    pub(super) fn give_all(&self, keeper: &Arc<Keeper>, boarded: &[Boarded]) -> Result<(), Fault> {
+    pub(super) fn give_all(
+        &self,
+        keeper: &Arc<Keeper>,
+        boarded: &[Boarded],
+        owner: Option<&Principal>,
+    ) -> Result<(), Fault> {
         if boarded.len() > MAX_REFERENCES {
             let text = format!("the answer holds more than {MAX_REFERENCES} objects");
             return Err(Fault::refused(ErrorKind::TooLarge, text));
@@ -93,27 +113,32 @@ impl Tickets {
             self.valid.fetch_sub(boarded.len(), Ordering::Relaxed);
         })?;
         for (boarded, tenant) in boarded.iter().zip(&taken_in) {
-            self.enter(boarded.ticket.clone(), tenant);
+            self.enter(boarded.ticket.clone(), tenant, owner);
         }
         Ok(())
     }
 
-    fn enter(&self, ticket: String, tenant: &Arc<Tenant>) -> Ticket {
+    fn enter(&self, ticket: String, tenant: &Arc<Tenant>, owner: Option<&Principal>) -> Ticket {
         let name = format!("{TICKETS}{ticket}");
-        self.table.insert(ticket, Ok(Arc::clone(tenant)));
+        let given = Given {
+            object: Ok(Arc::clone(tenant)),
+            owner: owner.cloned(),
+        };
+        self.table.insert(ticket, given);
         tenant.give_name(&name);
         let lease = tenant.info().remaining;
         Ticket::new(name, lease)
     }
 
-    /// The object of a ticket.
+    /// The object of a ticket. Another principal's is not found, just as one that there is not.
     ///
     /// # Errors
     ///
     /// `NotFound`, `ObjectGone`.
-    pub(super) fn find(&self, ticket: &str) -> Result<Arc<Tenant>, Fault> {
+    pub(super) fn find(&self, ticket: &str, caller: &Peer) -> Result<Arc<Tenant>, Fault> {
         let found = self.table.get(ticket).map(|found| found.clone());
-        match found {
+        let own = found.filter(|found| found.is_for(caller));
+        match own.map(|found| found.object) {
             Some(Ok(tenant)) => Ok(tenant),
             Some(Err(reason)) => Err(Fault::of(ErrorKind::ObjectGone(reason))),
             None => {
@@ -128,8 +153,9 @@ impl Tickets {
     /// # Errors
     ///
     /// Those of [`find`](Self::find).
-    pub(super) fn take_back(&self, ticket: &str) -> Result<(), Fault> {
-        let tenant = self.find(ticket)?;
+    pub(super) fn take_back(&self, ticket: &str, caller: &Peer) -> Result<(), Fault> {
+        let tenant = self.find(ticket, caller)?;
+        admit(&*tenant, caller)?;
         self.bury(ticket, GoneReason::Released);
         tenant.take_name(GoneReason::Released);
         Ok(())
@@ -140,10 +166,10 @@ impl Tickets {
         let Some(mut entry) = self.table.get_mut(ticket) else {
             return;
         };
-        if entry.is_err() {
+        if entry.object.is_err() {
             return;
         }
-        let before = std::mem::replace(&mut *entry, Err(reason));
+        let before = std::mem::replace(&mut entry.object, Err(reason));
         drop(entry);
         drop(before);
         self.valid.fetch_sub(1, Ordering::Relaxed);
@@ -159,6 +185,14 @@ impl Tickets {
             self.counters.tombstones.add();
             self.table.remove(&oldest);
         }
+    }
+}
+
+impl Given {
+    fn is_for(&self, caller: &Peer) -> bool {
+        let caller = caller.principal().map(Principal::name);
+        let owner = self.owner.as_ref().map(Principal::name);
+        owner.is_none() || owner == caller
     }
 }
 

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use super::call::Dispatched;
 use super::{
-    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Instance, Keeper,
-    Kind, Made, Pinned, Profile, RawCall, ServerObject, context,
+    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Guard, Instance,
+    Keeper, Kind, Made, Pinned, Profile, RawCall, ServerObject, context, guard, internal,
 };
-use crate::descriptor::InterfaceDescriptor;
-use crate::error::{Error, ErrorKind, Executed, Fault, GoneReason};
-use crate::id::InterfaceId;
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::error::{ErrorKind, Fault, GoneReason};
+use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::{LeaseInfo, LeasePolicy};
+use crate::peer::Peer;
 
 /// What a host offers under a name, with objects of type `T` behind it: made by the functions of
 /// a dispatcher, used by `Host::publish`.
@@ -78,6 +79,29 @@ impl<T: Send + Sync + 'static> Publication<T> {
         self
     }
 
+    /// Lets only callers with one of these roles do anything with the objects: call, activate, describe,
+    /// and everything else. Roles that the trait asks for are asked for besides.
+    #[must_use]
+    pub fn roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
+        let guard = self.kind.guard();
+        guard.set_roles(roles.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets only callers with one of these roles call a method, or a constructor.
+    ///
+    /// - `method`: its name, or that of `#[rename]`.
+    #[must_use]
+    pub fn method_roles<R: Into<String>>(
+        self,
+        method: &str,
+        roles: impl IntoIterator<Item = R>,
+    ) -> Self {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.kind.guard().add_method(method, &roles);
+        self
+    }
+
     /// Makes a singleton anew at the next call after one of its `&mut self` methods has panicked.
     ///
     /// Without it, all later calls end with `Poisoned`. Other kinds of publication are not changed.
@@ -99,6 +123,9 @@ impl<T> std::fmt::Debug for Publication<T> {
 /// A kind of publication, over any interface and object.
 pub(crate) trait Class: Send + Sync {
     fn interface(&self) -> &'static InterfaceDescriptor;
+
+    /// What is asked of those who want anything of it.
+    fn guard(&self) -> Option<&Arc<Guard>>;
 
     /// What calls by name reach.
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
@@ -122,6 +149,24 @@ pub(crate) trait Class: Send + Sync {
 
     /// Tells who takes care of the objects.
     fn settle_in(&self, _keeper: &Arc<Keeper>) {}
+}
+
+/// Finds a constructor that somebody may call.
+///
+/// # Errors
+///
+/// `Unauthenticated`, `PermissionDenied`; `NoSuchMethod`.
+pub(crate) fn constructor_of(
+    class: &dyn Class,
+    constructor: MethodId,
+    caller: &Peer,
+) -> Result<(usize, &'static MethodDescriptor), Fault> {
+    let guard = class.guard();
+    guard.map_or(Ok(()), |guard| guard.check(caller))?;
+    let found = class.interface().constructor(constructor);
+    let (index, method) = found.ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+    guard::check_method(guard, method, caller)?;
+    Ok((index, method))
 }
 
 /// Makes an object; boxed once per publication, called once per object.
@@ -156,9 +201,13 @@ where
     Box::new(move || {
         let making = make();
         Making::Later(Box::pin(async move {
-            making.await.map_err(|error| {
-                let text = format!("the object could not be made: {error}");
-                Fault::Error(Error::new(ErrorKind::Internal, text).with_executed(Executed::Yes))
+            let made = making.await;
+            made.map_err(|error| {
+                internal(
+                    "a factory",
+                    "the object could not be made",
+                    &error.to_string(),
+                )
             })
         }))
     })
@@ -192,6 +241,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for SingleCall<P, T> {
         P::interface()
     }
 
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
     }
@@ -220,6 +273,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
                 })
             }
         }
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
@@ -265,6 +322,10 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
         P::interface()
     }
 
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Err(only_activated(P::interface()))
     }
@@ -296,6 +357,10 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> ActivatedWith<P, F> {
 impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F> {
     fn interface(&self) -> &'static InterfaceDescriptor {
         P::interface()
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
     }
 
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {

@@ -9,7 +9,8 @@ use remoting_macros::remote;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Dispatched, Entered, Instance, Kind, Profile, RawCall, Reached, ServerObject, refused,
+    Class, Dispatched, Entered, Guard, Instance, Kind, Profile, RawCall, Reached, ServerObject,
+    refused,
 };
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault, Result};
@@ -132,17 +133,26 @@ pub(crate) struct Undone {
     interface: &'static InterfaceDescriptor,
     /// Why it cannot be called.
     fault: Fault,
+    guard: Option<Arc<Guard>>,
 }
 
 impl Undone {
-    pub(crate) fn new(interface: &'static InterfaceDescriptor, fault: Fault) -> Self {
-        Self { interface, fault }
+    pub(crate) fn new(class: &dyn Class, fault: Fault) -> Self {
+        Self {
+            interface: class.interface(),
+            fault,
+            guard: class.guard().cloned(),
+        }
     }
 }
 
 impl ServerObject for Undone {
     fn interface(&self) -> &'static InterfaceDescriptor {
         self.interface
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        self.guard.as_ref()
     }
 
     fn dispatch(self: Arc<Self>, _call: RawCall<'_>) -> Dispatched {

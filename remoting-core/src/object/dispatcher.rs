@@ -124,6 +124,29 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
         self
     }
 
+    /// Lets only callers with one of these roles do anything with the object. Roles that the trait asks for
+    /// are asked for besides; code of this process is not asked.
+    #[must_use]
+    pub fn roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
+        let guard = self.instance.kind().guard();
+        guard.set_roles(roles.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets only callers with one of these roles call a method.
+    ///
+    /// - `method`: its name, or that of `#[rename]`.
+    #[must_use]
+    pub fn method_roles<R: Into<String>>(
+        self,
+        method: &str,
+        roles: impl IntoIterator<Item = R>,
+    ) -> Self {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.instance.kind().guard().add_method(method, &roles);
+        self
+    }
+
     /// Offers the object through one more interface: `also::<AuditDispatcher<_>>()`.
     ///
     /// Whichever interface a call comes through, it is one object with one lock and one lease.

@@ -8,7 +8,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::call::Dispatched;
 use super::lease::SponsorProxy;
 use super::lock::{Lock, SharedGuard, Watch};
-use super::{Entered, Kind, Profile, RawCall, ServerObject, Tenant, keeper};
+use super::{Entered, Guard, Kind, Profile, RawCall, ServerObject, Tenant, keeper};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
@@ -125,6 +125,10 @@ impl<T: Send + Sync + 'static> ServerObject for Instance<T> {
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
         let kind = Arc::clone(&self.kind);
         kind.dispatch(self, call)
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::quotas::{Quotas, Share};
 use super::tenant::Leaving;
 use super::tracking::{Tracked, TrackingEvent};
 use super::turns::Turns;
@@ -18,6 +19,7 @@ use crate::clock;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::lifetime::{LeasePolicy, Moment, Schedule};
 use crate::limits::{Counters, Limits};
+use crate::peer::Peer;
 use crate::proxy::{own_runtime, runtime};
 
 /// The keepers of all hosts of the process: an object does not know who keeps it.
@@ -36,6 +38,7 @@ pub(crate) struct Keeper {
     /// The tenants that objects are, by the objects' numbers. A host that only calls makes none.
     known: LazyLock<DashMap<usize, Weak<Tenant>>>,
     count: AtomicUsize,
+    quotas: Quotas,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
     /// How many sponsors may be asked at the same time, and how many of one peer.
@@ -52,7 +55,11 @@ pub(crate) trait Names: Send + Sync {
 }
 
 /// Room for one tenant more; given back on drop.
-pub(crate) struct Vacancy(Arc<Keeper>);
+pub(crate) struct Vacancy {
+    keeper: Arc<Keeper>,
+    /// What it takes of the quota of whoever it is for.
+    share: Option<Share>,
+}
 
 impl Keeper {
     pub(crate) fn new(
@@ -70,6 +77,7 @@ impl Keeper {
             sooner: Arc::default(),
             known: LazyLock::new(DashMap::new),
             count: AtomicUsize::new(0),
+            quotas: Quotas::default(),
             limits,
             counters,
             asking,
@@ -109,7 +117,10 @@ impl Keeper {
     /// `ResourceExhausted` if there are as many as there may be.
     pub(crate) fn vacancy(self: &Arc<Self>) -> Result<Vacancy, Fault> {
         let before = self.count.fetch_add(1, Ordering::Relaxed);
-        let vacancy = Vacancy(Arc::clone(self));
+        let vacancy = Vacancy {
+            keeper: Arc::clone(self),
+            share: None,
+        };
         if before < self.limits.objects_per_host {
             return Ok(vacancy);
         }
@@ -118,6 +129,21 @@ impl Keeper {
             ErrorKind::ResourceExhausted,
             "the host keeps too many objects for its clients",
         ))
+    }
+
+    /// The same for a caller that has an object made for itself.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if there are as many as there may be, or as many as are the caller's, or it asks too often.
+    pub(crate) fn vacancy_of(self: &Arc<Self>, caller: &Peer) -> Result<Vacancy, Fault> {
+        let share = match caller.principal() {
+            Some(principal) => Some(self.quotas.share(principal, &self.limits, &self.counters)?),
+            None => None,
+        };
+        let mut vacancy = self.vacancy()?;
+        vacancy.share = share;
+        Ok(vacancy)
     }
 
     /// Takes an object in for a holder, unless it is a tenant already.
@@ -187,7 +213,9 @@ impl Keeper {
                 tenant
             }
         };
-        vacancy.fill();
+        if let Some(share) = vacancy.fill() {
+            tenant.take_share(share);
+        }
         for sponsor in sponsors {
             // A policy may leave no time for sponsors; then there are none.
             let _registered = tenant.register(sponsor, None);
@@ -319,13 +347,14 @@ async fn watch(keeper: Weak<Keeper>, sooner: Arc<Notify>) {
 
 impl Vacancy {
     /// The room is taken for good: the tenant gives it back when it goes.
-    fn fill(self) {
-        self.0.count.fetch_add(1, Ordering::Relaxed);
+    fn fill(mut self) -> Option<Share> {
+        self.keeper.count.fetch_add(1, Ordering::Relaxed);
+        self.share.take()
     }
 }
 
 impl Drop for Vacancy {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        self.keeper.count.fetch_sub(1, Ordering::Relaxed);
     }
 }

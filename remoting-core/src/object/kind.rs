@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::lease::{SponsorProxy, sponsor_fn};
-use super::{Dispatch, Dispatched, Dispatcher, IncomingCall, Instance, Profile, RawCall};
+use super::{Dispatch, Dispatched, Dispatcher, Guard, IncomingCall, Instance, Profile, RawCall};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::GoneReason;
 use crate::id::InterfaceId;
@@ -16,6 +16,7 @@ use crate::proxy::Proxy;
 pub(crate) struct Kind<T> {
     /// The interface that they are offered through first.
     first: Facet<T>,
+    guard: Arc<Guard>,
     settings: Mutex<Settings<T>>,
 }
 
@@ -74,6 +75,7 @@ impl<T> Kind<T> {
     pub(crate) fn new<P: Dispatch<T>>() -> Arc<Self> {
         Arc::new(Self {
             first: Facet::of::<P>(),
+            guard: Arc::default(),
             settings: Mutex::new(Settings {
                 policy: None,
                 on_released: None,
@@ -95,6 +97,11 @@ impl<T> Kind<T> {
         }
         let facet = self.facet(interface);
         facet.map_or_else(Profile::unknown, |facet| facet.profile)
+    }
+
+    /// What they ask of their callers.
+    pub(super) fn guard(&self) -> &Arc<Guard> {
+        &self.guard
     }
 
     fn lock(&self) -> MutexGuard<'_, Settings<T>> {

@@ -13,6 +13,7 @@ pub(crate) mod context;
 mod describe;
 mod dispatcher;
 mod gate;
+mod guard;
 mod holding;
 mod instance;
 mod keeper;
@@ -20,7 +21,9 @@ mod kind;
 mod lease;
 mod lock;
 mod profile;
+mod quotas;
 mod reach;
+mod report;
 mod running;
 mod singleton;
 mod sponsors;
@@ -35,7 +38,7 @@ use std::sync::Arc;
 
 use crate::budget::{ScanError, ScanLimits};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::{Error, ErrorKind, Fault, GoneReason};
+use crate::error::{Detail, Error, ErrorKind, Fault, GoneReason};
 use crate::formatter::{DecodeArguments, FormatError};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::{LeasePolicy, LeaseState};
@@ -46,8 +49,8 @@ use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
 
 pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
-pub(crate) use class::Class;
 pub use class::Publication;
+pub(crate) use class::{Class, constructor_of};
 pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
 #[cfg(feature = "json")]
@@ -55,6 +58,7 @@ pub(crate) use describe::DescribeProxy;
 pub(crate) use describe::{ANY, DESCRIBE, Undone};
 pub use describe::{Description, MethodDescription};
 pub use dispatcher::Dispatcher;
+pub(crate) use guard::Guard;
 pub(crate) use holding::{Busy, Entered, Hold};
 pub(crate) use instance::Instance;
 pub(crate) use keeper::{Keeper, Names, Vacancy};
@@ -62,7 +66,7 @@ pub use kind::AlsoOffers;
 pub(crate) use kind::Kind;
 pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
-pub(crate) use reach::{Reached, home, method_named, reach, seen_through};
+pub(crate) use reach::{Reached, admit, home, method_named, reach, seen_through};
 pub(crate) use running::{Approach, Running, supervise, wait_at_door};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
@@ -89,6 +93,11 @@ pub(crate) trait ServerObject: Send + Sync {
 
     /// Reads the call's arguments and gives the future that runs it.
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched;
+
+    /// What is asked of those who want anything of the object.
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        None
+    }
 
     /// How long the methods of one of the object's interfaces take at their first poll.
     fn profile(&self, interface: InterfaceId) -> Arc<Profile>;
@@ -276,7 +285,9 @@ fn bad_arguments(method: &str, error: &FormatError) -> Fault {
             crate::log::clean(&error.to_string()),
         );
     }
-    Fault::Error(Error::new(ErrorKind::BadArguments, text).with_correlation(correlation))
+    let detail = Detail::new(&text, &error.to_string());
+    let refused = Error::new(ErrorKind::BadArguments, text).with_source(detail);
+    Fault::Error(refused.with_correlation(correlation))
 }
 
 /// Refuses a call that stands below too many others.
@@ -315,6 +326,7 @@ pub(crate) fn internal(method: &str, what: &str, detail: &str) -> Fault {
         format!("{what}; the server's log has the details"),
     )
     .with_executed(crate::error::Executed::Yes)
+    .with_source(Detail::new(what, detail))
     .with_correlation(correlation);
     Fault::Error(error)
 }

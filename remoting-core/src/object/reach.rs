@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    ANY, Busy, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, describe, lease,
-    refused,
+    ANY, Busy, Dispatched, Entered, Guard, Profile, RawCall, ServerObject, Tenant, describe, guard,
+    lease, refused,
 };
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::Fault;
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeaseState;
+use crate::peer::Peer;
 use crate::proxy::Reference;
 
 /// An object, and the method of it that is called.
@@ -29,10 +30,17 @@ pub(crate) struct Reached {
 ///
 /// - `NoSuchMethod`.
 /// - `ObjectGone`, `Poisoned` and others: why the object cannot be called.
-pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<Reached, Fault> {
+/// - `Unauthenticated`, `PermissionDenied`: the caller may not call it.
+pub(crate) fn reach(
+    object: Arc<dyn ServerObject>,
+    method: MethodId,
+    caller: &Peer,
+) -> Result<Reached, Fault> {
     let target = object.target()?;
+    admit(&*target, caller)?;
     let interface = target.interface_id();
     if let Some((index, method)) = target.method(method) {
+        guard::check_method(target.guard(), method, caller)?;
         let Entered { object, busy } = target.enter()?;
         return Ok(Reached {
             object,
@@ -53,6 +61,15 @@ pub(crate) fn reach(object: Arc<dyn ServerObject>, method: MethodId) -> Result<R
         method,
         busy: None,
     })
+}
+
+/// Checks that somebody may do anything with an object.
+///
+/// # Errors
+///
+/// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
+pub(crate) fn admit(object: &dyn ServerObject, caller: &Peer) -> Result<(), Fault> {
+    object.guard().map_or(Ok(()), |guard| guard.check(caller))
 }
 
 /// Finds a method by its name: one of the interface's, or one that every object has.
@@ -84,6 +101,10 @@ impl ServerObject for Tenant {
             Ok(entered) => entered.dispatch(call),
             Err(fault) => refused(fault),
         }
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        self.guard.as_ref()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
@@ -137,6 +158,10 @@ impl ServerObject for View {
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
         Arc::clone(&self.of).dispatch(call)
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        self.of.guard()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

@@ -14,8 +14,8 @@ use super::call::Dispatched;
 use super::class::{Class, Factory};
 use super::lock::Lock;
 use super::{
-    Dispatch, Entered, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject, Tenant,
-    context,
+    Dispatch, Entered, Guard, Instance, Keeper, Kind, Profile, Publication, RawCall, ServerObject,
+    Tenant, context,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -171,6 +171,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Singleton<P, T> {
         P::interface()
     }
 
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
     }
@@ -196,6 +200,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
         let place = Place::take(&self.queued);
         let call = call.into_owned();
         Box::pin(async move { self.run_in_turn(call, place).await })
+    }
+
+    fn guard(&self) -> Option<&Arc<Guard>> {
+        Some(self.kind.guard())
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

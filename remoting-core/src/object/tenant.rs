@@ -7,13 +7,12 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::quotas::Share;
 use super::sponsors::Sponsors;
-use super::{Busy, Entered, Hold, Keeper, ServerObject};
+use super::{Busy, Entered, Guard, Hold, Keeper, ServerObject};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
-use crate::lifetime::{
-    Lease, LeaseInfo, LeasePolicy, LeaseState, Left, Moment, Schedule, Stay, Verdict,
-};
+use crate::lifetime::{Lease, LeasePolicy, Left, Moment, Schedule, Stay, Verdict};
 use crate::url::is_ticket;
 
 /// An object that a host keeps for others.
@@ -22,6 +21,7 @@ pub(crate) struct Tenant {
     pub(super) policy: Arc<LeasePolicy>,
     pub(super) lease: Lease,
     pub(super) interface: &'static InterfaceDescriptor,
+    pub(super) guard: Option<Arc<Guard>>,
     room: Mutex<Room>,
 }
 
@@ -39,7 +39,9 @@ pub(super) struct Room {
 #[derive(Default)]
 pub(super) struct Extras {
     pub(super) sponsors: Sponsors,
-    name: Option<Arc<str>>,
+    pub(super) name: Option<Arc<str>>,
+    /// What it takes of the quota of whoever it was made for.
+    _share: Option<Share>,
 }
 
 /// What an object leaves behind, to be let go of when nothing is locked.
@@ -61,6 +63,7 @@ impl Tenant {
             lease: Lease::begin(now, &policy),
             policy,
             interface: object.interface(),
+            guard: object.guard().cloned(),
             room: Mutex::new(Room {
                 stay: Stay::default(),
                 object: Some(object),
@@ -79,6 +82,13 @@ impl Tenant {
         self.keeper
             .upgrade()
             .map_or(Moment::NEVER, |keeper| keeper.now())
+    }
+
+    /// Notes whose quota it counts for, until it is gone.
+    pub(super) fn take_share(&self, share: Share) {
+        let mut room = self.lock();
+        let extras = room.extras.get_or_insert_default();
+        extras._share = Some(share);
     }
 
     /// How long it lives.
@@ -293,42 +303,6 @@ impl Tenant {
 
     pub(crate) fn interface_name(&self) -> &'static str {
         self.interface.name
-    }
-
-    /// What is known of the lease.
-    pub(crate) fn info(&self) -> LeaseInfo {
-        let stay = {
-            let room = self.lock();
-            (room.stay.gone, room.stay.renewing)
-        };
-        let state = match stay {
-            (Some(_), _) => LeaseState::Expired,
-            (None, true) => LeaseState::Renewing,
-            (None, false) => LeaseState::Active,
-        };
-        LeaseInfo {
-            state,
-            remaining: self.lease.expires().since(self.now()),
-            initial: self.policy.initial,
-            renew_on_call: self.policy.renew_on_call,
-            sponsorship_timeout: self.policy.sponsorship_timeout,
-        }
-    }
-
-    /// How many sessions hold it, how many calls run on it, how many sponsors it has, and its name if
-    /// that is no ticket.
-    pub(crate) fn keepers(&self) -> (u32, u32, usize, Option<Arc<str>>) {
-        let room = self.lock();
-        let extras = room.extras.as_ref();
-        let sponsors = extras.map_or(0, |extras| extras.sponsors.len());
-        (
-            room.stay.holds,
-            room.stay.running,
-            sponsors,
-            extras
-                .and_then(|extras| extras.name.clone())
-                .filter(|name| !is_ticket(name)),
-        )
     }
 }
 

@@ -56,7 +56,7 @@ impl LocalEndpoint {
             index,
             method,
             busy,
-        } = reach(Arc::clone(&self.object), id)?;
+        } = reach(Arc::clone(&self.object), id, &Peer::local())?;
         check_depth(call.depth, &Limits::default(), self.workers.counters())?;
         let permit = self.workers.admit()?.keeping(busy);
         let mut now = clock::now();

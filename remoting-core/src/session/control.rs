@@ -25,6 +25,7 @@ impl<T: Exported> Session<T> {
             max_message: usize::try_from(hello.max_message).unwrap_or(usize::MAX),
             max_calls: usize::try_from(hello.max_calls).unwrap_or(usize::MAX),
             incarnation: hello.incarnation,
+            token: hello.token,
         });
         effects.wakers.append(&mut self.curious);
         self.admit(effects);

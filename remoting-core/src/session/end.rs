@@ -35,6 +35,8 @@ pub enum End {
     VersionMismatch(String),
     /// The peer speaks no version of the protocol at all; what it seems to speak.
     NotOurProtocol(String),
+    /// The peer has not proved who it is.
+    Unauthenticated,
     /// The peer let this side not in.
     Refused {
         /// What callers are told.
@@ -47,6 +49,10 @@ pub enum End {
     /// The host on this side was dropped.
     HostGone,
 }
+
+/// What those are told who are not let in: no more than that.
+const STRANGER: &str =
+    "callers have to prove who they are, by a token or a certificate that is accepted";
 
 /// What becomes of the output at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +94,7 @@ impl End {
                 LastWords::AbortOnly(ErrorKind::Protocol.code())
             }
             Self::VersionMismatch(_) => LastWords::AbortOnly(ErrorKind::VersionMismatch.code()),
+            Self::Unauthenticated => LastWords::AbortOnly(ErrorKind::Unauthenticated.code()),
             Self::PeerClosed
             | Self::Lost(_)
             | Self::PeerSilent
@@ -104,6 +111,7 @@ impl End {
             Self::Violation(violation) => violation.to_string(),
             Self::HandshakeTimeout => Violation::HelloTooLate.to_string(),
             Self::VersionMismatch(versions) => versions.clone(),
+            Self::Unauthenticated => STRANGER.to_owned(),
             Self::Idle => "the session was idle".to_owned(),
             Self::Drained => "the host is shutting down".to_owned(),
             Self::Bye
@@ -129,6 +137,14 @@ impl End {
                 ErrorKind::VersionMismatch,
                 "the peer speaks another version of the protocol",
             ),
+            (Self::Aborted { code, .. }, Executed::No)
+                if *code == ErrorKind::Unauthenticated.code() =>
+            {
+                (
+                    ErrorKind::Unauthenticated,
+                    "the server let this side not in",
+                )
+            }
             (Self::Aborted { code, .. }, Executed::No) if *code == ErrorKind::Overloaded.code() => {
                 (ErrorKind::Overloaded, "the server lets nobody in")
             }
@@ -172,6 +188,7 @@ impl fmt::Display for End {
             Self::NotOurProtocol(what) => {
                 write!(f, "the peer speaks something else: {}", PeerText(what))
             }
+            Self::Unauthenticated => f.write_str("the peer has not proved who it is"),
             Self::Refused { what, .. } => f.write_str(what),
             Self::Drained => f.write_str("all calls were finished after a goodbye"),
             Self::HostGone => f.write_str("the host was dropped"),

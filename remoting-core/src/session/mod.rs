@@ -57,6 +57,7 @@ pub use cancellation::{CancelReason, Cancellation, Watch};
 pub use end::End;
 pub use exports::ExportKey;
 pub use output::Gathered;
+pub(crate) use rates::Rate;
 pub(crate) use references::kept;
 pub use references::{Lent, Received};
 pub use requests::{
@@ -74,11 +75,11 @@ use liveness::{Facts, Liveness};
 use outgoing::OutgoingTable;
 use output::Output;
 use parts::Parts;
-use rates::Rate;
 
 use crate::error::Error;
 use crate::id::CallId;
 use crate::limits::{Counters, Limits};
+use crate::secret::Secret;
 use crate::wire::{Hello, LEAST_LIMIT, MAX_BODY, Ping, write_hello, write_ping, write_release};
 
 /// How many calls may be sent before the peer's HELLO has come. Also the least
@@ -102,6 +103,8 @@ pub struct SessionConfig {
     pub agent: String,
     /// A number by which peers tell this host from one that is started in its place.
     pub incarnation: u64,
+    /// What this side shows of itself.
+    pub token: Option<Secret>,
 }
 
 /// What an exported slot stands for. Cloning one must be cheap and run no code of the user's.
@@ -267,6 +270,11 @@ impl<T: Exported> Session<T> {
         self.peer.as_ref()
     }
 
+    /// What the peer has shown to prove who it is. Given once.
+    pub fn take_token(&mut self) -> Option<Secret> {
+        self.peer.as_mut()?.token.take()
+    }
+
     /// Is ready when the peer has said of itself what it has to say: its incarnation, or nothing if
     /// the session has ended before.
     pub fn poll_incarnation(&mut self, waker: &Waker) -> Poll<Option<u64>> {
@@ -377,5 +385,6 @@ fn hello(config: &SessionConfig) -> Hello {
         rx_count: 0,
         heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
         incarnation: config.incarnation,
+        token: config.token.clone(),
     }
 }

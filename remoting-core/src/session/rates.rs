@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Keeps one instant: when the things seen so far would have been through at the
 /// steady rate. What would put it further ahead of now than the burst is refused.
 #[derive(Debug, Clone)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     interval: Duration,
     ahead: Duration,
     through: Instant,
@@ -16,7 +16,7 @@ pub(super) struct Rate {
 impl Rate {
     /// - `per_second`: zero refuses everything.
     /// - `burst`: how many may come at once.
-    pub(super) fn new(per_second: u32, burst: u32, now: Instant) -> Self {
+    pub(crate) fn new(per_second: u32, burst: u32, now: Instant) -> Self {
         let interval = Duration::from_secs(1)
             .checked_div(per_second)
             .unwrap_or(Duration::MAX);
@@ -32,7 +32,7 @@ impl Rate {
     }
 
     /// Counts one more; `false` if that is too much, which is then not counted.
-    pub(super) fn allow(&mut self, now: Instant) -> bool {
+    pub(crate) fn allow(&mut self, now: Instant) -> bool {
         let next = self.through.max(now).checked_add(self.interval);
         match next {
             Some(next) if next.saturating_duration_since(now) <= self.ahead => {

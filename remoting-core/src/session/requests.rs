@@ -16,6 +16,7 @@ use super::references::Received;
 use crate::error::Error;
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::payload::{Content, Payload};
+use crate::secret::Secret;
 use crate::wire::{
     Flags, Header, HeaderBlock, LockTokens, Message, RawFrame, Resolve, ResolveWhat, Target,
     Violation,
@@ -365,6 +366,8 @@ pub struct PeerHello {
     pub max_calls: usize,
     /// The number that its host has drawn when it began; 0 if it does not tell.
     pub incarnation: u64,
+    /// What it shows to prove who it is, until that is taken.
+    pub token: Option<Secret>,
 }
 
 /// How full the tables of a session are.

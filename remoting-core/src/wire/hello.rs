@@ -7,6 +7,8 @@ use super::frame::{DEFAULT_MAX_BODY, MAX_BODY};
 use super::header::{DEFAULT_CODEC, SeenKeys, entry, whole};
 use super::varint::{Reader, cut_text, put_prefixed, put_varint, varint_length};
 use super::violation::Violation;
+use crate::authentication::MAX_TOKEN;
+use crate::secret::Secret;
 
 /// The numbers of HELLO's keys. Not used yet and skipped: 14 session id, 16 resume
 /// secret, 20 resume window, 26 initial credit.
@@ -20,8 +22,9 @@ mod key {
     pub(super) const RX_COUNT: u64 = 18;
     pub(super) const HEARTBEAT_MS: u64 = 22;
     pub(super) const INCARNATION: u64 = 24;
-    /// The keys up to here have meanings and may not occur twice.
-    pub(super) const LAST: u64 = 26;
+    pub(super) const TOKEN: u64 = 29;
+    /// The keys up to here have meanings, or will, and may not occur twice.
+    pub(super) const LAST: u64 = 29;
 }
 
 /// How many bytes an agent's name has at most.
@@ -55,6 +58,8 @@ pub struct Hello {
     pub heartbeat_ms: u64,
     /// A number that the sender's host has drawn when it began; 0 if it does not tell.
     pub incarnation: u64,
+    /// What proves who the sender is, if it has to; at most 4,096 bytes.
+    pub token: Option<Secret>,
 }
 
 impl Default for Hello {
@@ -70,6 +75,7 @@ impl Default for Hello {
             rx_count: 0,
             heartbeat_ms: 15_000,
             incarnation: 0,
+            token: None,
         }
     }
 }
@@ -116,12 +122,16 @@ impl Hello {
         if self.incarnation != 0 {
             put_number(&mut block, key::INCARNATION, self.incarnation);
         }
+        if let Some(token) = &self.token {
+            put_varint(&mut block, key::TOKEN);
+            put_prefixed(&mut block, cut_text(token.expose(), MAX_TOKEN).as_bytes());
+        }
         put_prefixed(out, &block);
     }
 
     fn take(&mut self, key: u64, value: &[u8]) -> Result<(), Violation> {
         match key {
-            key::AGENT => self.agent = agent(value)?,
+            key::AGENT => self.agent = text(value, MAX_AGENT)?,
             key::FEATURES => self.features = whole(value, Reader::varint64)?,
             key::CODECS if !(1..=MAX_CODECS).contains(&value.len()) => {
                 return Err(Violation::BadCodecs);
@@ -133,6 +143,7 @@ impl Hello {
             key::RX_COUNT => self.rx_count = whole(value, Reader::varint64)?,
             key::HEARTBEAT_MS => self.heartbeat_ms = whole(value, Reader::varint64)?,
             key::INCARNATION => self.incarnation = whole(value, Reader::varint64)?,
+            key::TOKEN => self.token = Some(Secret::new(text(value, MAX_TOKEN)?)),
             _ if key % 2 == 1 => return Err(Violation::UnknownHelloKey),
             _ => {}
         }
@@ -146,8 +157,8 @@ fn put_number(out: &mut Vec<u8>, key: u64, value: u64) {
     put_varint(out, value);
 }
 
-fn agent(value: &[u8]) -> Result<String, Violation> {
-    if value.len() > MAX_AGENT {
+fn text(value: &[u8], most: usize) -> Result<String, Violation> {
+    if value.len() > most {
         return Err(Violation::TextTooLong);
     }
     std::str::from_utf8(value)

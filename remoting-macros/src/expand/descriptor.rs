@@ -39,7 +39,9 @@ fn method_descriptor(method: &Method) -> TokenStream {
         .into_iter()
         .filter(|(mark, _)| method.marks.has(*mark))
         .map(|(_, setter)| setter);
-    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)*)
+    let roles = &method.marks.roles;
+    let roles = (!roles.is_empty()).then(|| quote!(.roles(&[#(#roles),*])));
+    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)* #roles)
 }
 
 /// Sums up all signatures, so that two ends can tell that their versions differ.

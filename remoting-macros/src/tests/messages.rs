@@ -222,6 +222,26 @@ fn marks_are_checked() {
         &["is written as `#[rename = \"name\"]`"],
     );
     check(
+        "#[roles] async fn get(&self) -> Result<(), E>;",
+        &["are written as `#[roles(\"teller\", \"manager\")]`"],
+    );
+    check(
+        "#[roles(teller)] async fn get(&self) -> Result<(), E>;",
+        &["are written as `#[roles("],
+    );
+    check(
+        "#[roles(\"\")] async fn get(&self) -> Result<(), E>;",
+        &["a role has a name"],
+    );
+    check(
+        "#[roles(\"a\")] #[roles(\"b\")] async fn get(&self) -> Result<(), E>;",
+        &["`#[roles]` is given twice"],
+    );
+    check(
+        "#[role(\"a\")] async fn get(&self) -> Result<(), E>;",
+        &["did you mean `roles`?"],
+    );
+    check(
         "#[cfg(unix)] async fn get(&self) -> Result<(), E>;",
         &["cannot come and go by `#[cfg]`"],
     );

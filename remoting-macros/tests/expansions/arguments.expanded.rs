@@ -53,7 +53,9 @@ const _: () = {
                 __private::MethodDescriptor::new("append", &["content", "comment"])
                     .exclusive(),
                 __private::MethodDescriptor::new("find", &["query", "after"]),
-                __private::MethodDescriptor::new("read", &["path"]).blocking(),
+                __private::MethodDescriptor::new("read", &["path"])
+                    .blocking()
+                    .roles(&["reader", "owner"]),
                 __private::MethodDescriptor::new("type", &["in"]),
             ],
         );

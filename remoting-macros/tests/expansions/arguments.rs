@@ -4,6 +4,7 @@ pub(crate) trait Files {
     async fn append(&mut self, content: &[u8], comment: Option<&str>) -> Result<(), FileError>;
     async fn find(&self, query: &Query, after: Option<&Name>) -> Answer<Vec<Name>>;
     #[blocking]
+    #[roles("reader", "owner")]
     async fn read(&self, path: String) -> Result<Vec<u8>, FileError>;
     #[rename = "type"]
     async fn kind(&self, r#in: String) -> remoting::Result<Kind>;

@@ -219,6 +219,50 @@ pub async fn objects_per_host() -> Host {
     server.host
 }
 
+/// Two connections of one principal have one quota; strangers have none.
+pub async fn objects_per_principal() -> Host {
+    let mut server = Server::with(|limits| limits.objects_per_principal = 2).await;
+    let (one, other) = (known_client(), known_client());
+    let url = server.url("makers");
+    let first = one.activate::<ProbeProxy>(&url).make().await.unwrap();
+    let _second = other.activate::<ProbeProxy>(&url).make().await.unwrap();
+    let error = other.activate::<ProbeProxy>(&url).make().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.executed()),
+        (ErrorKind::ResourceExhausted, Executed::No)
+    );
+    assert!(
+        error.message().contains("`objects_per_principal`"),
+        "{error}"
+    );
+    let stranger = client(remoting::Limits::default());
+    let _third = stranger.activate::<ProbeProxy>(&url).make().await.unwrap();
+    drop(first);
+    until(|| server.host.kept_objects() == 3).await;
+    let _second = one.activate::<ProbeProxy>(&url).make().await.unwrap();
+    server.goes_on().await;
+    server.host
+}
+
+pub async fn activations_per_second() -> Host {
+    let mut server = Server::with(|limits| limits.activations_per_second = 1).await;
+    let known = known_client();
+    let makers = known.activate::<ProbeProxy>(&server.url("makers"));
+    let mut refused = 0;
+    for _ in 0..20 {
+        match makers.make().await {
+            Ok(made) => drop(made),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0);
+    server.goes_on().await;
+    server.host
+}
+
 /// A name that was withdrawn long ago is like one that never was.
 pub async fn tombstones() -> Host {
     let server = Server::with(|limits| limits.tombstones = 1).await;

@@ -12,6 +12,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::{Counters, Limits};
 use crate::payload::Payload;
+use crate::secret::Secret;
 use crate::sink::Ticket;
 
 /// A host that keeps the links it is given, up to one, and echoes calls.
@@ -42,11 +43,11 @@ impl Accept for FakeHost {
         Box::pin(std::future::ready(Err(Fault::of(ErrorKind::NotFound))))
     }
 
-    fn renew(&self, _name: &str, _time: Duration) -> Result<Option<Duration>, Fault> {
+    fn renew(&self, _name: &str, _time: Duration, _: &Peer) -> Result<Option<Duration>, Fault> {
         Err(Fault::of(ErrorKind::NotFound))
     }
 
-    fn release(&self, _name: &str) -> Result<(), Fault> {
+    fn release(&self, _name: &str, _: &Peer) -> Result<(), Fault> {
         Err(Fault::of(ErrorKind::NotFound))
     }
 
@@ -54,11 +55,20 @@ impl Accept for FakeHost {
         &self,
         _name: &str,
         _wanted: Option<InterfaceId>,
+        _: &Peer,
     ) -> Result<&'static InterfaceDescriptor, Fault> {
         Err(Fault::of(ErrorKind::NotFound))
     }
 
-    fn publications(&self) -> Vec<(String, &'static InterfaceDescriptor)> {
+    fn authenticate(
+        &self,
+        _: Option<Secret>,
+        peer: Arc<Peer>,
+    ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>> {
+        Box::pin(std::future::ready(Ok(peer)))
+    }
+
+    fn publications(&self, _: &Peer) -> Vec<(String, &'static InterfaceDescriptor)> {
         Vec::new()
     }
 

@@ -53,6 +53,7 @@ impl Side {
             codecs: vec![1, 0],
             agent: "test".to_owned(),
             incarnation: 7,
+            token: None,
         };
         Self {
             session: Session::new(config, now),

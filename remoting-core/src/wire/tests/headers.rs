@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use crate::id::{InterfaceId, LockToken, Slot};
+use crate::secret::Secret;
 use crate::wire::{
     Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
     Reader, Referred, Violation,
@@ -267,10 +268,12 @@ proptest! {
         max_frame in 16_384u32..=0xff_ffff,
         max_message in 16_384u64..,
         max_calls: u32,
+        token in prop::option::of(".{0,64}"),
     ) {
         let [features, rx_count, heartbeat_ms] = numbers;
         let hello = Hello {
             incarnation: heartbeat_ms,
+            token: token.map(Secret::new),
             agent, features, codecs, max_frame, max_message, max_calls, rx_count, heartbeat_ms,
         };
         let mut out = Vec::new();

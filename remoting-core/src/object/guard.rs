@@ -1,0 +1,143 @@
+//! Who may call what: roles that are asked for before anything of a call is read.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::descriptor::MethodDescriptor;
+use crate::error::{ErrorKind, Fault};
+use crate::peer::Peer;
+
+/// What the objects of one origin ask of those who call them; mostly nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Guard(ArcSwapOption<Rules>);
+
+#[derive(Debug, Default, Clone)]
+struct Rules {
+    /// For anything at all: one of these, if there are any.
+    roles: Vec<String>,
+    /// For one method: one of these.
+    methods: Vec<(String, Vec<String>)>,
+}
+
+impl Guard {
+    /// Asks for one of these roles, whatever is called.
+    pub(super) fn set_roles(&self, roles: Vec<String>) {
+        self.change(|rules| rules.roles.clone_from(&roles));
+    }
+
+    /// Asks for one of these roles where a method is called.
+    pub(super) fn add_method(&self, method: &str, roles: &[String]) {
+        self.change(|rules| rules.methods.push((method.to_owned(), roles.to_vec())));
+    }
+
+    fn change(&self, change: impl Fn(&mut Rules)) {
+        self.0.rcu(|rules| {
+            let mut rules = rules.as_deref().cloned().unwrap_or_default();
+            change(&mut rules);
+            Some(Arc::new(rules))
+        });
+    }
+
+    /// Checks that somebody may do anything with the objects.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
+    pub(crate) fn check(&self, peer: &Peer) -> Result<(), Fault> {
+        match &*self.0.load() {
+            Some(rules) if !rules.roles.is_empty() => has_one_of(peer, &rules.roles),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_method(&self, method: &MethodDescriptor, peer: &Peer) -> Result<(), Fault> {
+        let Some(rules) = &*self.0.load() else {
+            return Ok(());
+        };
+        let mut asked = rules.methods.iter().filter(|(name, _)| name == method.name);
+        asked.try_for_each(|(_, roles)| has_one_of(peer, roles))
+    }
+}
+
+/// Checks that somebody may call a method, where anything may be called of the object: that it has a role
+/// of each kind that is asked for, by the interface and by the origin of the object.
+///
+/// # Errors
+///
+/// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
+pub(crate) fn check_method(
+    guard: Option<&Arc<Guard>>,
+    method: &MethodDescriptor,
+    peer: &Peer,
+) -> Result<(), Fault> {
+    if let Some(guard) = guard {
+        guard.check_method(method, peer)?;
+    }
+    match method.roles {
+        [] => Ok(()),
+        roles => has_one_of(peer, roles),
+    }
+}
+
+fn has_one_of(peer: &Peer, roles: &[impl AsRef<str>]) -> Result<(), Fault> {
+    if peer.is_own() || roles.iter().any(|role| peer.has_role(role.as_ref())) {
+        return Ok(());
+    }
+    // The same for everything that is guarded: which role it takes is not the caller's to know.
+    let (kind, text) = match peer.principal() {
+        Some(_) => (
+            ErrorKind::PermissionDenied,
+            "the caller does not have a role that may do this",
+        ),
+        None => (
+            ErrorKind::Unauthenticated,
+            "this is for callers who say who they are: by a token, or by a certificate",
+        ),
+    };
+    Err(Fault::refused(kind, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::Principal;
+
+    static PLAIN: MethodDescriptor = MethodDescriptor::new("look", &[]);
+    static GUARDED: MethodDescriptor =
+        MethodDescriptor::new("close", &[]).roles(&["boss", "owner"]);
+
+    fn kind(guard: &Arc<Guard>, method: &MethodDescriptor, roles: &[&str]) -> Option<ErrorKind> {
+        let principal = Principal::new("ann");
+        let principal = roles.iter().fold(principal, |own, role| own.role(*role));
+        let peer = Peer::named("x").logged_in(Some(principal));
+        let checked = guard.check(&peer);
+        let checked = checked.and_then(|()| check_method(Some(guard), method, &peer));
+        match checked.err()? {
+            Fault::Error(error) => Some(error.kind()),
+            Fault::App(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_caller_needs_a_role_of_each_kind_that_is_asked_for() {
+        let denied = Some(ErrorKind::PermissionDenied);
+        let guard = Arc::new(Guard::default());
+        assert_eq!(kind(&guard, &PLAIN, &[]), None);
+        assert_eq!(kind(&guard, &GUARDED, &["teller"]), denied);
+        assert_eq!(kind(&guard, &GUARDED, &["owner"]), None);
+        guard.set_roles(vec!["teller".to_owned()]);
+        guard.add_method("look", &["eyes".to_owned()]);
+        assert_eq!(kind(&guard, &GUARDED, &["boss"]), denied);
+        assert_eq!(kind(&guard, &GUARDED, &["boss", "teller"]), None);
+        assert_eq!(kind(&guard, &PLAIN, &["teller"]), denied);
+        assert_eq!(kind(&guard, &PLAIN, &["teller", "eyes"]), None);
+    }
+
+    #[test]
+    fn a_stranger_is_asked_who_it_is_and_the_process_itself_is_not() {
+        let fault = check_method(None, &GUARDED, &Peer::named("x")).unwrap_err();
+        assert!(matches!(fault, Fault::Error(error) if error.kind() == ErrorKind::Unauthenticated));
+        assert!(check_method(None, &GUARDED, &Peer::local()).is_ok());
+    }
+}
