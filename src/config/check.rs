@@ -1,0 +1,192 @@
+//! What no single key can tell: keys that need each other, or rule each other out.
+
+use std::net::SocketAddr;
+
+use remoting_core::ObjectUrl;
+use remoting_core::channel::Channel;
+
+use super::mistake::{Mistakes, shown};
+use super::path::KeyPath;
+use super::read::Found;
+use super::settings::{ChannelSettings, ClientSettings, Format, Protocol, Settings};
+use super::value::Value;
+
+/// The longest name of a publication.
+const LONGEST_NAME: usize = 128;
+
+/// Checks all that can be known without the program's classes.
+pub(crate) fn check(found: &Found, settings: &Settings, mistakes: &mut Mistakes) {
+    host(found, mistakes);
+    for channel in &settings.channels {
+        compiled_in(found, channel, mistakes);
+        only_http(found, channel, mistakes);
+        tls(found, channel, mistakes);
+        beyond_this_machine(found, settings, channel, mistakes);
+    }
+    for table in found.tables(&KeyPath::of(["publications"])) {
+        publication_name(found, &table, mistakes);
+    }
+    // Which schemes there are is not known where a channel is wrong.
+    if !mistakes.are_about(&KeyPath::of(["channels"])) {
+        for entry in settings.activated.iter().chain(&settings.well_known) {
+            url(found, settings, entry, mistakes);
+        }
+    }
+    for principal in &settings.principals {
+        let is_named = principal.token.is_some() || principal.certificate.is_some();
+        if !is_named && !mistakes.are_about(&principal.at) {
+            let text = "nobody can be known by this; add `token` or `certificate`";
+            mistakes.add(&found.origin(&principal.at), &principal.at, text);
+        }
+    }
+}
+
+fn host(found: &Found, mistakes: &mut Mistakes) {
+    let flag = |key: &str| match found.value(&KeyPath::of(["host", key])) {
+        Some(Value::Flag(flag)) => Some(*flag),
+        _ => None,
+    };
+    for key in ["allow-plaintext", "allow-anonymous"] {
+        if flag("insecure-listen") == Some(true) && flag(key) == Some(false) {
+            let path = KeyPath::of(["host", key]);
+            let text = "it says the opposite of `insecure-listen`; remove one of them";
+            mistakes.add(&found.origin(&path), &path, text);
+        }
+    }
+}
+
+/// Checks that the program was built with what a channel needs.
+fn compiled_in(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
+    let mut needs = |key: &str, feature: &str, is_there: bool| {
+        if !is_there {
+            let path = channel.at.with(key);
+            let text = format!(
+                "the program was built without it; build `remoting` with the feature `{feature}`"
+            );
+            mistakes.add(&found.origin(&path), &path, text);
+        }
+    };
+    match channel.protocol {
+        Protocol::Tcp => needs("kind", "tcp", cfg!(feature = "tcp")),
+        Protocol::Http => needs("kind", "http", cfg!(feature = "http")),
+    }
+    match channel.format {
+        Some(Format::MessagePack) => needs("formatter", "msgpack", cfg!(feature = "msgpack")),
+        Some(Format::Json) => needs("formatter", "json", cfg!(feature = "json")),
+        None => {}
+    }
+}
+
+fn only_http(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
+    if channel.protocol == Protocol::Http {
+        return;
+    }
+    for key in ["origins", "host-names"] {
+        let path = channel.at.with(key);
+        if found.items.contains_key(&path) {
+            let text = "only channels of kind `http` have it; remove the key";
+            mistakes.add(&found.origin(&path), &path, text);
+        }
+    }
+}
+
+fn tls(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
+    let server = channel.at.with("tls");
+    if found.has_table(&server) && !found.items.contains_key(&channel.at.with("listen")) {
+        if !mistakes.are_about(&channel.at.with("listen")) {
+            let text = "it is what a listening channel shows, and this one only dials; \
+                        add `listen`, or write [channels.NAME.client-tls]";
+            mistakes.add(&found.origin(&server), &server, text);
+        }
+    }
+    let needs = |one: KeyPath, other: KeyPath, mistakes: &mut Mistakes| {
+        let is_alone = found.items.contains_key(&one) && !found.items.contains_key(&other);
+        if is_alone && !mistakes.are_about(&other) {
+            let text = format!("it means nothing without {}; add it", shown(other.last()));
+            mistakes.add(&found.origin(&one), &one, text);
+        }
+    };
+    let client = channel.at.with("client-tls");
+    needs(client.with("certificate"), client.with("key"), mistakes);
+    needs(client.with("key"), client.with("certificate"), mistakes);
+    needs(
+        server.with("optional-client"),
+        server.with("client-roots"),
+        mistakes,
+    );
+}
+
+/// Says before anything is bound what binding would say: clear text stays on this machine.
+fn beyond_this_machine(
+    found: &Found,
+    settings: &Settings,
+    channel: &ChannelSettings,
+    mistakes: &mut Mistakes,
+) {
+    let address = channel.listen.as_deref().and_then(|text| text.parse().ok());
+    let is_allowed = settings.host.allow_plaintext
+        || channel.allow_plaintext
+        || found.has_table(&channel.at.with("tls"));
+    let Some(address) = address.filter(|_| !is_allowed) else {
+        return;
+    };
+    let address: SocketAddr = address;
+    if !address.ip().to_canonical().is_loopback() {
+        let path = channel.at.with("listen");
+        let text = format!(
+            "`{address}` can be reached from other machines, and this channel sends clear text; \
+             listen on `127.0.0.1`, or set `allow-plaintext = true` if the network is trusted"
+        );
+        mistakes.add(&found.origin(&path), &path, text);
+    }
+}
+
+fn publication_name(found: &Found, table: &KeyPath, mistakes: &mut Mistakes) {
+    let name = table.last();
+    let is_right = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    if name.len() > LONGEST_NAME || !name.chars().all(is_right) {
+        let text = format!(
+            "{} is no name for a publication: names are made of at most {LONGEST_NAME} letters, \
+             digits, `.`, `_` and `-`",
+            shown(name)
+        );
+        mistakes.add(&found.origin(table), table, text);
+    }
+}
+
+fn url(found: &Found, settings: &Settings, entry: &ClientSettings, mistakes: &mut Mistakes) {
+    let path = entry.at.with("url");
+    let Ok(url) = entry.url.parse::<ObjectUrl>() else {
+        return;
+    };
+    let channels: Vec<_> = settings.channels.iter().filter_map(dialling).collect();
+    match channels.iter().find(|channel| channel.serves(url.scheme())) {
+        Some(channel) => {
+            if let Err(error) = channel.check(&url) {
+                mistakes.add(&found.origin(&path), &path, error.message());
+            }
+        }
+        None => {
+            let text = format!(
+                "no channel of the file dials {}; add [channels.NAME] with the right `kind`",
+                shown(&format!("{}://", url.scheme()))
+            );
+            mistakes.add(&found.origin(&path), &path, text);
+        }
+    }
+}
+
+/// A channel of the same kind, to ask about URLs.
+fn dialling(channel: &ChannelSettings) -> Option<Box<dyn Channel>> {
+    match channel.protocol {
+        #[cfg(feature = "tcp")]
+        Protocol::Tcp => Some(Box::new(remoting_tcp::TcpChannel::client())),
+        #[cfg(feature = "http")]
+        Protocol::Http => Some(Box::new(remoting_http::HttpChannel::client())),
+        #[allow(
+            unreachable_patterns,
+            reason = "reached where a channel is not compiled in"
+        )]
+        _ => None,
+    }
+}

@@ -1,0 +1,276 @@
+//! The types of the program that a file can name.
+//!
+//! A file has names and the program has types; this is where they meet. Nothing else of the program
+//! can be reached from a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use remoting_core::__private::{Construct, ConstructWith, Dispatch, InterfaceDescriptor};
+use remoting_core::{Activatable, Dispatcher, Host, LeasePolicy, Proxy, Publication, Result};
+
+use super::settings::Activation;
+
+/// A dispatcher whose objects are made by their `Default`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no dispatcher of a type with a `Default`",
+    note = "use `add_with` and say how its objects are made, or `add_activated` if it has constructors"
+)]
+pub trait WithDefault: WithFactory {
+    /// Makes an object.
+    fn make() -> Self::Object;
+}
+
+/// A dispatcher whose objects the program makes.
+pub trait WithFactory: 'static {
+    /// The object.
+    type Object: Send + Sync + 'static;
+
+    /// The interface that the objects are offered through.
+    fn interface() -> &'static InterfaceDescriptor;
+
+    /// One object for all calls.
+    fn singleton(
+        make: impl Fn() -> Self::Object + Send + Sync + 'static,
+    ) -> Publication<Self::Object>;
+
+    /// A new object for each call.
+    fn single_call(
+        make: impl Fn() -> Self::Object + Send + Sync + 'static,
+    ) -> Publication<Self::Object>;
+}
+
+/// A dispatcher whose objects clients make, by the constructors of the interface.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no dispatcher of an interface with a `#[constructor]`",
+    note = "add a constructor to the trait, or use `add` or `add_with`"
+)]
+pub trait WithConstructors: WithFactory {
+    /// An object for each client that activates one.
+    fn activated() -> Publication<Self::Object>;
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> WithFactory for Dispatcher<P, T> {
+    type Object = T;
+
+    fn interface() -> &'static InterfaceDescriptor {
+        P::interface()
+    }
+
+    fn singleton(make: impl Fn() -> T + Send + Sync + 'static) -> Publication<T> {
+        Self::singleton(make)
+    }
+
+    fn single_call(make: impl Fn() -> T + Send + Sync + 'static) -> Publication<T> {
+        Self::single_call(make)
+    }
+}
+
+impl<P: Dispatch<T>, T: Default + Send + Sync + 'static> WithDefault for Dispatcher<P, T> {
+    fn make() -> T {
+        T::default()
+    }
+}
+
+impl<P: Construct<T>, T: Send + Sync + 'static> WithConstructors for Dispatcher<P, T> {
+    fn activated() -> Publication<T> {
+        Self::activated()
+    }
+}
+
+/// Publishes a class under a name.
+pub(crate) type Publish = Box<dyn Fn(&Host, &str, Option<LeasePolicy>) -> Result<()> + Send + Sync>;
+
+/// Registers an interface at a URL.
+pub(crate) type Register = fn(&Host, &str) -> Result<()>;
+
+/// The types that a file can name: those that it publishes, and those that it finds elsewhere.
+///
+/// ```
+/// # use remoting::prelude::*;
+/// # use remoting::config::Classes;
+/// # #[remote] trait Tally { async fn next(&self) -> remoting::Result<u64>; }
+/// # #[derive(Default)] struct Counted;
+/// # impl Tally for Counted { async fn next(&self) -> remoting::Result<u64> { Ok(1) } }
+/// let server = Classes::new().add::<TallyDispatcher<Counted>>("demo.Tally");
+/// let client = Classes::new().proxy::<TallyProxy>();
+/// ```
+#[derive(Default)]
+pub struct Classes {
+    served: BTreeMap<String, Served>,
+    activated: BTreeMap<&'static str, Register>,
+    well_known: BTreeMap<&'static str, Register>,
+    /// The classes that were added more than once.
+    twice: Vec<String>,
+}
+
+/// What can be done with a class.
+#[derive(Default)]
+pub(crate) struct Served {
+    pub(crate) interface: Option<&'static InterfaceDescriptor>,
+    singleton: Option<Publish>,
+    single_call: Option<Publish>,
+    activated: Option<Publish>,
+}
+
+impl Served {
+    /// How the class is published, if it can be in that way.
+    pub(crate) fn publish(&self, activation: Activation) -> Option<&Publish> {
+        match activation {
+            Activation::Singleton => self.singleton.as_ref(),
+            Activation::SingleCall => self.single_call.as_ref(),
+            Activation::Activated => self.activated.as_ref(),
+        }
+    }
+}
+
+impl Classes {
+    /// No types yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a class whose objects are made by `Default`, as singletons and for single calls.
+    ///
+    /// - `name`: what the file calls it: `demo.Tally`.
+    #[must_use]
+    pub fn add<D: WithDefault>(self, name: impl Into<String>) -> Self {
+        self.add_with::<D>(name, D::make)
+    }
+
+    /// Adds a class whose objects are made by `make`, as singletons and for single calls.
+    ///
+    /// - `name`: what the file calls it: `demo.Tally`.
+    /// - `make`: makes one object each time it is called.
+    #[must_use]
+    pub fn add_with<D: WithFactory>(
+        self,
+        name: impl Into<String>,
+        make: impl Fn() -> D::Object + Send + Sync + 'static,
+    ) -> Self {
+        let make: Arc<dyn Fn() -> D::Object + Send + Sync> = Arc::new(make);
+        let again = Arc::clone(&make);
+        self.served(name.into(), D::interface(), |served| {
+            let singleton = publish(move || {
+                let make = Arc::clone(&make);
+                D::singleton(move || make())
+            });
+            let single_call = publish(move || {
+                let make = Arc::clone(&again);
+                D::single_call(move || make())
+            });
+            let known = served.singleton.replace(singleton);
+            served.single_call.replace(single_call).or(known)
+        })
+    }
+
+    /// Adds a class whose objects clients make, by its constructors.
+    ///
+    /// - `name`: what the file calls it: `demo.Account`.
+    #[must_use]
+    pub fn add_activated<D: WithConstructors>(self, name: impl Into<String>) -> Self {
+        self.served(name.into(), D::interface(), |served| {
+            served.activated.replace(publish(D::activated))
+        })
+    }
+
+    /// Adds a class whose objects clients make, by the constructors of a factory.
+    ///
+    /// - `P`: the proxy of the interface: `add_activated_with::<AccountProxy, _>("demo.Account", bank)`.
+    /// - `name`: what the file calls it: `demo.Account`.
+    /// - `factory`: implements the interface's factory; each publication has a clone.
+    #[must_use]
+    pub fn add_activated_with<P, F>(self, name: impl Into<String>, factory: F) -> Self
+    where
+        P: ConstructWith<F>,
+        F: Clone + Send + Sync + 'static,
+    {
+        self.served(name.into(), P::interface(), |served| {
+            let make = move || Dispatcher::<P, P::Object>::activated_with(factory.clone());
+            served.activated.replace(publish(make))
+        })
+    }
+
+    /// Lets the file say where the one object of an interface is; its name is the interface's.
+    #[must_use]
+    pub fn proxy<P: Proxy>(mut self) -> Self {
+        let register: Register = |host, url| host.register_well_known::<P>(url);
+        self.well_known.insert(P::interface().name, register);
+        self
+    }
+
+    /// Lets the file say where objects of an interface are activated, and where its one object is; its name
+    /// is the interface's.
+    #[must_use]
+    pub fn activatable<P: Activatable>(mut self) -> Self {
+        let register: Register = |host, url| host.register_activated::<P>(url);
+        self.activated.insert(P::interface().name, register);
+        self.proxy::<P>()
+    }
+
+    /// Puts a class among the others.
+    ///
+    /// - `fill`: gives what was there already in its place.
+    fn served(
+        mut self,
+        name: String,
+        interface: &'static InterfaceDescriptor,
+        fill: impl FnOnce(&mut Served) -> Option<Publish>,
+    ) -> Self {
+        let served = self.served.entry(name.clone()).or_default();
+        let known = served.interface.replace(interface);
+        let is_other = known.is_some_and(|known| known.id != interface.id);
+        if fill(served).is_some() || is_other {
+            self.twice.push(name);
+        }
+        self
+    }
+
+    /// The class of a name.
+    pub(crate) fn class(&self, name: &str) -> Option<&Served> {
+        self.served.get(name)
+    }
+
+    /// The names of the classes, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.served.keys().map(String::as_str)
+    }
+
+    /// The names under which different classes were added.
+    pub(crate) fn twice(&self) -> &[String] {
+        &self.twice
+    }
+
+    /// The interfaces that can be activated elsewhere, or those that can be found there.
+    pub(crate) fn interfaces(&self, activated: bool) -> &BTreeMap<&'static str, Register> {
+        if activated {
+            &self.activated
+        } else {
+            &self.well_known
+        }
+    }
+}
+
+impl fmt::Debug for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Classes")
+            .field("served", &self.served.keys())
+            .field("activated", &self.activated.keys())
+            .field("well_known", &self.well_known.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn publish<T: Send + Sync + 'static>(
+    make: impl Fn() -> Publication<T> + Send + Sync + 'static,
+) -> Publish {
+    Box::new(move |host, name, lease| {
+        let publication = make();
+        let publication = match lease {
+            Some(policy) => publication.lease(policy),
+            None => publication,
+        };
+        host.publish(name, publication)
+    })
+}
