@@ -92,12 +92,12 @@ fn only_http(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) 
 
 fn tls(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
     let server = channel.at.with("tls");
-    if found.has_table(&server) && !found.items.contains_key(&channel.at.with("listen")) {
-        if !mistakes.are_about(&channel.at.with("listen")) {
-            let text = "it is what a listening channel shows, and this one only dials; \
-                        add `listen`, or write [channels.NAME.client-tls]";
-            mistakes.add(&found.origin(&server), &server, text);
-        }
+    let listen = channel.at.with("listen");
+    let only_dials = channel.listen.is_none() && !mistakes.are_about(&listen);
+    if only_dials && found.has_table(&server) {
+        let text = "it is what a listening channel shows, and this one only dials; \
+                    add `listen`, or write [channels.NAME.client-tls]";
+        mistakes.add(&found.origin(&server), &server, text);
     }
     let needs = |one: KeyPath, other: KeyPath, mistakes: &mut Mistakes| {
         let is_alone = found.items.contains_key(&one) && !found.items.contains_key(&other);

@@ -17,13 +17,17 @@ use super::settings::Activation;
     message = "`{Self}` is no dispatcher of a type with a `Default`",
     note = "use `add_with` and say how its objects are made, or `add_activated` if it has constructors"
 )]
-pub trait WithDefault: WithFactory {
+pub trait WithDefault: Offers {
     /// Makes an object.
     fn make() -> Self::Object;
 }
 
 /// A dispatcher whose objects the program makes.
-pub trait WithFactory: 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no dispatcher",
+    note = "write the dispatcher of the interface over the object's type: `TallyDispatcher<Counted>`"
+)]
+pub trait Offers: 'static {
     /// The object.
     type Object: Send + Sync + 'static;
 
@@ -46,12 +50,22 @@ pub trait WithFactory: 'static {
     message = "`{Self}` is no dispatcher of an interface with a `#[constructor]`",
     note = "add a constructor to the trait, or use `add` or `add_with`"
 )]
-pub trait WithConstructors: WithFactory {
+pub trait WithConstructors: Offers {
     /// An object for each client that activates one.
     fn activated() -> Publication<Self::Object>;
 }
 
-impl<P: Dispatch<T>, T: Send + Sync + 'static> WithFactory for Dispatcher<P, T> {
+/// A dispatcher whose objects clients make, by the constructors of a factory of type `F`.
+#[diagnostic::on_unimplemented(
+    message = "`{F}` is no factory of the objects of `{Self}`",
+    note = "implement the interface's factory for it: `impl AccountFactory for Bank`"
+)]
+pub trait WithFactory<F>: Offers {
+    /// An object for each client that activates one.
+    fn activated_with(factory: F) -> Publication<Self::Object>;
+}
+
+impl<P: Dispatch<T>, T: Send + Sync + 'static> Offers for Dispatcher<P, T> {
     type Object = T;
 
     fn interface() -> &'static InterfaceDescriptor {
@@ -76,6 +90,17 @@ impl<P: Dispatch<T>, T: Default + Send + Sync + 'static> WithDefault for Dispatc
 impl<P: Construct<T>, T: Send + Sync + 'static> WithConstructors for Dispatcher<P, T> {
     fn activated() -> Publication<T> {
         Self::activated()
+    }
+}
+
+impl<P, T, F> WithFactory<F> for Dispatcher<P, T>
+where
+    P: ConstructWith<F, Object = T>,
+    T: Send + Sync + 'static,
+    F: Send + Sync + 'static,
+{
+    fn activated_with(factory: F) -> Publication<T> {
+        Self::activated_with(factory)
     }
 }
 
@@ -135,6 +160,7 @@ impl Classes {
     ///
     /// - `name`: what the file calls it: `demo.Tally`.
     #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "nothing here is a sum")]
     pub fn add<D: WithDefault>(self, name: impl Into<String>) -> Self {
         self.add_with::<D>(name, D::make)
     }
@@ -144,7 +170,7 @@ impl Classes {
     /// - `name`: what the file calls it: `demo.Tally`.
     /// - `make`: makes one object each time it is called.
     #[must_use]
-    pub fn add_with<D: WithFactory>(
+    pub fn add_with<D: Offers>(
         self,
         name: impl Into<String>,
         make: impl Fn() -> D::Object + Send + Sync + 'static,
@@ -177,17 +203,16 @@ impl Classes {
 
     /// Adds a class whose objects clients make, by the constructors of a factory.
     ///
-    /// - `P`: the proxy of the interface: `add_activated_with::<AccountProxy, _>("demo.Account", bank)`.
     /// - `name`: what the file calls it: `demo.Account`.
     /// - `factory`: implements the interface's factory; each publication has a clone.
     #[must_use]
-    pub fn add_activated_with<P, F>(self, name: impl Into<String>, factory: F) -> Self
+    pub fn add_activated_with<D, F>(self, name: impl Into<String>, factory: F) -> Self
     where
-        P: ConstructWith<F>,
+        D: WithFactory<F>,
         F: Clone + Send + Sync + 'static,
     {
-        self.served(name.into(), P::interface(), |served| {
-            let make = move || Dispatcher::<P, P::Object>::activated_with(factory.clone());
+        self.served(name.into(), D::interface(), |served| {
+            let make = move || D::activated_with(factory.clone());
             served.activated.replace(publish(make))
         })
     }

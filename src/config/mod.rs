@@ -74,7 +74,7 @@ use self::secret::Variables;
 use self::settings::Settings;
 use self::value::Surroundings;
 
-pub use classes::{Classes, WithConstructors, WithDefault, WithFactory};
+pub use classes::{Classes, Offers, WithConstructors, WithDefault, WithFactory};
 #[doc(hidden)]
 pub use secret::Secret;
 
