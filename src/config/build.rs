@@ -223,9 +223,13 @@ macro_rules! common {
             .priority($settings.priority);
         let channel = match $settings.format {
             #[cfg(feature = "msgpack")]
-            Some(Format::MessagePack) => channel.formatter(remoting_core::formatter::MessagePack),
+            Format::MessagePack => channel.formatter(remoting_core::formatter::MessagePack),
             #[cfg(feature = "json")]
-            Some(Format::Json) => channel.formatter(remoting_core::formatter::Json),
+            Format::Json => channel.formatter(remoting_core::formatter::Json),
+            #[allow(
+                unreachable_patterns,
+                reason = "reached where a formatter is not compiled in"
+            )]
             _ => channel,
         };
         if $settings.allow_plaintext {
@@ -257,9 +261,9 @@ fn http(settings: &ChannelSettings) -> remoting_http::HttpChannel {
 
 // What follows has no functions of the builders to call yet. Each part refuses its keys until then.
 
-/// Refuses a key or a table, if it is set.
+/// Refuses a key or a table, if it is set and nothing worse is wrong with it.
 fn refuse(config: &Config, path: &KeyPath, mistakes: &mut Mistakes) {
-    if config.found.has_table(path) {
+    if config.found.has_table(path) && !mistakes.are_about(path) {
         let text = "this build cannot do it; remove it";
         mistakes.add(&config.found.origin(path), path, text);
     }

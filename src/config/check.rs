@@ -58,8 +58,8 @@ fn host(found: &Found, mistakes: &mut Mistakes) {
 /// Checks that the program was built with what a channel needs.
 fn compiled_in(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
     let mut needs = |key: &str, feature: &str, is_there: bool| {
-        if !is_there {
-            let path = channel.at.with(key);
+        let path = channel.at.with(key);
+        if !is_there && found.items.contains_key(&path) {
             let text = format!(
                 "the program was built without it; build `remoting` with the feature `{feature}`"
             );
@@ -71,9 +71,8 @@ fn compiled_in(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes
         Protocol::Http => needs("kind", "http", cfg!(feature = "http")),
     }
     match channel.format {
-        Some(Format::MessagePack) => needs("formatter", "msgpack", cfg!(feature = "msgpack")),
-        Some(Format::Json) => needs("formatter", "json", cfg!(feature = "json")),
-        None => {}
+        Format::MessagePack => needs("formatter", "msgpack", cfg!(feature = "msgpack")),
+        Format::Json => needs("formatter", "json", cfg!(feature = "json")),
     }
 }
 
@@ -109,11 +108,10 @@ fn tls(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
     let client = channel.at.with("client-tls");
     needs(client.with("certificate"), client.with("key"), mistakes);
     needs(client.with("key"), client.with("certificate"), mistakes);
-    needs(
-        server.with("optional-client"),
-        server.with("client-roots"),
-        mistakes,
-    );
+    let optional = server.with("optional-client");
+    if matches!(found.value(&optional), Some(Value::Flag(true))) {
+        needs(optional, server.with("client-roots"), mistakes);
+    }
 }
 
 /// Says before anything is bound what binding would say: clear text stays on this machine.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use remoting_core::__private::{Construct, ConstructWith, Dispatch, InterfaceDescriptor};
@@ -43,6 +44,22 @@ pub trait Offers: 'static {
     fn single_call(
         make: impl Fn() -> Self::Object + Send + Sync + 'static,
     ) -> Publication<Self::Object>;
+
+    /// One object for all calls, made by a factory that may wait and may fail.
+    fn try_singleton<E, R>(
+        make: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Publication<Self::Object>
+    where
+        E: fmt::Display + Send + 'static,
+        R: Future<Output = Result<Self::Object, E>> + Send + 'static;
+
+    /// A new object for each call, made by a factory that may wait and may fail.
+    fn try_single_call<E, R>(
+        make: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Publication<Self::Object>
+    where
+        E: fmt::Display + Send + 'static,
+        R: Future<Output = Result<Self::Object, E>> + Send + 'static;
 }
 
 /// A dispatcher whose objects clients make, by the constructors of the interface.
@@ -78,6 +95,22 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Offers for Dispatcher<P, T> {
 
     fn single_call(make: impl Fn() -> T + Send + Sync + 'static) -> Publication<T> {
         Self::single_call(make)
+    }
+
+    fn try_singleton<E, R>(make: impl Fn() -> R + Send + Sync + 'static) -> Publication<T>
+    where
+        E: fmt::Display + Send + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Self::try_singleton(make)
+    }
+
+    fn try_single_call<E, R>(make: impl Fn() -> R + Send + Sync + 'static) -> Publication<T>
+    where
+        E: fmt::Display + Send + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Self::try_single_call(make)
     }
 }
 
@@ -175,20 +208,46 @@ impl Classes {
         name: impl Into<String>,
         make: impl Fn() -> D::Object + Send + Sync + 'static,
     ) -> Self {
-        let make: Arc<dyn Fn() -> D::Object + Send + Sync> = Arc::new(make);
+        let make = Arc::new(make);
         let again = Arc::clone(&make);
-        self.served(name.into(), D::interface(), |served| {
-            let singleton = publish(move || {
-                let make = Arc::clone(&make);
-                D::singleton(move || make())
-            });
-            let single_call = publish(move || {
-                let make = Arc::clone(&again);
-                D::single_call(move || make())
-            });
-            let known = served.singleton.replace(singleton);
-            served.single_call.replace(single_call).or(known)
-        })
+        let singleton = publish(move || {
+            let make = Arc::clone(&make);
+            D::singleton(move || make())
+        });
+        let single_call = publish(move || {
+            let make = Arc::clone(&again);
+            D::single_call(move || make())
+        });
+        self.made_here(name.into(), D::interface(), singleton, single_call)
+    }
+
+    /// Adds a class whose objects are made by `make`, which may wait and may fail, as singletons and for
+    /// single calls. A failure ends the calls that waited for the object, with the error's text.
+    ///
+    /// - `name`: what the file calls it: `demo.Tally`.
+    /// - `make`: makes one object each time it is called.
+    #[must_use]
+    pub fn try_add_with<D, E, R>(
+        self,
+        name: impl Into<String>,
+        make: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self
+    where
+        D: Offers,
+        E: fmt::Display + Send + 'static,
+        R: Future<Output = Result<D::Object, E>> + Send + 'static,
+    {
+        let make = Arc::new(make);
+        let again = Arc::clone(&make);
+        let singleton = publish(move || {
+            let make = Arc::clone(&make);
+            D::try_singleton(move || make())
+        });
+        let single_call = publish(move || {
+            let make = Arc::clone(&again);
+            D::try_single_call(move || make())
+        });
+        self.made_here(name.into(), D::interface(), singleton, single_call)
     }
 
     /// Adds a class whose objects clients make, by its constructors.
@@ -232,6 +291,20 @@ impl Classes {
         let register: Register = |host, url| host.register_activated::<P>(url);
         self.activated.insert(P::interface().name, register);
         self.proxy::<P>()
+    }
+
+    /// Puts a class among the others whose objects the program makes.
+    fn made_here(
+        self,
+        name: String,
+        interface: &'static InterfaceDescriptor,
+        singleton: Publish,
+        single_call: Publish,
+    ) -> Self {
+        self.served(name, interface, |served| {
+            let known = served.singleton.replace(singleton);
+            served.single_call.replace(single_call).or(known)
+        })
     }
 
     /// Puts a class among the others.

@@ -30,7 +30,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct HostSettings {
     #[expect(dead_code, reason = "for the part that `build.rs` cannot do yet")]
-    pub(crate) error_detail: Option<ErrorDetail>,
+    pub(crate) error_detail: ErrorDetail,
     pub(crate) allow_plaintext: bool,
     #[expect(dead_code, reason = "for the part that `build.rs` cannot do yet")]
     pub(crate) allow_anonymous: bool,
@@ -71,8 +71,7 @@ pub(crate) struct ChannelSettings {
     pub(crate) protocol: Protocol,
     pub(crate) listen: Option<String>,
     pub(crate) priority: i32,
-    /// `None`: what the channel has anyway.
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Format,
     pub(crate) allow_plaintext: bool,
     pub(crate) origins: Vec<String>,
     pub(crate) host_names: Vec<String>,
@@ -248,10 +247,9 @@ fn host(found: &Found) -> HostSettings {
     let table = Table::at(found, "host");
     let insecure = table.flag("insecure-listen");
     let error_detail = match table.text("error-detail").as_deref() {
-        Some("off") => Some(ErrorDetail::Off),
-        Some("local-only") => Some(ErrorDetail::LocalOnly),
-        Some("on") => Some(ErrorDetail::On),
-        _ => None,
+        Some("off") => ErrorDetail::Off,
+        Some("on") => ErrorDetail::On,
+        _ => ErrorDetail::LocalOnly,
     };
     HostSettings {
         error_detail,
@@ -301,9 +299,8 @@ fn channel(table: &Table<'_>) -> Option<ChannelSettings> {
         _ => Protocol::Http,
     };
     let format = match table.text("formatter").as_deref() {
-        Some("message-pack") => Some(Format::MessagePack),
-        Some("json") => Some(Format::Json),
-        _ => None,
+        Some("json") => Format::Json,
+        _ => Format::MessagePack,
     };
     let priority = match table.value("priority") {
         Some(Value::Number(priority)) => i32::try_from(*priority).ok()?,

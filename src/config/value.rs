@@ -165,11 +165,7 @@ pub(crate) fn from_variable(
         },
         Kind::Number { least, most } => match text.parse() {
             Ok(number) if (least..=most).contains(&number) => Ok(Value::Number(number)),
-            _ => Err(format!(
-                "{} does not fit: it must be {}",
-                shown(text),
-                expected(kind)
-            )),
+            _ => Err(format!("it must be {}", expected(kind))),
         },
         Kind::Texts => {
             let texts = text.split(',').map(str::trim);
@@ -212,6 +208,11 @@ fn from_text(kind: Kind, text: &str, around: &Surroundings<'_>) -> Result<Value,
         Kind::Size { .. } => in_size(kind, read_size(text)?).ok_or_else(outside),
         Kind::Time { infinite: true, .. } if text == INFINITE => Ok(Value::Time(None)),
         Kind::Time { .. } => in_time(kind, Some(read_time(text)?)).ok_or_else(outside),
+        // A password stands before the `@`, and is shown to nobody.
+        Kind::Url if text.contains('@') => Err(format!(
+            "the URL has a `@`, and addresses of objects have no user; write {}",
+            expected(kind)
+        )),
         Kind::Url => match text.parse::<ObjectUrl>() {
             Ok(_) => Ok(Value::Text(text.to_owned())),
             Err(error) => Err(error.message().to_owned()),

@@ -27,7 +27,7 @@ fn every_key_that_has_a_value_is_shown_with_where_it_comes_from() {
         );
     }
     assert!(
-        !shown.contains("tls") && !shown.contains("listen ="),
+        !shown.contains("tls") && !shown.contains("\nlisten ="),
         "{shown}"
     );
     for key in keys().filter(|key| !key.path.contains('*') && key.default.is_some()) {

@@ -30,109 +30,112 @@ fn all() -> Classes {
     classes().activatable::<LedgerProxy>()
 }
 
+/// What follows, and what is said of it.
+const CASES: &[(&str, &str)] = &[
+    (
+        "[chanels.x]\n",
+        "9:2: chanels: no such key; did you mean `channels`?",
+    ),
+    (
+        "[host]\nallow-plain = true\n",
+        "10:1: host.allow-plain: no such key; here may be",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singelton\"\n",
+        "11:14: publications.p.activation: `singelton` is none of `singleton`, `single-call`, `activated`; did you mean `singleton`?",
+    ),
+    (
+        "[publications.p]\nactivation = \"singleton\"\n",
+        "9:1: publications.p.class: it is missing",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tall\"\nactivation = \"singleton\"\n",
+        "10:9: publications.p.class: the program has no class `demo.Tall`; it has `demo.Account`, `demo.Tally`",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"activated\"\n",
+        "11:14: publications.p.activation: clients cannot make objects of `demo.Tally`",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Account\"\nactivation = \"single-call\"\n",
+        "11:14: publications.p.activation: objects of `demo.Account` are made by clients alone",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"single-call\"\nlease = \"5m\"\n",
+        "12:9: publications.p.lease: objects for single calls have no lease",
+    ),
+    (
+        "[publications.\"a/b\"]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\n",
+        "9:1: publications.\"a/b\": `a/b` is no name for a publication",
+    ),
+    (
+        "[channels.x]\nkind = \"udp\"\n",
+        "10:8: channels.x.kind: `udp` is none of `tcp`, `http`",
+    ),
+    (
+        "[lifetime]\ninitial = \"7 parsecs\"\n",
+        "10:11: lifetime.initial: `7 parsecs` is no time",
+    ),
+    (
+        "[lifetime]\ninitial = \"-7m\"\n",
+        "10:11: lifetime.initial: `-7m` is no time: it is negative",
+    ),
+    (
+        "[lifetime]\ninitial = -7\n",
+        "10:11: lifetime.initial: `-7` is no time: it is negative",
+    ),
+    (
+        "[channels.x]\nkind = \"tcp\"\n[channels.x]\n",
+        "11:11: channels.x: it is there twice, first in line 9",
+    ),
+    (
+        "[channels.x]\nkind = \"tcp\"\nkind = \"http\"\n",
+        "11:1: channels.x.kind: it is there twice, first in line 10",
+    ),
+    ("[channels.x\n", "9:12: this is not TOML: unclosed table"),
+    (
+        "[host]\nallow-plaintext = yes\n",
+        "10:19: this is not TOML: ",
+    ),
+    (
+        "[[channels.x]]\n",
+        "9:1: channels.x: this must be a table; write it as [channels.x]",
+    ),
+    (
+        "[channels.x]\nkind = \"tcp\"\nlisten = \"0.0.0.0:0\"\n",
+        "11:10: channels.x.listen: `0.0.0.0:0` can be reached from other machines",
+    ),
+    (
+        "[channels.x]\nkind = \"tcp\"\norigins = [\"https://app.example\"]\n",
+        "11:11: channels.x.origins: only channels of kind `http` have it",
+    ),
+    (
+        "[client.activated.Nobody]\nurl = \"tcp://127.0.0.1:1/a\"\n",
+        "9:1: client.activated.Nobody: the program has no interface `Nobody` here; it has `Account`, `Ledger`",
+    ),
+    (
+        "[client.well-known.Tally]\nurl = \"ftp://127.0.0.1:1/a\"\n",
+        "10:7: client.well-known.Tally.url: no channel of the file dials `ftp://`",
+    ),
+    (
+        "[client.well-known.Tally]\nurl = \"tcp://127.0.0.1/a\"\n",
+        "10:7: client.well-known.Tally.url: ",
+    ),
+    (
+        "[principals.ann]\nroles = []\n",
+        "9:1: principals.ann: nobody can be known by this",
+    ),
+    (
+        "[host]\ninsecure-listen = true\nallow-plaintext = false\n",
+        "11:19: host.allow-plaintext: it says the opposite",
+    ),
+];
+
 #[test]
 fn each_mistake_is_told_with_file_line_and_key_and_leaves_nothing() {
     with_log(async |log| {
         let folder = Folder::new();
-        for (text, told) in [
-            (
-                "[chanels.x]\n",
-                "9:2: chanels: no such key; did you mean `channels`?",
-            ),
-            (
-                "[host]\nallow-plain = true\n",
-                "10:1: host.allow-plain: no such key; here may be",
-            ),
-            (
-                "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singelton\"\n",
-                "11:14: publications.p.activation: `singelton` is none of `singleton`, `single-call`, `activated`; did you mean `singleton`?",
-            ),
-            (
-                "[publications.p]\nactivation = \"singleton\"\n",
-                "9:1: publications.p.class: it is missing",
-            ),
-            (
-                "[publications.p]\nclass = \"demo.Tall\"\nactivation = \"singleton\"\n",
-                "10:9: publications.p.class: the program has no class `demo.Tall`; it has `demo.Account`, `demo.Tally`",
-            ),
-            (
-                "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"activated\"\n",
-                "11:14: publications.p.activation: clients cannot make objects of `demo.Tally`",
-            ),
-            (
-                "[publications.p]\nclass = \"demo.Account\"\nactivation = \"single-call\"\n",
-                "11:14: publications.p.activation: objects of `demo.Account` are made by clients alone",
-            ),
-            (
-                "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"single-call\"\nlease = \"5m\"\n",
-                "12:9: publications.p.lease: objects for single calls have no lease",
-            ),
-            (
-                "[publications.\"a/b\"]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\n",
-                "9:1: publications.\"a/b\": `a/b` is no name for a publication",
-            ),
-            (
-                "[channels.x]\nkind = \"udp\"\n",
-                "10:8: channels.x.kind: `udp` is none of `tcp`, `http`",
-            ),
-            (
-                "[lifetime]\ninitial = \"7 parsecs\"\n",
-                "10:11: lifetime.initial: `7 parsecs` is no time",
-            ),
-            (
-                "[lifetime]\ninitial = \"-7m\"\n",
-                "10:11: lifetime.initial: `-7m` is no time: it is negative",
-            ),
-            (
-                "[lifetime]\ninitial = -7\n",
-                "10:11: lifetime.initial: `-7` is no time: it is negative",
-            ),
-            (
-                "[channels.x]\nkind = \"tcp\"\n[channels.x]\n",
-                "11:11: channels.x: it is there twice, first in line 9",
-            ),
-            (
-                "[channels.x]\nkind = \"tcp\"\nkind = \"http\"\n",
-                "11:1: channels.x.kind: it is there twice, first in line 10",
-            ),
-            ("[channels.x\n", "9:12: this is not TOML: unclosed table"),
-            (
-                "[host]\nallow-plaintext = yes\n",
-                "10:19: this is not TOML: ",
-            ),
-            (
-                "[[channels.x]]\n",
-                "9:1: channels.x: this must be a table; write it as [channels.x]",
-            ),
-            (
-                "[channels.x]\nkind = \"tcp\"\nlisten = \"0.0.0.0:0\"\n",
-                "11:10: channels.x.listen: `0.0.0.0:0` can be reached from other machines",
-            ),
-            (
-                "[channels.x]\nkind = \"tcp\"\norigins = [\"https://app.example\"]\n",
-                "11:11: channels.x.origins: only channels of kind `http` have it",
-            ),
-            (
-                "[client.activated.Nobody]\nurl = \"tcp://127.0.0.1:1/a\"\n",
-                "9:1: client.activated.Nobody: the program has no interface `Nobody` here; it has `Account`, `Ledger`",
-            ),
-            (
-                "[client.well-known.Tally]\nurl = \"ftp://127.0.0.1:1/a\"\n",
-                "10:7: client.well-known.Tally.url: no channel of the file dials `ftp://`",
-            ),
-            (
-                "[client.well-known.Tally]\nurl = \"tcp://127.0.0.1/a\"\n",
-                "10:7: client.well-known.Tally.url: ",
-            ),
-            (
-                "[principals.ann]\nroles = []\n",
-                "9:1: principals.ann: nobody can be known by this",
-            ),
-            (
-                "[host]\ninsecure-listen = true\nallow-plaintext = false\n",
-                "11:19: host.allow-plaintext: it says the opposite",
-            ),
-        ] {
+        for (text, told) in CASES {
             let path = folder.config(&format!("{RIGHT}{text}"));
             let error = Host::from_config(&path, all()).await.expect_err(text);
             assert_eq!(error.kind(), ErrorKind::Config, "{error}");

@@ -193,3 +193,39 @@ async fn a_channel_listens_beyond_this_machine_only_where_the_file_lets_it() {
         assert!(host.channel("main").unwrap().is_listening(), "{text}");
     }
 }
+
+#[tokio::test]
+async fn an_object_that_cannot_be_made_ends_its_call_and_not_the_host() {
+    let text = "[channels.c]\nkind = \"tcp\"\nlisten = \"127.0.0.1:0\"\n[publications.p]\nclass = \"x\"\nactivation = \"singleton\"\n";
+    let make = || async { Err::<Counted, _>("the disk is full") };
+    let classes = Classes::new().try_add_with::<TallyDispatcher<Counted>, _, _>("x", make);
+    let host = parse(text).unwrap().start(classes).await.unwrap();
+    let tally: TallyProxy = host.get(&host.url("p").unwrap()).unwrap();
+    let error = tally.next().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+}
+
+/// Runs twice: by itself, and in a process of its own that has the variable.
+#[tokio::test]
+async fn the_variable_or_the_current_folder_says_where_the_file_is() {
+    const NAME: &str = "remote::the_variable_or_the_current_folder_says_where_the_file_is";
+    let started = Host::from_default_config(classes()).await;
+    if std::env::var_os("REMOTING_CONFIG").is_some() {
+        assert_eq!(started.unwrap().published(), ["tally"]);
+        return;
+    }
+    let error = started.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    for part in ["`remoting.toml` cannot be read", "REMOTING_CONFIG"] {
+        assert!(error.message().contains(part), "{error}");
+    }
+    let folder = Folder::new();
+    let text = "[publications.tally]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\n";
+    let path = folder.write("elsewhere.toml", text);
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .env("REMOTING_CONFIG", path)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

@@ -85,6 +85,8 @@ async fn a_secret_in_a_wrong_place_is_in_no_error() {
             .unwrap_err();
         assert_silent(&format!("{error} {error:?} {error:#?}"));
     }
+    let text = format!("[client.well-known.Tally]\nurl = \"tcp://ann:{CANARY}@host:1/a\"\n");
+    assert_silent(&mistakes(&text).join("\n"));
     let text = "[channels.web]\nkind = \"tcp\"\n";
     for name in ["TOKEN", "TOKN", "PRIORITY", "TLS__KEY"] {
         let variables = [(format!("REMOTING__CHANNELS__WEB__{name}"), CANARY)];
