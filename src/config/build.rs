@@ -3,15 +3,14 @@
 //! Nothing is bound or registered before everything is checked. What can still fail then is the world:
 //! an address in use, another host's registration. The half-made host is dropped, and takes all with it.
 
-use remoting_core::{Error, Host, HostBuilder, LeasePolicy, Result};
+use remoting_core::{Error, Host, LeasePolicy, Result};
 
 use super::Config;
+use super::channels;
 use super::classes::Classes;
 use super::mistake::{Mistake, Mistakes, listed, shown};
 use super::path::KeyPath;
-use super::settings::{
-    Activation, ChannelSettings, ClientSettings, Format, Protocol, PublicationSettings,
-};
+use super::settings::{Activation, ChannelSettings, ClientSettings, PublicationSettings};
 
 /// Checks what only the program's types can tell, and refuses what this build cannot do.
 pub(crate) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes) {
@@ -138,7 +137,7 @@ pub(crate) async fn build(config: &Config, classes: &Classes) -> Result<Host> {
         builder = builder.allow_plaintext();
     }
     for channel in &settings.channels {
-        builder = add_channel(builder, channel);
+        builder = channels::add(builder, channel);
     }
     // The channels are there to dial, and do not listen before there is something to find.
     let host = builder.start_client()?;
@@ -195,68 +194,6 @@ fn publish(
         .lease
         .map(|initial| policy.initial(initial.unwrap_or_default()));
     publish(host, publication.at.last(), lease)
-}
-
-fn add_channel(builder: HostBuilder, settings: &ChannelSettings) -> HostBuilder {
-    match settings.protocol {
-        #[cfg(feature = "tcp")]
-        Protocol::Tcp => builder.channel(tcp(settings)),
-        #[cfg(feature = "http")]
-        Protocol::Http => builder.channel(http(settings)),
-        #[allow(
-            unreachable_patterns,
-            reason = "reached where a channel is not compiled in"
-        )]
-        _ => builder,
-    }
-}
-
-/// Sets what all channels have.
-macro_rules! common {
-    ($kind:ident, $settings:ident) => {{
-        let channel = match &$settings.listen {
-            Some(address) => $kind::listen(address),
-            None => $kind::client(),
-        };
-        let channel = channel
-            .named($settings.at.last())
-            .priority($settings.priority);
-        let channel = match $settings.format {
-            #[cfg(feature = "msgpack")]
-            Format::MessagePack => channel.formatter(remoting_core::formatter::MessagePack),
-            #[cfg(feature = "json")]
-            Format::Json => channel.formatter(remoting_core::formatter::Json),
-            #[allow(
-                unreachable_patterns,
-                reason = "reached where a formatter is not compiled in"
-            )]
-            _ => channel,
-        };
-        if $settings.allow_plaintext {
-            channel.allow_plaintext()
-        } else {
-            channel
-        }
-    }};
-}
-
-#[cfg(feature = "tcp")]
-fn tcp(settings: &ChannelSettings) -> remoting_tcp::TcpChannel {
-    use remoting_tcp::TcpChannel;
-    common!(TcpChannel, settings)
-}
-
-#[cfg(feature = "http")]
-fn http(settings: &ChannelSettings) -> remoting_http::HttpChannel {
-    use remoting_http::HttpChannel;
-    let mut channel = common!(HttpChannel, settings);
-    for origin in &settings.origins {
-        channel = channel.origin(origin);
-    }
-    for name in &settings.host_names {
-        channel = channel.host_name(name);
-    }
-    channel
 }
 
 // What follows has no functions of the builders to call yet. Each part refuses its keys until then.

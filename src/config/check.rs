@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use remoting_core::ObjectUrl;
-use remoting_core::channel::Channel;
 
+use super::channels;
 use super::mistake::{Mistakes, shown};
 use super::path::KeyPath;
 use super::read::Found;
@@ -157,8 +157,12 @@ fn url(found: &Found, settings: &Settings, entry: &ClientSettings, mistakes: &mu
     let Ok(url) = entry.url.parse::<ObjectUrl>() else {
         return;
     };
-    let channels: Vec<_> = settings.channels.iter().filter_map(dialling).collect();
-    match channels.iter().find(|channel| channel.serves(url.scheme())) {
+    let known: Vec<_> = settings
+        .channels
+        .iter()
+        .filter_map(channels::like)
+        .collect();
+    match known.iter().find(|channel| channel.serves(url.scheme())) {
         Some(channel) => {
             if let Err(error) = channel.check(&url) {
                 mistakes.add(&found.origin(&path), &path, error.message());
@@ -171,20 +175,5 @@ fn url(found: &Found, settings: &Settings, entry: &ClientSettings, mistakes: &mu
             );
             mistakes.add(&found.origin(&path), &path, text);
         }
-    }
-}
-
-/// A channel of the same kind, to ask about URLs.
-fn dialling(channel: &ChannelSettings) -> Option<Box<dyn Channel>> {
-    match channel.protocol {
-        #[cfg(feature = "tcp")]
-        Protocol::Tcp => Some(Box::new(remoting_tcp::TcpChannel::client())),
-        #[cfg(feature = "http")]
-        Protocol::Http => Some(Box::new(remoting_http::HttpChannel::client())),
-        #[allow(
-            unreachable_patterns,
-            reason = "reached where a channel is not compiled in"
-        )]
-        _ => None,
     }
 }

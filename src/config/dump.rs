@@ -47,11 +47,7 @@ impl Config {
         if let Some(item) = self.found.items.get(path) {
             let value = value_text(&item.value);
             let origin = match &item.origin {
-                Origin::File(place) => {
-                    // A name of a file may have a line break, and a comment may not.
-                    let file = self.file.escape_debug();
-                    format!("{file}:{}", place.line)
-                }
+                Origin::File(place) => format!("{}:{}", self.file, place.line),
                 Origin::Environment(_) => format!("environment {}", variable_of(path)),
             };
             return Some(format!("{name} = {value} # {origin}"));

@@ -20,13 +20,16 @@ impl Place {
     /// Where a byte of a text is.
     pub(crate) fn of(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let in_line = before.get(line_start..).unwrap_or_default();
-        Self {
-            line: before.matches('\n').count() + 1,
-            // Some editors put a mark before all else, which nobody sees.
-            column: in_line.trim_start_matches('\u{feff}').chars().count() + 1,
-        }
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        Self::in_line(before.matches('\n').count() + 1, before.get(start..))
+    }
+
+    /// The place behind what stands before it in its line.
+    pub(crate) fn in_line(line: usize, before: Option<&str>) -> Self {
+        // Some editors put a mark before all else, which nobody sees.
+        let before = before.unwrap_or_default().trim_start_matches('\u{feff}');
+        let column = before.chars().count() + 1;
+        Self { line, column }
     }
 }
 
@@ -107,7 +110,7 @@ impl Mistakes {
 
 /// A text of the user's, short and without control characters, to be shown in a message.
 pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 60;
+    const MOST: usize = 80;
     let mut shown: String = text
         .chars()
         .take(MOST)

@@ -42,6 +42,7 @@
 //! `REMOTING__CHANNELS__MAIN__LISTEN` go before the file.
 
 mod build;
+mod channels;
 mod check;
 mod classes;
 mod dump;
@@ -170,12 +171,18 @@ impl Config {
             variables: &variables,
         };
         let mut mistakes = Mistakes::default();
-        let mut found = read::read(text, &around, &mut mistakes);
-        environment::overlay(&mut found, &around, &mut mistakes);
-        read::check_required(&found, &mut mistakes);
+        let read = read::read(text, &around, &mut mistakes);
+        // Of a file that is not TOML nothing is known, and so nothing else can be wrong.
+        let is_toml = read.is_some();
+        let mut found = read.unwrap_or_default();
+        if is_toml {
+            environment::overlay(&mut found, &around, &mut mistakes);
+            read::check_required(&found, &mut mistakes);
+        }
         let settings = Settings::of(&found);
         check::check(&found, &settings, &mut mistakes);
-        let file = path.display().to_string();
+        // A line break in it would make two mistakes of one.
+        let file = path.display().to_string().replace(char::is_control, "?");
         let config = Self {
             file,
             found,

@@ -71,10 +71,16 @@ impl Found {
     }
 }
 
-/// Reads the text of a file.
-pub(crate) fn read(text: &str, around: &Surroundings<'_>, mistakes: &mut Mistakes) -> Found {
+/// Reads the text of a file; gives nothing if it is not TOML.
+pub(crate) fn read(
+    text: &str,
+    around: &Surroundings<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Found> {
+    let lines = text.match_indices('\n').map(|(end, _)| end + 1);
     let mut reader = Reader {
         text,
+        lines: std::iter::once(0).chain(lines).collect(),
         around,
         mistakes,
         found: Found::default(),
@@ -82,15 +88,17 @@ pub(crate) fn read(text: &str, around: &Surroundings<'_>, mistakes: &mut Mistake
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         reader.table(table.get_ref(), &KeyPath::default());
-    } else {
-        // Whatever else there is would be a guess.
-        errors.iter().for_each(|error| reader.syntax(error));
+        return Some(reader.found);
     }
-    reader.found
+    // Whatever else there is would be a guess.
+    errors.iter().for_each(|error| reader.syntax(error));
+    None
 }
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     around: &'a Surroundings<'a>,
     mistakes: &'a mut Mistakes,
     found: Found,
@@ -98,7 +106,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn place(&self, offset: usize) -> Place {
-        Place::of(self.text, offset)
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line));
+        Place::in_line(line, self.text.get(start.copied().unwrap_or(0)..offset))
     }
 
     fn mistake(&mut self, offset: usize, key: &KeyPath, text: impl Into<String>) {
@@ -194,8 +204,8 @@ pub(crate) fn check_required(found: &Found, mistakes: &mut Mistakes) {
             // What is there and wrong is not missing too.
             let is_missing = !found.items.contains_key(&path) && !mistakes.are_about(&path);
             if is_missing && found.has_table(&table) {
-                let example = example(key);
-                let text = format!("it is missing; add {} = {example}", path.last());
+                let example = shown(&format!("{} = {}", path.last(), example(key)));
+                let text = format!("it is missing; add {example}: {}", key.doc);
                 mistakes.add(&found.origin(&table), &path, text);
             }
         }

@@ -18,7 +18,7 @@ const FROM_ENVIRONMENT: &str = "env:";
 const FROM_FILE: &str = "file:";
 
 /// A token or a key. It shows itself to nobody, and its memory is wiped when it is dropped.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {

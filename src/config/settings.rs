@@ -65,6 +65,10 @@ pub(crate) enum Activation {
 
 /// A table `[channels.NAME]`.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "what only that channel has")
+)]
 pub(crate) struct ChannelSettings {
     /// The table.
     pub(crate) at: KeyPath,

@@ -76,23 +76,8 @@ async fn server() -> Host {
     parse(SERVER).unwrap().start(classes).await.unwrap()
 }
 
-#[tokio::test]
-async fn two_files_make_a_server_and_a_client_of_an_activated_and_a_well_known_type() {
-    let server = server().await;
-    assert_eq!(server.published(), ["baskets", "fresh", "tally"]);
-    let names: Vec<_> = server
-        .channels()
-        .iter()
-        .map(|channel| channel.name().to_owned())
-        .collect();
-    assert_eq!(names, ["objects", "web"]);
-    assert!(
-        server
-            .channels()
-            .iter()
-            .all(remoting::ChannelHandle::is_listening)
-    );
-
+/// Channels that only dial, and registrations at a server.
+async fn client(server: &Host) -> Host {
     let baskets = server.channel("objects").unwrap().url("baskets").unwrap();
     let tally = server.channel("web").unwrap().url("tally").unwrap();
     let text = format!(
@@ -113,15 +98,27 @@ async fn two_files_make_a_server_and_a_client_of_an_activated_and_a_well_known_t
         .proxy::<TallyProxy>()
         .proxy::<AccountProxy>();
     let folder = Folder::new();
-    let client = Host::from_config(folder.config(&text), classes)
-        .await
-        .unwrap();
-    assert!(
-        client
-            .channels()
-            .iter()
-            .all(|channel| !channel.is_listening())
-    );
+    let path = folder.config(&text);
+    Host::from_config(path, classes).await.unwrap()
+}
+
+/// The names of a host's channels, with whether they listen.
+fn channels(host: &Host) -> Vec<(String, bool)> {
+    let channels = host.channels().into_iter();
+    channels
+        .map(|channel| (channel.name().to_owned(), channel.is_listening()))
+        .collect()
+}
+
+#[tokio::test]
+async fn two_files_make_a_server_and_a_client_of_an_activated_and_a_well_known_type() {
+    let server = server().await;
+    let client = client(&server).await;
+    assert_eq!(server.published(), ["baskets", "fresh", "tally"]);
+    let listening = [("objects".to_owned(), true), ("web".to_owned(), true)];
+    assert_eq!(channels(&server), listening);
+    let dialling = [("tcp".to_owned(), false), ("http".to_owned(), false)];
+    assert_eq!(channels(&client), dialling);
 
     let basket = BasketProxy::take("of Ann".to_owned()).await.unwrap();
     assert!(!basket.is_local());
