@@ -9,7 +9,7 @@ use super::mistake::{Mistakes, shown};
 use super::path::KeyPath;
 use super::read::Found;
 use super::settings::{ChannelSettings, ClientSettings, Format, Protocol, Settings};
-use super::value::Value;
+use super::value::{Value, why_no_url};
 
 /// The longest name of a publication.
 const LONGEST_NAME: usize = 128;
@@ -165,7 +165,7 @@ fn url(found: &Found, settings: &Settings, entry: &ClientSettings, mistakes: &mu
     match known.iter().find(|channel| channel.serves(url.scheme())) {
         Some(channel) => {
             if let Err(error) = channel.check(&url) {
-                mistakes.add(&found.origin(&path), &path, error.message());
+                mistakes.add(&found.origin(&path), &path, why_no_url(&error));
             }
         }
         None => {

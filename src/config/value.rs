@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use remoting_core::ObjectUrl;
+use remoting_core::{Error, ObjectUrl};
 use toml::de::{DeInteger, DeValue};
 
 use super::mistake::{listed, shown};
@@ -208,17 +208,20 @@ fn from_text(kind: Kind, text: &str, around: &Surroundings<'_>) -> Result<Value,
         Kind::Size { .. } => in_size(kind, read_size(text)?).ok_or_else(outside),
         Kind::Time { infinite: true, .. } if text == INFINITE => Ok(Value::Time(None)),
         Kind::Time { .. } => in_time(kind, Some(read_time(text)?)).ok_or_else(outside),
-        // A password stands before the `@`, and is shown to nobody.
-        Kind::Url if text.contains('@') => Err(format!(
-            "the URL has a `@`, and addresses of objects have no user; write {}",
-            expected(kind)
-        )),
         Kind::Url => match text.parse::<ObjectUrl>() {
             Ok(_) => Ok(Value::Text(text.to_owned())),
-            Err(error) => Err(error.message().to_owned()),
+            Err(error) => Err(why_no_url(&error)),
         },
         Kind::Flag | Kind::Number { .. } | Kind::Texts => Err(outside()),
     }
+}
+
+/// Why a URL is refused, without its text: people write passwords into URLs.
+pub(crate) fn why_no_url(error: &Error) -> String {
+    const BEFORE: &str = "is no object's URL: ";
+    let why = error.message().rsplit_once(BEFORE);
+    let why = why.map_or("write it like `tcp://127.0.0.1:8080/bank`", |(_, why)| why);
+    format!("this {BEFORE}{why}")
 }
 
 fn not_among(text: &str, words: &[&str]) -> String {

@@ -119,7 +119,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[client.well-known.Tally]\nurl = \"tcp://127.0.0.1/a\"\n",
-        "10:7: client.well-known.Tally.url: ",
+        "10:7: client.well-known.Tally.url: this is no object's URL: it names no port",
     ),
     (
         "[principals.ann]\nroles = []\n",

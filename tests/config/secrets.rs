@@ -99,6 +99,40 @@ async fn a_secret_in_a_wrong_place_is_in_no_error() {
     }
 }
 
+/// A file with a secret written down in each place where one can be meant.
+const WRITTEN_DOWN: &str = r#"[channels.web]
+kind = "tcp"
+token = "s3cr3t-canary"
+client-tls = { key = 's3cr3t-canary', roots = "x" }
+[channels.web.tls]
+certificate = "x"
+key = """s3cr3t-canary"""
+[principals.ann]
+token = [ "s3cr3t-canary" ]
+roles = ["s3cr3t-canary", ""]
+[client.well-known.Tally]
+url = "tcp://ann:s3cr3t-canary@host:1/tally"
+"#;
+
+#[test]
+fn a_file_that_is_cut_or_changed_anywhere_ends_in_an_error_without_secrets() {
+    let errors = |text: &str| match parse(text) {
+        Ok(config) => assert_silent(&format!("{config} {config:?}")),
+        Err(error) => assert_silent(&format!("{error} {error:?}")),
+    };
+    for (offset, character) in WRITTEN_DOWN.char_indices() {
+        let (before, after) = WRITTEN_DOWN.split_at(offset);
+        let rest = &after[character.len_utf8()..];
+        errors(before);
+        for other in [
+            "", "\"", "'", "\n", "[", "]", "{", "=", ".", "#", ",", "\\", "ä", "\0",
+        ] {
+            errors(&format!("{before}{other}{rest}"));
+            errors(&format!("{before}{other}{after}"));
+        }
+    }
+}
+
 #[test]
 fn a_secret_that_is_missing_empty_or_written_down_is_refused_with_advice() {
     for (value, told) in [
