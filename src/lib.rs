@@ -6,6 +6,8 @@
 //! [`macro@remote`] and the channels.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "config")]
+pub mod config;
 pub mod guide;
 mod process;
 
@@ -57,6 +59,8 @@ pub mod prelude {
     pub use crate::HttpChannel;
     #[cfg(feature = "tcp")]
     pub use crate::TcpChannel;
+    #[cfg(feature = "config")]
+    pub use crate::config::FromConfig;
     #[cfg(feature = "macros")]
     pub use crate::remote;
     pub use crate::{CallContext, CallOptions, Host, InProcessChannel, Proxy};

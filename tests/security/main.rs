@@ -1,5 +1,6 @@
 //! Who is let in, and what others get to know: TLS, identity, roles, details of errors.
 
+#[expect(dead_code, reason = "other tests write them into files")]
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod detail;

@@ -45,6 +45,11 @@ impl Authority {
         Pem::text(&*self.certificate)
     }
 
+    /// The same as text.
+    pub fn root_text(&self) -> &str {
+        &self.certificate
+    }
+
     /// A certificate for a name, with other names: of hosts and addresses.
     pub fn vouch(&self, name: &str, others: &[&str], validity: Validity) -> Owned {
         let params = named(name, others, validity);
