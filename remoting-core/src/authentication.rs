@@ -76,17 +76,37 @@ impl<'a> Credentials<'a> {
 
 /// What a channel shows of this side to those whom it dials.
 #[derive(Debug, Clone)]
-pub struct Token(Secret);
+pub struct Token(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    Word(Secret),
+    #[cfg(feature = "signed-tokens")]
+    Key(Arc<str>, Secret),
+}
 
 impl Token {
     /// Always the same word, of at most 4,096 bytes.
     pub fn new(token: impl Into<Secret>) -> Self {
-        Self(token.into())
+        Self(Source::Word(token.into()))
+    }
+
+    /// A new word for each session and each request, which is good once, for a minute: of no use to who sees it.
+    ///
+    /// - `name`: the principal's that the host knows by the key.
+    /// - `key`: see [`Principals::key`].
+    #[cfg(feature = "signed-tokens")]
+    pub fn signed(name: impl AsRef<str>, key: impl Into<Secret>) -> Self {
+        Self(Source::Key(name.as_ref().into(), key.into()))
     }
 
     /// The word for one session, or one request.
     pub fn mint(&self) -> Secret {
-        self.0.clone()
+        match &self.0 {
+            Source::Word(word) => word.clone(),
+            #[cfg(feature = "signed-tokens")]
+            Source::Key(name, key) => crate::signed::mint(name, key, crate::signed::now()),
+        }
     }
 }
 
@@ -144,6 +164,11 @@ impl fmt::Display for Denied {
 pub struct Principals {
     by_token: Vec<(Secret, Principal)>,
     by_certificate: Vec<(String, Principal)>,
+    #[cfg(feature = "signed-tokens")]
+    by_key: Vec<(Secret, Principal)>,
+    /// The signed tokens that were used.
+    #[cfg(feature = "signed-tokens")]
+    used: crate::signed::Used,
     strangers: bool,
 }
 
@@ -157,6 +182,17 @@ impl Principals {
     #[must_use]
     pub fn token(mut self, token: impl Into<Secret>, principal: Principal) -> Self {
         self.by_token.push((token.into(), principal));
+        self
+    }
+
+    /// Adds somebody who signs its tokens, each of which is good once: what a channel shows with
+    /// [`Token::signed`]. The clocks of both machines may differ by a minute.
+    ///
+    /// - `key`: at least 256 random bits, written as text, which nobody else has.
+    #[cfg(feature = "signed-tokens")]
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Secret>, principal: Principal) -> Self {
+        self.by_key.push((key.into(), principal));
         self
     }
 
@@ -178,6 +214,10 @@ impl Principals {
 
     fn find(&self, shown: Credentials<'_>) -> Result<Option<Principal>, Denied> {
         if let Some(token) = shown.token() {
+            #[cfg(feature = "signed-tokens")]
+            if let Some(claim) = crate::signed::Claim::read(token) {
+                return self.find_signer(&claim).map(Some);
+            }
             // All are looked at, so that the time tells nothing of how far a guess got.
             let all = self.by_token.iter();
             let found = all.fold(None, |found, (own, principal)| {
@@ -208,6 +248,18 @@ impl Principals {
                 "its certificate has none of the names that are known",
             )),
         }
+    }
+}
+
+#[cfg(feature = "signed-tokens")]
+impl Principals {
+    fn find_signer(&self, claim: &crate::signed::Claim<'_>) -> Result<Principal, Denied> {
+        let mut all = self.by_key.iter();
+        let found = all.find(|(_, principal)| principal.name() == claim.name);
+        let unknown = || Denied::new("its token is of nobody who is known");
+        let (key, principal) = found.ok_or_else(unknown)?;
+        claim.check(key, &self.used, crate::signed::now())?;
+        Ok(principal.clone())
     }
 }
 

@@ -8,7 +8,8 @@
 //!
 //! A module uses only those above it:
 //!
-//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`, `peer`, `secret`, `authentication`
+//! - plain values: [`error`](Error), `url`, `id`, `descriptor`, `payload`, `limits`, `budget`, `text`, `peer`, `secret`, `authentication`,
+//!   `signed`
 //! - `wire`: bytes to messages and back; [`formatter`]: values to bytes and back
 //! - `session`: the protocol, as a machine without clock and sockets
 //! - `lifetime`: how long objects live
@@ -35,6 +36,8 @@ mod peer;
 #[cfg(test)]
 mod planted;
 mod secret;
+#[cfg(feature = "signed-tokens")]
+mod signed;
 mod text;
 mod url;
 

@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
         "peer",
         "secret",
         "authentication",
+        "signed",
     ],
     // Bytes to messages and back; values to bytes and back.
     &["wire", "formatter"],
