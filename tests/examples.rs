@@ -306,3 +306,43 @@ fn the_bank_builds_on_its_own_and_its_tests_pass() {
         );
     }
 }
+
+#[test]
+fn configured_starts_two_hosts_from_two_files() {
+    let output = run("configured", &[]);
+    assert_lines(
+        &output,
+        &[
+            "server: accounts, clock, tally",
+            "what holds: token = \"<redacted>\" # ",
+            "well known: asked 2 times",
+            "activated: Ann has 500 cents",
+            "its lease: 9 minutes more",
+            "a stranger: this is for callers who say who they are",
+            "client.toml:3:1: channels.web.prioritty: no such key; did you mean `priority`?",
+        ],
+    );
+    let shown = run("configured", &["show"]);
+    assert_lines(
+        &shown,
+        &["[lifetime]", "initial = \"7m\" # ", "[publications.tally]"],
+    );
+}
+
+#[test]
+fn secure_lets_in_whom_it_knows_and_nobody_else() {
+    let output = run("secure", &[]);
+    assert_lines(
+        &output,
+        &[
+            "tcps://127.0.0.1:",
+            "Ann empties it: the caller does not have a role",
+            "https://127.0.0.1:",
+            "Olga empties it: 100000 cents",
+            "Eve, who calls herself Olga: ",
+            "nobody: ",
+            "a false server: the certificate of `tcps://",
+            "a new certificate: connections go on",
+        ],
+    );
+}
