@@ -9,3 +9,11 @@ pub mod lifetime {}
 #[cfg(all(feature = "tcp", feature = "http"))]
 #[doc = include_str!("guide/http.md")]
 pub mod http {}
+
+#[cfg(all(feature = "tcp", feature = "http", feature = "tls"))]
+#[doc = include_str!("guide/security.md")]
+pub mod security {}
+
+#[cfg(all(feature = "tcp", feature = "tls", feature = "config"))]
+#[doc = include_str!("guide/config.md")]
+pub mod config {}

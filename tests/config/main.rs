@@ -7,6 +7,7 @@
 mod certificates;
 mod dumps;
 mod environment;
+mod guide;
 mod keys;
 mod lifetimes;
 mod mistakes;

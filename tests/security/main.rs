@@ -10,3 +10,4 @@ mod identity;
 mod renewal;
 mod roles;
 mod tls;
+mod tokens;

@@ -150,13 +150,16 @@ fn describe_hello(hello: &Hello) -> String {
         hello.max_frame, hello.max_message
     );
     format!(
-        "HELLO agent={:?} features={}{} {sizes} max_calls={} rx_count={} heartbeat_ms={}",
+        "HELLO agent={:?} features={}{} {sizes} max_calls={} rx_count={} heartbeat_ms={}{}",
         hello.agent,
         hello.features,
         bytes("codecs", &hello.codecs),
         hello.max_calls,
         hello.rx_count,
         hello.heartbeat_ms,
+        hello.token.as_ref().map_or_else(String::new, |token| {
+            format!(" token={:?}", token.expose())
+        }),
     )
 }
 

@@ -8,6 +8,7 @@ pub(crate) fn written() -> Vec<(&'static str, Vec<u8>)> {
     all.extend(answers());
     all.extend(resolves());
     all.extend(session());
+    all.extend(aborts());
     all
 }
 
@@ -138,6 +139,10 @@ fn session() -> Vec<(&'static str, Vec<u8>)> {
         codecs: vec![1, 0],
         ..Hello::default()
     };
+    let token = Hello {
+        token: Some(remoting_core::Secret::new("open sesame")),
+        ..Hello::default()
+    };
     let ping = Ping {
         rx_count: 0,
         opaque: 7,
@@ -152,33 +157,19 @@ fn session() -> Vec<(&'static str, Vec<u8>)> {
     };
     vec![
         ("hello", made(|out| write_hello(out, &hello))),
+        ("hello-with-token", made(|out| write_hello(out, &token))),
         ("release", made(release)),
         ("ping", made(|out| write_ping(out, ping))),
         ("pong", made(|out| write_pong(out, ping))),
         ("goaway", made(|out| write_go_away(out, &go_away))),
-        (
-            "abort-bye",
-            made(|out| {
-                write_abort(
-                    out,
-                    &Abort {
-                        code: BYE,
-                        text: "",
-                    },
-                )
-            }),
-        ),
-        (
-            "abort-protocol",
-            made(|out| {
-                write_abort(
-                    out,
-                    &Abort {
-                        code: 20,
-                        text: "rule F2",
-                    },
-                )
-            }),
-        ),
+    ]
+}
+
+fn aborts() -> Vec<(&'static str, Vec<u8>)> {
+    let abort = |code, text| made(|out| write_abort(out, &Abort { code, text }));
+    vec![
+        ("abort-bye", abort(BYE, "")),
+        ("abort-protocol", abort(20, "rule F2")),
+        ("abort-unauthenticated", abort(7, "who are you")),
     ]
 }
