@@ -42,7 +42,7 @@ impl Login {
         *self = Self::Done;
         Poll::Ready(match judged {
             Ok(peer) => {
-                connection.peer.store(peer);
+                let _once = connection.known.set(peer);
                 Ok(())
             }
             Err(_denied) => Err(End::Unauthenticated),
@@ -53,7 +53,7 @@ impl Login {
 impl Connection {
     /// Begins to judge a peer whose HELLO has come.
     pub(super) fn log_in(&self) -> Login {
-        let peer = self.peer();
+        let peer = Arc::clone(self.peer());
         // The request that the session began with may have told already.
         if peer.is_logged_in() {
             return Login::Done;

@@ -22,11 +22,10 @@ mod submit;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use self::aftermath::{apply, apply_all};
@@ -96,8 +95,10 @@ pub(crate) struct Connection {
     counters: Arc<Counters>,
     /// How calls that leave are written.
     formatter: FormatterRef,
-    /// Who is at the other end. Known whole when it has logged in.
-    peer: ArcSwap<Peer>,
+    /// Who is at the other end, as the channel has it.
+    peer: Arc<Peer>,
+    /// The same, once it has logged in.
+    known: OnceLock<Arc<Peer>>,
     /// The way to whoever is there now, if this side has dialled.
     origin: Option<Arc<dyn Origin>>,
     /// Told when the connection is closed.
@@ -173,7 +174,8 @@ impl Connection {
             limits: config.limits,
             counters: config.counters,
             formatter: link.formatter.unwrap_or(config.formatter),
-            peer: ArcSwap::from_pointee(link.peer),
+            peer: Arc::new(link.peer),
+            known: OnceLock::new(),
             origin: config.origin,
             closed: Notify::new(),
         });
@@ -189,8 +191,8 @@ impl Connection {
     }
 
     /// Who is at the other end.
-    pub(crate) fn peer(&self) -> Arc<Peer> {
-        self.peer.load_full()
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        self.known.get().unwrap_or(&self.peer)
     }
 
     /// Whether new calls can be made.

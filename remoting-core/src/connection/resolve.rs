@@ -54,8 +54,8 @@ impl Connection {
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
             ResolveWhat::Ticket => {
                 let peer = self.peer();
-                let export = self.service.redeem(name, interface, &peer)?;
-                admit(&*export.object(), &peer)?;
+                let export = self.service.redeem(name, interface, peer)?;
+                admit(&*export.object(), peer)?;
                 Ok(Some(export))
             }
         }
@@ -66,7 +66,7 @@ impl Connection {
         // Where nothing can be called now there is nothing to guard.
         object
             .target()
-            .map_or(Ok(()), |target| admit(&*target, &self.peer()))
+            .map_or(Ok(()), |target| admit(&*target, self.peer()))
     }
 
     /// The object of a slot, seen through another of its interfaces.
@@ -75,7 +75,7 @@ impl Connection {
         let export = self.lock().session.exported(slot);
         let export = export.ok_or_else(Fault::not_held)?;
         let target = export.object().target()?;
-        admit(&*target, &self.peer())?;
+        admit(&*target, self.peer())?;
         let object = seen_through(&target, wanted).ok_or_else(|| {
             let text = format!(
                 "the object has the interface `{}`, and not the one that is asked for",
@@ -99,7 +99,7 @@ impl Connection {
     ) -> Result<Option<Export>, Fault> {
         let interface = class.interface();
         let peer = self.peer();
-        let (index, method) = constructor_of(class, constructor, &peer)?;
+        let (index, method) = constructor_of(class, constructor, peer)?;
         if self.stats().exports >= self.limits.objects_per_session {
             self.counters.objects_per_session.add();
             return Err(Fault::refused(
@@ -107,13 +107,13 @@ impl Connection {
                 "the session holds too many objects; drop some proxies",
             ));
         }
-        let vacancy = self.service.keeper().vacancy_of(&peer)?;
+        let vacancy = self.service.keeper().vacancy_of(peer)?;
         let permit = self.service.workers().admit()?;
         let header = incoming.resolve.header;
         let codec = header.codec_or_default();
         let context = Active {
             method,
-            peer,
+            peer: Arc::clone(peer),
             deadline: incoming.deadline,
             headers: headers_of(&header),
             locks: header.locks.clone(),
@@ -179,7 +179,7 @@ impl Connection {
     fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
         let mut effects = Effects::new();
         let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));
-        let export = export.map_err(|fault| fault.shown(self.service.shows_details(&self.peer())));
+        let export = export.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
         let failed;
         let answer = match export {
             Ok(export) => {

@@ -125,7 +125,7 @@ impl Connection {
         call: Arrived<'_>,
         now: &mut Instant,
     ) -> Result<Option<ReplyMessage>, Fault> {
-        let peer = self.peer();
+        let peer = Arc::clone(self.peer());
         let Reached {
             object,
             interface,
@@ -203,7 +203,7 @@ impl Connection {
             Err(fault) => (Err(fault.after_execution()), Vec::new()),
         };
         let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
-        let result = result.map_err(|fault| fault.shown(self.service.shows_details(&self.peer())));
+        let result = result.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
         Answer {
             key,
             result,

@@ -1,6 +1,7 @@
 //! Who may call what: roles that are asked for before anything of a call is read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 
@@ -10,7 +11,11 @@ use crate::peer::Peer;
 
 /// What the objects of one origin ask of those who call them; mostly nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Guard(ArcSwapOption<Rules>);
+pub(crate) struct Guard {
+    /// Whether it asks anything: each call looks here.
+    asks: AtomicBool,
+    rules: ArcSwapOption<Rules>,
+}
 
 #[derive(Debug, Default, Clone)]
 struct Rules {
@@ -32,11 +37,19 @@ impl Guard {
     }
 
     fn change(&self, change: impl Fn(&mut Rules)) {
-        self.0.rcu(|rules| {
+        self.rules.rcu(|rules| {
             let mut rules = rules.as_deref().cloned().unwrap_or_default();
             change(&mut rules);
             Some(Arc::new(rules))
         });
+        self.asks.store(true, Ordering::Release);
+    }
+
+    fn rules(&self) -> Option<Arc<Rules>> {
+        match self.asks.load(Ordering::Acquire) {
+            true => self.rules.load_full(),
+            false => None,
+        }
     }
 
     /// Checks that somebody may do anything with the objects.
@@ -45,14 +58,14 @@ impl Guard {
     ///
     /// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
     pub(crate) fn check(&self, peer: &Peer) -> Result<(), Fault> {
-        match &*self.0.load() {
+        match self.rules() {
             Some(rules) if !rules.roles.is_empty() => has_one_of(peer, &rules.roles),
             Some(_) | None => Ok(()),
         }
     }
 
     fn check_method(&self, method: &MethodDescriptor, peer: &Peer) -> Result<(), Fault> {
-        let Some(rules) = &*self.0.load() else {
+        let Some(rules) = self.rules() else {
             return Ok(());
         };
         let mut asked = rules.methods.iter().filter(|(name, _)| name == method.name);
