@@ -44,6 +44,12 @@ pub trait Authenticator: Send + Sync + 'static {
     ///
     /// Who is denied gets `Unauthenticated` without a reason; the reason goes into the log of the host.
     fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Admitted<'a>;
+
+    /// Whether nobody is let in whom it does not know. Where strangers are, a host that others reach needs
+    /// `allow_anonymous` all the same.
+    fn denies_strangers(&self) -> bool {
+        true
+    }
 }
 
 /// What somebody shows of itself.
@@ -91,7 +97,8 @@ impl Token {
         Self(Source::Word(token.into()))
     }
 
-    /// A new word for each session and each request, which is good once, for a minute: of no use to who sees it.
+    /// A new word for each session and each request, which is good once, for a minute: of no use at that host to who
+    /// sees it.
     ///
     /// - `name`: the principal's that the host knows by the key.
     /// - `key`: see [`Principals::key`].
@@ -165,11 +172,18 @@ pub struct Principals {
     by_token: Vec<(Secret, Principal)>,
     by_certificate: Vec<(String, Principal)>,
     #[cfg(feature = "signed-tokens")]
-    by_key: Vec<(Secret, Principal)>,
-    /// The signed tokens that were used.
-    #[cfg(feature = "signed-tokens")]
-    used: crate::signed::Used,
+    by_key: Vec<Signer>,
     strangers: bool,
+}
+
+/// Somebody who signs its tokens.
+#[cfg(feature = "signed-tokens")]
+#[derive(Clone)]
+struct Signer {
+    key: Secret,
+    principal: Principal,
+    /// The tokens that were used.
+    used: crate::signed::Used,
 }
 
 impl Principals {
@@ -188,17 +202,25 @@ impl Principals {
     /// Adds somebody who signs its tokens, each of which is good once: what a channel shows with
     /// [`Token::signed`]. The clocks of both machines may differ by a minute.
     ///
+    /// A name may have several keys, for as long as one takes the other's place. A token is good once for as long as this list lives,
+    /// and one that was made before is not good at all: give each host a key of its own, so that none can use at another what it
+    /// was shown.
+    ///
     /// - `key`: at least 256 random bits, written as text, which nobody else has.
     #[cfg(feature = "signed-tokens")]
     #[must_use]
     pub fn key(mut self, key: impl Into<Secret>, principal: Principal) -> Self {
-        self.by_key.push((key.into(), principal));
+        self.by_key.push(Signer {
+            key: key.into(),
+            principal,
+            used: crate::signed::Used::begin(crate::signed::now()),
+        });
         self
     }
 
     /// Adds somebody who is known by its certificate.
     ///
-    /// - `name`: the whole subject, `CN=billing,O=Example`, or one of the other names.
+    /// - `name`: the whole subject, `CN=billing,O=Example`, or one of the other names with its kind, `DNS:billing.example`.
     #[must_use]
     pub fn certificate(mut self, name: impl Into<String>, principal: Principal) -> Self {
         self.by_certificate.push((name.into(), principal));
@@ -228,6 +250,7 @@ impl Principals {
                 }
             });
             return found
+                .filter(|_| !token.is_empty())
                 .cloned()
                 .map(Some)
                 .ok_or_else(|| Denied::new("its token is none of those that are known"));
@@ -244,9 +267,10 @@ impl Principals {
             (false, None) => Err(Denied::new(
                 "it has shown neither a token nor a certificate",
             )),
-            (false, Some(_)) => Err(Denied::new(
-                "its certificate has none of the names that are known",
-            )),
+            (false, Some(shown)) => Err(Denied::new(format!(
+                "its certificate has none of the names that are known, but `{}`",
+                shown.all_names().join("`, `")
+            ))),
         }
     }
 }
@@ -254,18 +278,27 @@ impl Principals {
 #[cfg(feature = "signed-tokens")]
 impl Principals {
     fn find_signer(&self, claim: &crate::signed::Claim<'_>) -> Result<Principal, Denied> {
-        let mut all = self.by_key.iter();
-        let found = all.find(|(_, principal)| principal.name() == claim.name);
-        let unknown = || Denied::new("its token is of nobody who is known");
-        let (key, principal) = found.ok_or_else(unknown)?;
-        claim.check(key, &self.used, crate::signed::now())?;
-        Ok(principal.clone())
+        let mut denied = Denied::new("its token is of nobody who is known");
+        for signer in &self.by_key {
+            if signer.principal.name() != claim.name || signer.key.is_empty() {
+                continue;
+            }
+            match claim.check(&signer.key, &signer.used, crate::signed::now()) {
+                Ok(()) => return Ok(signer.principal.clone()),
+                Err(why) => denied = why,
+            }
+        }
+        Err(denied)
     }
 }
 
 impl Authenticator for Principals {
     fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Admitted<'a> {
         Box::pin(std::future::ready(self.find(shown)))
+    }
+
+    fn denies_strangers(&self) -> bool {
+        !self.strangers
     }
 }
 
@@ -274,7 +307,12 @@ impl fmt::Debug for Principals {
         let names = |all: &mut dyn Iterator<Item = &Principal>| -> Vec<String> {
             all.map(ToString::to_string).collect()
         };
+        #[cfg(feature = "signed-tokens")]
+        let by_key = names(&mut self.by_key.iter().map(|own| &own.principal));
+        #[cfg(not(feature = "signed-tokens"))]
+        let by_key: [String; 0] = [];
         f.debug_struct("Principals")
+            .field("by_key", &by_key)
             .field(
                 "by_token",
                 &names(&mut self.by_token.iter().map(|(_, own)| own)),
@@ -292,6 +330,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
     fn authenticate<'a>(&'a self, shown: Credentials<'a>) -> Admitted<'a> {
         (**self).authenticate(shown)
     }
+
+    fn denies_strangers(&self) -> bool {
+        (**self).denies_strangers()
+    }
 }
 
 #[cfg(test)]
@@ -303,7 +345,7 @@ mod tests {
             .token("first", Principal::new("ann"))
             .token("second", Principal::new("bob"))
             .certificate("CN=billing", Principal::new("billing"))
-            .certificate("spiffe://example/audit", Principal::new("audit"))
+            .certificate("URI:spiffe://example/audit", Principal::new("audit"))
     }
 
     fn found(list: &Principals, token: Option<&str>, certificate: Option<Certificate>) -> String {
@@ -324,7 +366,7 @@ mod tests {
             found(&list, None, Some(Certificate::new("CN=billing", none))),
             "billing"
         );
-        let audit = Certificate::new("", vec!["spiffe://example/audit".to_owned()]);
+        let audit = Certificate::new("", vec!["URI:spiffe://example/audit".to_owned()]);
         assert_eq!(found(&list, None, Some(audit)), "audit");
     }
 
@@ -339,6 +381,12 @@ mod tests {
         assert_eq!(found(&open, None, None), "a stranger");
         let billing = Certificate::new("CN=billing", Vec::new());
         assert!(found(&open, Some("third"), Some(billing)).contains("token"));
+    }
+
+    #[test]
+    fn an_empty_token_is_nobodys() {
+        let careless = Principals::new().token("", Principal::new("ann"));
+        assert!(found(&careless, Some(""), None).contains("none of those"));
     }
 
     #[test]

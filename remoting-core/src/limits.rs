@@ -115,7 +115,8 @@ limits! {
     sponsor_calls: usize = 64;
     /// How many objects a host keeps for those who hold a ticket and have no session.
     tickets: usize = 65_536;
-    /// How many answers a channel without sessions keeps for requests that may be sent again.
+    /// How many answers a channel without sessions keeps for requests that may be sent again, of callers that the host knows,
+    /// and as many of all others.
     kept_answers: usize = 4096;
     /// How many names of former publications a host remembers, and how many tickets that are over.
     tombstones: usize = 65_536;

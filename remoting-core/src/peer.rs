@@ -24,6 +24,8 @@ pub struct Peer {
     principal: Option<Principal>,
     /// Whether the host's authenticator has said who it is.
     logged_in: bool,
+    /// Whether it only passes on what somebody else wants, wherever that one is.
+    relays: bool,
 }
 
 impl Peer {
@@ -48,6 +50,7 @@ impl Peer {
             certificate: None,
             principal: None,
             logged_in: false,
+            relays: false,
         }
     }
 
@@ -77,6 +80,13 @@ impl Peer {
     pub fn with_certificate(mut self, certificate: Option<Certificate>) -> Self {
         self.principal = certificate.as_ref().and_then(Certificate::owner);
         self.certificate = certificate.map(Arc::new);
+        self
+    }
+
+    /// Says that the peer is a gateway, which passes on what somebody else wants.
+    #[must_use]
+    pub fn relaying(mut self) -> Self {
+        self.relays = true;
         self
     }
 
@@ -118,8 +128,12 @@ impl Peer {
         self.own
     }
 
-    /// Whether the peer is on this machine.
+    /// Whether whoever calls is on this machine. A gateway that says that it is one is not who calls; of one that does
+    /// not, everybody behind it seems to be here.
     pub fn is_on_this_machine(&self) -> bool {
+        if self.relays {
+            return false;
+        }
         let address = self.address.map(|address| address.ip());
         self.in_process || address.as_ref().is_some_and(IpAddr::is_loopback)
     }
@@ -137,12 +151,14 @@ impl fmt::Display for Peer {
 pub struct Certificate {
     /// Its subject, as RFC 4514 writes names: `CN=billing,O=Example`. May be empty.
     pub subject: String,
-    /// Its other names: of hosts and addresses, of mail, and URIs.
+    /// Its other names, each with its kind: `DNS:bank.example`, `IP:192.0.2.1`, `email:ann@example`, `URI:spiffe://…`. So
+    /// none of them is taken for a subject.
     pub names: Vec<String>,
 }
 
 impl Certificate {
     /// - `subject`: as RFC 4514 writes names.
+    /// - `names`: with their kinds.
     pub fn new(subject: impl Into<String>, names: Vec<String>) -> Self {
         let subject = subject.into();
         Self { subject, names }
@@ -152,6 +168,16 @@ impl Certificate {
     fn owner(&self) -> Option<Principal> {
         let subject = Some(&self.subject).filter(|subject| !subject.is_empty());
         subject.or(self.names.first()).map(Principal::new)
+    }
+
+    /// The subject, if there is one, and all other names.
+    pub(crate) fn all_names(&self) -> Vec<&str> {
+        let subject = Some(&self.subject).filter(|subject| !subject.is_empty());
+        subject
+            .into_iter()
+            .chain(&self.names)
+            .map(String::as_str)
+            .collect()
     }
 
     /// Whether the certificate has a name: its whole subject, or one of the other names.
@@ -224,6 +250,8 @@ mod tests {
         }
         assert!(Peer::in_process("local").is_on_this_machine());
         assert!(!Peer::named("127.0.0.1:1").is_on_this_machine());
+        let gateway = Peer::at("127.0.0.1:1".parse().unwrap()).relaying();
+        assert!(!gateway.is_on_this_machine());
     }
 
     #[test]

@@ -22,6 +22,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether there is no word at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether it is this word.
     pub(crate) fn is(&self, word: &str) -> bool {
         self.0.as_bytes().ct_eq(word.as_bytes()).into()

@@ -51,6 +51,7 @@ pub(crate) fn now() -> Duration {
 pub(crate) struct Claim<'a> {
     expires: u64,
     nonce: &'a str,
+    nonce_bytes: [u8; NONCE],
     mac: [u8; MAC],
     /// Whom it says it is of.
     pub(crate) name: &'a str,
@@ -62,14 +63,14 @@ impl<'a> Claim<'a> {
         let mut parts = token.strip_prefix(PREFIX)?.splitn(4, '.');
         let expires = parts.next()?;
         let is_number = !expires.is_empty() && expires.bytes().all(|byte| byte.is_ascii_digit());
-        let nonce = parts
-            .next()
-            .filter(|nonce| bytes_of::<NONCE>(nonce).is_some())?;
+        let nonce = parts.next()?;
+        let nonce_bytes = bytes_of(nonce)?;
         let mac = bytes_of(parts.next()?)?;
         let name = parts.next()?;
         Some(Self {
             expires: expires.parse().ok().filter(|_| is_number)?,
             nonce,
+            nonce_bytes,
             mac,
             name,
         })
@@ -97,24 +98,53 @@ impl<'a> Claim<'a> {
                 "its token is good for too long; are the clocks of both machines right?",
             ));
         }
-        used.take(self.nonce, self.expires, now)
+        used.take(self.nonce_bytes, self.expires, now)
     }
 }
 
-/// The tokens that were used and are not over.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Used(Arc<Mutex<HashMap<String, u64>>>);
+/// The tokens of one key that were used and are not over.
+#[derive(Debug, Clone)]
+pub(crate) struct Used {
+    /// Tokens that were made before are not good: nobody knows which of them were used.
+    since: u64,
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    expires: HashMap<[u8; NONCE], u64>,
+    /// The second at which those that are over were forgotten last.
+    tidied: u64,
+}
 
 impl Used {
-    fn take(&self, nonce: &str, expires: u64, now: Duration) -> Result<(), Denied> {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= REMEMBERED {
-            used.retain(|_, expires| *expires >= now.as_secs());
+    /// None was used yet.
+    pub(crate) fn begin(now: Duration) -> Self {
+        Self {
+            since: now.as_secs(),
+            table: Arc::default(),
         }
-        if used.len() >= REMEMBERED {
-            return Err(Denied::new("too many tokens are used at the moment"));
+    }
+
+    fn take(&self, nonce: [u8; NONCE], expires: u64, now: Duration) -> Result<(), Denied> {
+        if expires < self.since.saturating_add(GOOD_FOR.as_secs()) {
+            return Err(Denied::new(
+                "its token was made before this host began; another one will do",
+            ));
         }
-        match used.insert(nonce.to_owned(), expires) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = now.as_secs();
+        // At most once a second, whoever asks how often.
+        if table.expires.len() >= REMEMBERED && table.tidied != second {
+            table.tidied = second;
+            table.expires.retain(|_, expires| *expires >= second);
+        }
+        if table.expires.len() >= REMEMBERED {
+            return Err(Denied::new(
+                "too many tokens of the key are used at the moment",
+            ));
+        }
+        match table.expires.insert(nonce, expires) {
             None => Ok(()),
             Some(_) => Err(Denied::new("its token was used before")),
         }
@@ -168,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_token_is_good_once_and_for_a_minute() {
-        let used = Used::default();
+        let used = Used::begin(NOW);
         let token = mint("ann.of.sales", &Secret::new("key"), NOW);
         let token = token.expose();
         assert_eq!(Claim::read(token).unwrap().name, "ann.of.sales");
@@ -182,13 +212,13 @@ mod tests {
         );
         let late = NOW + GOOD_FOR + Duration::from_secs(1);
         assert!(
-            judge(token, "key", &Used::default(), late)
+            judge(token, "key", &Used::begin(NOW - SKEW), late)
                 .unwrap_err()
                 .contains("is over")
         );
         let early = NOW - SKEW - Duration::from_secs(1);
         assert!(
-            judge(token, "key", &Used::default(), early)
+            judge(token, "key", &Used::begin(NOW - SKEW), early)
                 .unwrap_err()
                 .contains("too long")
         );
@@ -204,25 +234,45 @@ mod tests {
                 changed.replace_range(place..=place, with);
                 if changed != token {
                     assert!(
-                        judge(&changed, "key", &Used::default(), NOW).is_err(),
+                        judge(&changed, "key", &Used::begin(NOW - SKEW), NOW).is_err(),
                         "{changed}"
                     );
                 }
             }
             let cut = token.get(..place).unwrap();
-            assert!(judge(cut, "key", &Used::default(), NOW).is_err(), "{cut}");
+            assert!(
+                judge(cut, "key", &Used::begin(NOW - SKEW), NOW).is_err(),
+                "{cut}"
+            );
         }
-        assert!(judge(&format!("{token}x"), "key", &Used::default(), NOW).is_err());
+        assert!(judge(&format!("{token}x"), "key", &Used::begin(NOW - SKEW), NOW).is_err());
+    }
+
+    #[test]
+    fn a_token_that_was_made_before_the_host_began_is_not_good() {
+        let token = mint("ann", &Secret::new("key"), NOW);
+        let later = Used::begin(NOW + Duration::from_secs(1));
+        let judged = judge(token.expose(), "key", &later, NOW + Duration::from_secs(2));
+        assert!(judged.unwrap_err().contains("before this host began"));
     }
 
     #[test]
     fn used_tokens_are_forgotten_when_they_are_over_and_no_more_are_remembered_than_may_be() {
-        let used = Used::default();
+        let used = Used::begin(Duration::ZERO);
+        let nonce = |number: usize| {
+            let mut nonce = [0; NONCE];
+            nonce[..8].copy_from_slice(&number.to_le_bytes());
+            nonce
+        };
         for number in 0..REMEMBERED {
-            used.take(&number.to_string(), 10, Duration::ZERO).unwrap();
+            used.take(nonce(number), 70, Duration::ZERO).unwrap();
         }
-        assert!(used.take("one more", 10, Duration::ZERO).is_err());
-        used.take("one more", 20, Duration::from_secs(11)).unwrap();
-        assert_eq!(used.0.lock().unwrap().len(), 1);
+        assert!(
+            used.take(nonce(REMEMBERED), 70, Duration::from_secs(1))
+                .is_err()
+        );
+        used.take(nonce(REMEMBERED), 120, Duration::from_secs(71))
+            .unwrap();
+        assert_eq!(used.table.lock().unwrap().expires.len(), 1);
     }
 }

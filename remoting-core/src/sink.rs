@@ -41,8 +41,6 @@ pub struct CallMessage {
     /// (`/~/rt1.…`), and in arguments those of publications too. Without it there are none in
     /// arguments, and those in the answer stand beside it.
     pub by_ticket: bool,
-    /// Whether a gateway has passed the call on, so that who has made it may be anywhere.
-    pub relayed: bool,
     /// Whether nobody waits for the answer: objects in it are let go.
     pub unanswered: bool,
     /// The longest message that the caller's host handles, in bytes: the answer is no longer.
@@ -72,7 +70,6 @@ impl CallMessage {
             depth: 0,
             payload: Payload::new(),
             by_ticket: false,
-            relayed: false,
             unanswered: false,
             max_message: Limits::default().max_message,
         }

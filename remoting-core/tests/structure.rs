@@ -114,6 +114,7 @@ fn the_driver_holds_no_table_of_its_own() {
         "counters",
         "formatter",
         "peer",
+        "known",
         "origin",
         "closed",
     ];

@@ -208,7 +208,6 @@ impl HttpChannel {
         if let Some(base) = &self.base {
             return self.start_mounted(base, acceptor).map(Some);
         }
-        self.security.check()?;
         let scheme = self.scheme();
         let shelter = Shelter::of(&self.security, &acceptor);
         let Some((listener, bound)) = self.listen_at.bind(scheme, &acceptor, shelter).await? else {
@@ -321,6 +320,10 @@ impl Channel for HttpChannel {
 
     fn settings(&self) -> &ChannelSettings {
         &self.settings
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        self.security.check()
     }
 
     fn listen(&self, acceptor: Acceptor) -> BoxFuture<'_, Result<Option<Listener>, Error>> {

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::arguments::Arguments;
 use crate::headers::CallHeaders;
-use crate::login::is_relayed;
 use crate::serve::{Service, refused, unreadable_header};
 
 /// The part of a path that stands for the lease of an object.
@@ -65,8 +64,7 @@ impl Service {
             payload,
             place,
         } = self.arguments(head, constructor, body).await?;
-        let mut call = self.message((name, interface), constructor, headers, &formatter, payload);
-        call.relayed = is_relayed(&head.headers);
+        let call = self.message((name, interface), constructor, headers, &formatter, payload);
         let turn = self.turn(key.as_deref(), head, &call, peer)?;
         let making = self.acceptor.construct(call, Arc::clone(peer));
         let below = self.path.clone();

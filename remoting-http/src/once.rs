@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use hyper::http::request::Parts;
-use remoting_core::{CallMessage, ErrorKind, Executed, Fault, Peer, Principal};
+use remoting_core::{CallMessage, ErrorKind, Executed, Fault, Peer};
 
 use crate::answer::Answer;
 use crate::codes::KEY_REUSED;
@@ -39,14 +39,22 @@ impl Service {
         let Some(key) = key else {
             return Ok(Turn::Once);
         };
-        let owner = peer.principal().map_or("", Principal::name);
+        // With other roles than before, it is as if somebody else asked.
+        let owner = peer.principal().map_or_else(String::new, |own| {
+            let roles: Vec<&str> = own.roles().collect();
+            format!("{}\0{}", own.name(), roles.join("\0"))
+        });
+        let replays = match peer.principal() {
+            Some(_) => &self.replays,
+            None => &self.replays_of_strangers,
+        };
         let request = [
             head.uri.path().as_bytes(),
             &[call.formatter.codec().0],
             &call.interface.0.to_le_bytes(),
             call.payload.as_slice(),
         ];
-        match self.replays.find((owner, key), &request) {
+        match replays.find((&owner, key), &request) {
             Ok(Known::Nothing(keeping)) => Ok(Turn::First(keeping)),
             Ok(Known::Same(outcome)) => Ok(Turn::Again(outcome)),
             Err(Refused::BadKey) => Err(unreadable_header("Idempotency-Key")),

@@ -56,6 +56,8 @@ pub(crate) struct Service {
     unawaited: Arc<Semaphore>,
     /// The answers of requests that may be sent again.
     pub(crate) replays: Replays,
+    /// The same of callers that the host does not know: they cannot make it forget those of others.
+    pub(crate) replays_of_strangers: Replays,
 }
 
 impl Service {
@@ -67,6 +69,7 @@ impl Service {
             room: Room::new(limits.max_message),
             unawaited: Arc::new(Semaphore::new(unawaited)),
             replays: Replays::new(limits.kept_answers),
+            replays_of_strangers: Replays::new(limits.kept_answers),
             formatters: acceptor.formatters(),
             acceptor,
             gate,
@@ -102,6 +105,14 @@ impl Service {
         B::Error: Display,
     {
         let (mut head, body) = request.into_parts();
+        let gateway;
+        let peer = match login::is_relayed(&head.headers) {
+            false => peer,
+            true => {
+                gateway = Arc::new(Peer::clone(peer).relaying());
+                &gateway
+            }
+        };
         let answer = match self.gate.check(&head) {
             Err(answer) => answer,
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
@@ -241,7 +252,6 @@ impl Service {
             place,
         } = self.arguments(head, method, body).await?;
         let mut call = self.message((name, interface), method, headers, &formatter, payload);
-        call.relayed = login::is_relayed(&head.headers);
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
         call.unanswered = unawaited;
         if unawaited && key.is_none() {

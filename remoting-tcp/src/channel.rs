@@ -135,7 +135,6 @@ impl TcpChannel {
     }
 
     async fn start(&self, acceptor: Acceptor) -> Result<Option<Listener>, Error> {
-        self.security.check()?;
         let scheme = self.scheme();
         let shelter = Shelter::of(&self.security, &acceptor);
         let Some((listener, bound)) = self.listen_at.bind(scheme, &acceptor, shelter).await? else {
@@ -169,6 +168,10 @@ impl Channel for TcpChannel {
 
     fn settings(&self) -> &ChannelSettings {
         &self.settings
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        self.security.check()
     }
 
     fn listen(&self, acceptor: Acceptor) -> BoxFuture<'_, Result<Option<Listener>, Error>> {

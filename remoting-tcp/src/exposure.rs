@@ -23,7 +23,7 @@ impl Shelter {
     pub fn of(security: &Security, acceptor: &Acceptor) -> Self {
         Self {
             is_secure: security.is_secure(),
-            knows_callers: security.knows_clients() || acceptor.authenticates(),
+            knows_callers: security.knows_clients() || acceptor.denies_strangers(),
         }
     }
 }

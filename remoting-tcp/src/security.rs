@@ -30,7 +30,7 @@ pub struct Security {
 pub enum Unwelcome {
     /// The peer speaks in clear text. What it sent is unread.
     ClearText(TcpStream),
-    /// TLS has told the peer already.
+    /// The peer knows what TLS has told it.
     Failed(TcpStream),
 }
 
@@ -93,13 +93,14 @@ impl Security {
         self.server.as_ref().is_some_and(ServerTls::knows_clients)
     }
 
-    /// Checks what the listening side shows.
+    /// Checks what the listening side shows, and whom the other one trusts if that was said.
     ///
     /// # Errors
     ///
     /// `Config` if it cannot be used.
     pub fn check(&self) -> Result<(), Error> {
-        self.server.as_ref().map_or(Ok(()), ServerTls::check)
+        self.server.as_ref().map_or(Ok(()), ServerTls::check)?;
+        self.client.check()
     }
 
     /// Takes in a socket that was accepted. Gives the certificate that its peer has shown.

@@ -25,6 +25,14 @@ pub(crate) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes)
     for publication in &config.settings.publications {
         check_class(config, classes, publication, mistakes);
     }
+    for channel in &config.settings.channels {
+        for (key, error) in channels::unusable(channel) {
+            let path = channel.at.with(key);
+            if !mistakes.are_about(&path) {
+                mistakes.add(&config.found.origin(&path), &path, error.message());
+            }
+        }
+    }
     for (group, entries) in client_entries(config) {
         for entry in entries {
             check_interface(config, classes, group, entry, mistakes);

@@ -15,8 +15,8 @@
     )
 )]
 
-use remoting_core::HostBuilder;
 use remoting_core::channel::Channel;
+use remoting_core::{Error, HostBuilder, Token};
 
 use super::settings::{ChannelSettings, Format, Protocol};
 
@@ -44,6 +44,37 @@ pub(crate) fn like(settings: &ChannelSettings) -> Option<Box<dyn Channel>> {
     }
 }
 
+/// The keys of a channel whose values cannot be used, and why.
+pub(crate) fn unusable(settings: &ChannelSettings) -> Vec<(&'static str, Error)> {
+    let mut own = remoting_core::channel::ChannelSettings::new(settings.at.last());
+    own.token = settings.token.clone().map(Token::from);
+    let mut checked = vec![("token", own.check())];
+    #[cfg(all(
+        any(feature = "tcp", feature = "http"),
+        any(feature = "tls", feature = "tls-aws-lc")
+    ))]
+    checked.extend([
+        (
+            "tls",
+            settings
+                .tls
+                .as_ref()
+                .map_or(Ok(()), |tls| server_tls(tls).check()),
+        ),
+        (
+            "client-tls",
+            settings
+                .client_tls
+                .as_ref()
+                .map_or(Ok(()), |tls| client_tls(tls).check()),
+        ),
+    ]);
+    let wrong = checked.into_iter();
+    wrong
+        .filter_map(|(key, checked)| Some((key, checked.err()?)))
+        .collect()
+}
+
 /// A channel with all that both kinds have.
 macro_rules! common {
     ($kind:ident, $settings:ident) => {{
@@ -66,12 +97,18 @@ macro_rules! common {
             Some(token) => channel.token(token.clone()),
             None => channel,
         };
-        #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+        #[cfg(all(
+            any(feature = "tcp", feature = "http"),
+            any(feature = "tls", feature = "tls-aws-lc")
+        ))]
         let channel = match &$settings.tls {
             Some(tls) => channel.tls(server_tls(tls)),
             None => channel,
         };
-        #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+        #[cfg(all(
+            any(feature = "tcp", feature = "http"),
+            any(feature = "tls", feature = "tls-aws-lc")
+        ))]
         let channel = match &$settings.client_tls {
             Some(tls) => channel.client_tls(client_tls(tls)),
             None => channel,
@@ -103,25 +140,28 @@ fn http(settings: &ChannelSettings) -> remoting_http::HttpChannel {
     channel
 }
 
-#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+#[cfg(all(
+    any(feature = "tcp", feature = "http"),
+    any(feature = "tls", feature = "tls-aws-lc")
+))]
 fn server_tls(settings: &super::settings::ServerTls) -> crate::ServerTls {
     use crate::Pem;
     let tls = crate::ServerTls::new(Pem::file(&settings.certificate), pem(&settings.key));
-    let tls = match &settings.client_roots {
-        Some(roots) => tls.client_roots(Pem::file(roots)),
-        None => tls,
-    };
     let tls = match settings.reload {
         Some(every) => tls.reload_every(every),
         None => tls,
     };
-    match settings.optional_client {
-        true => tls.optional_clients(),
-        false => tls,
+    match &settings.client_roots {
+        Some(roots) if settings.optional_client => tls.optional_client_roots(Pem::file(roots)),
+        Some(roots) => tls.client_roots(Pem::file(roots)),
+        None => tls,
     }
 }
 
-#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+#[cfg(all(
+    any(feature = "tcp", feature = "http"),
+    any(feature = "tls", feature = "tls-aws-lc")
+))]
 fn client_tls(settings: &super::settings::ClientTls) -> crate::ClientTls {
     use crate::Pem;
     let tls = crate::ClientTls::new();
@@ -135,7 +175,10 @@ fn client_tls(settings: &super::settings::ClientTls) -> crate::ClientTls {
     }
 }
 
-#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+#[cfg(all(
+    any(feature = "tcp", feature = "http"),
+    any(feature = "tls", feature = "tls-aws-lc")
+))]
 fn pem(source: &super::settings::KeySource) -> crate::Pem {
     use super::settings::KeySource;
     match source {

@@ -77,6 +77,13 @@ pub(crate) struct ChannelSettings {
 
 /// What a listening channel shows.
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(feature = "tls", feature = "tls-aws-lc")),
+    allow(
+        dead_code,
+        reason = "for what is not compiled in; `check.rs` refuses it"
+    )
+)]
 pub(crate) struct ServerTls {
     pub(crate) certificate: PathBuf,
     pub(crate) key: KeySource,
@@ -87,6 +94,13 @@ pub(crate) struct ServerTls {
 
 /// What a dialling channel shows and trusts.
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(feature = "tls", feature = "tls-aws-lc")),
+    allow(
+        dead_code,
+        reason = "for what is not compiled in; `check.rs` refuses it"
+    )
+)]
 pub(crate) struct ClientTls {
     pub(crate) roots: Option<PathBuf>,
     pub(crate) certificate: Option<PathBuf>,
@@ -95,6 +109,13 @@ pub(crate) struct ClientTls {
 
 /// Where the key of a certificate is.
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(feature = "tls", feature = "tls-aws-lc")),
+    allow(
+        dead_code,
+        reason = "for what is not compiled in; `check.rs` refuses it"
+    )
+)]
 pub(crate) enum KeySource {
     File(PathBuf),
     Secret(Secret),

@@ -136,7 +136,7 @@ async fn a_certificate_that_cannot_be_used_is_told_with_its_place_and_nothing_li
     assert!(
         error
             .message()
-            .contains("remoting.toml:6:10: channels.b.listen: "),
+            .contains("remoting.toml:7:7: channels.b.tls: "),
         "{error}"
     );
     assert!(error.message().contains("nonsense.pem"), "{error}");

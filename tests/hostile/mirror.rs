@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use remoting::{ErrorKind, Executed};
-use remoting_core::wire::{PREFACE, Violation, kind, write_go_away};
+use remoting_core::wire::{PREFACE, ResolveWhat, Violation, kind, write_go_away};
 
 use crate::raw::*;
 use crate::support::*;
@@ -51,6 +51,27 @@ fn a_server_that_breaks_a_rule_is_told_and_the_call_may_have_been_executed() {
             assert!(error.message().contains(broken.rule()), "{error}");
             assert_eq!(abort, Some((20, broken.to_string())));
         }
+    });
+}
+
+#[test]
+fn a_server_finds_nothing_by_name_at_a_client_whose_callers_have_to_log_in() {
+    within_patience(async {
+        let trap = Trap::with_publications().await;
+        let _call = tokio::spawn(trap.probe().add(1, 2));
+        let mut raw = trap.called().await;
+        let ticket = "rt1.AAAAAAAAAAAAAAAAAAAAAA";
+        for request in [
+            resolve(0, "probe"),
+            resolve(1, "nothing"),
+            activate(2, "make"),
+            resolve_as(3, ResolveWhat::Ticket, "Probe", ticket),
+        ] {
+            raw.send(&request).await;
+            let failure = raw.failure().await;
+            assert_eq!((failure.code, failure.executed), (7, 0), "{failure:?}");
+        }
+        assert_eq!(trap.client().kept_objects(), 0);
     });
 }
 

@@ -27,6 +27,25 @@ impl Trap {
         }
     }
 
+    /// The same for a client that knows nobody, and publishes something all the same.
+    pub async fn with_publications() -> Self {
+        let builder = Host::builder().authenticator(remoting::Principals::new());
+        let client = builder
+            .channel(TcpChannel::client())
+            .start_client()
+            .unwrap();
+        let gate = Gate::new();
+        let own = std::sync::Arc::clone(&gate);
+        let probe = ProbeDispatcher::singleton(move || Target::new(&own));
+        client.publish("probe", probe).unwrap();
+        let makers = ProbeDispatcher::activated_with(TargetFactory(gate));
+        client.publish("makers", makers).unwrap();
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            client,
+        }
+    }
+
     pub fn probe(&self) -> ProbeProxy {
         let address = self.listener.local_addr().unwrap();
         self.client.get(&format!("tcp://{address}/probe")).unwrap()

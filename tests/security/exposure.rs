@@ -100,11 +100,10 @@ fn what_is_allowed_in_writing_starts_and_each_start_says_so() {
 fn a_certificate_that_clients_have_to_show_is_authentication() {
     within_patience(async {
         let authority = Authority::new("issuer");
-        let shown = authority
-            .server()
-            .server_tls()
-            .client_roots(authority.root());
-        for (tls, starts) in [(shown.clone(), true), (shown.optional_clients(), false)] {
+        let shown = authority.server().server_tls();
+        let mutual = shown.clone().client_roots(authority.root());
+        let optional = shown.optional_client_roots(authority.root());
+        for (tls, starts) in [(mutual, true), (optional, false)] {
             let channel = TcpChannel::listen("0.0.0.0:0").tls(tls);
             let started = Host::builder().channel(channel).start().await;
             assert_eq!(started.is_ok(), starts);

@@ -162,13 +162,21 @@ pub fn get(place: &str, path: &str, token: Option<&str>) -> String {
 
 /// A request by hand; gives the answer as it comes.
 pub fn send(place: &str, method: &str, path: &str, token: Option<&str>, body: &str) -> String {
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let headers = token.unwrap_or_default();
+    request(place, method, path, &headers, body)
+}
+
+/// A POST by hand, with headers, each with its line end.
+pub fn post(place: &str, path: &str, headers: &str, body: &str) -> String {
+    request(place, "POST", path, headers, body)
+}
+
+fn request(place: &str, method: &str, path: &str, headers: &str, body: &str) -> String {
     use std::io::{Read as _, Write as _};
-    let token = token.map_or_else(String::new, |token| {
-        format!("Authorization: Bearer {token}\r\n")
-    });
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{token}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     let mut stream = std::net::TcpStream::connect(place).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

@@ -94,7 +94,6 @@ fn a_wrong_or_missing_token_opens_nothing_and_only_the_operator_is_told_why() {
             Some("a canary that opens the door2"),
             "its token is none of those that are known",
         ),
-        (Some(""), "its token is none of those that are known"),
     ] {
         for kind in KINDS {
             let log = within_patience(async {
@@ -313,4 +312,25 @@ fn the_servers_own_calls_of_a_client_need_no_token() {
         let speaker: SpeakerProxy = client.get(&server.url("speaker").unwrap()).unwrap();
         assert_eq!(speaker.speak(ListenerProxy::local(Ear)).await.unwrap(), 7);
     });
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_refused_when_the_channel_is_made() {
+    for (token, what) in [
+        (String::new(), "is empty"),
+        ("secret\n".to_owned(), "has a line break"),
+        (" secret".to_owned(), "begins or ends with a space"),
+        ("schlüssel".to_owned(), "besides those of ASCII"),
+        ("x".repeat(5000), "longer than 4,096 bytes"),
+    ] {
+        for builder in [
+            Host::builder().channel(TcpChannel::client().token(token.clone())),
+            Host::builder().channel(HttpChannel::client().token(token.clone())),
+        ] {
+            let error = builder.start_client().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.message().contains(what), "{error}");
+            assert!(!error.message().contains("secret"), "{error}");
+        }
+    }
 }

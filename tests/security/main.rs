@@ -4,6 +4,7 @@
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod detail;
+mod detours;
 mod exposure;
 mod ground;
 mod identity;

@@ -171,11 +171,7 @@ fn clients_without_a_certificate_are_strangers_where_certificates_are_optional()
     within_patience(async {
         let authority = Authority::new("issuer");
         let roots = authority.root();
-        let shown = authority
-            .server()
-            .server_tls()
-            .client_roots(roots)
-            .optional_clients();
+        let shown = authority.server().server_tls().optional_client_roots(roots);
         let server = Kind::Tcp.server(Some(shown)).await;
         let stranger = client(ClientTls::new().roots(authority.root()));
         let desk: DeskProxy = stranger.get(&Kind::Tcp.url(&server)).unwrap();

@@ -179,6 +179,11 @@ impl Acceptor {
     pub fn authenticates(&self) -> bool {
         self.0.authenticates()
     }
+
+    /// Whether it lets nobody in whom it does not know.
+    pub fn denies_strangers(&self) -> bool {
+        self.0.denies_strangers()
+    }
 }
 
 impl fmt::Debug for Acceptor {
@@ -290,4 +295,5 @@ pub(crate) trait Accept: Send + Sync {
     fn allow_plaintext(&self) -> bool;
     fn allow_anonymous(&self) -> bool;
     fn authenticates(&self) -> bool;
+    fn denies_strangers(&self) -> bool;
 }

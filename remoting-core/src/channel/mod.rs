@@ -56,6 +56,15 @@ pub trait Channel: Send + Sync + 'static {
     /// The name, priority and formatter of the channel.
     fn settings(&self) -> &ChannelSettings;
 
+    /// Checks what can be checked before anything is bound or dialled, such as keys and certificates.
+    ///
+    /// # Errors
+    ///
+    /// `Config` if the channel cannot work.
+    fn validate(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Starts to listen, or gives `None` where the channel only dials.
     ///
     /// The listening ends when the [`Listener`] is dropped. A future that is dropped
@@ -108,25 +117,39 @@ impl ChannelSettings {
         }
     }
 
+    /// Checks a token that is to be shown: it is neither empty nor too long, and can be sent in each way.
+    ///
+    /// # Errors
+    ///
+    /// `Config` if not.
+    pub fn check(&self) -> Result<(), Error> {
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        let word = token.mint();
+        let wrong = match word.expose() {
+            "" => "is empty",
+            long if long.len() > MAX_TOKEN => "is longer than 4,096 bytes",
+            // What a header cannot hold, or would lose on its way.
+            odd if odd.trim() != odd => "begins or ends with a space, or has a line break",
+            odd if !odd.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => {
+                "has characters besides those of ASCII that are printed"
+            }
+            _ => return Ok(()),
+        };
+        let text = format!("the token of the channel `{}` {wrong}", self.name);
+        Err(Error::new(ErrorKind::Config, text))
+    }
+
     /// Checks that a token goes nowhere where others could read it.
     ///
     /// - `is_private`: whether nobody on the way can read what is sent there.
     ///
     /// # Errors
     ///
-    /// `TlsRequired` if they could; `Config` if it is too long.
+    /// `TlsRequired` if they could.
     pub fn check_token(&self, url: &ObjectUrl, is_private: bool) -> Result<(), Error> {
-        let Some(token) = &self.token else {
-            return Ok(());
-        };
-        if token.mint().expose().len() > MAX_TOKEN {
-            let text = format!(
-                "the token of the channel `{}` is longer than {MAX_TOKEN} bytes",
-                self.name
-            );
-            return Err(Error::new(ErrorKind::Config, text));
-        }
-        if is_private || url.is_on_this_machine() {
+        if self.token.is_none() || is_private || url.is_on_this_machine() {
             return Ok(());
         }
         let text = format!(

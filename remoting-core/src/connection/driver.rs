@@ -13,6 +13,7 @@ use super::{Connection, Flush, State, apply};
 use crate::clock;
 use crate::log::Rate;
 use crate::session::{Effects, End};
+use crate::wire::violation::Violation;
 
 /// Peers that come and go quickly do not fill the log.
 static STARTS: Rate = Rate::new();
@@ -204,6 +205,14 @@ impl Connection {
         let closed = outbound.poll_close(cx);
         self.lock().outbound = Some(outbound);
         closed.map(|_| ())
+    }
+
+    /// Counts the end of a session whose peer sent too long a frame.
+    pub(super) fn counted(&self, end: End) -> End {
+        if end == End::Violation(Violation::FrameTooLong) {
+            self.counters.max_frame.add();
+        }
+        end
     }
 
     fn log_end(&self) {

@@ -1,5 +1,7 @@
 //! How whoever has dialled logs in: with its HELLO, before anything else of it is looked at.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,9 +10,10 @@ use tokio::time::timeout;
 
 use super::Connection;
 use crate::authentication::{Authenticator, Credentials, Denied};
+use crate::error::{ErrorKind, Fault};
 use crate::log::Rate;
 use crate::object::Pinned;
-use crate::peer::Peer;
+use crate::peer::{Peer, Principal};
 use crate::secret::Secret;
 use crate::session::End;
 
@@ -51,6 +54,19 @@ impl Login {
 }
 
 impl Connection {
+    /// Refuses a peer that has not logged in although others have to: one that this side has dialled. It may use
+    /// what it was lent, and ask for nothing by name.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated`.
+    pub(super) fn check_login(&self) -> Result<(), Fault> {
+        match self.origin.is_some() && self.service.authenticator().is_some() {
+            true => Err(Fault::of(ErrorKind::Unauthenticated)),
+            false => Ok(()),
+        }
+    }
+
     /// Begins to judge a peer whose HELLO has come.
     pub(super) fn log_in(&self) -> Login {
         let peer = Arc::clone(self.peer());
@@ -83,7 +99,7 @@ pub(crate) async fn judge(
     patience: Duration,
 ) -> Result<Arc<Peer>, Denied> {
     static LINES: Rate = Rate::new();
-    let judging = authenticator.authenticate(Credentials::new(token, peer));
+    let judging = guarded(authenticator, Credentials::new(token, peer));
     let late = |_| {
         Err(Denied::new(
             "the authenticator took longer than a handshake may",
@@ -99,4 +115,19 @@ pub(crate) async fn judge(
             Err(denied)
         }
     }
+}
+
+/// Asks an authenticator. One that panics has denied.
+async fn guarded(
+    authenticator: &Arc<dyn Authenticator>,
+    shown: Credentials<'_>,
+) -> Result<Option<Principal>, Denied> {
+    let panicked = |_| Denied::new("the authenticator panicked");
+    let begin = AssertUnwindSafe(|| authenticator.authenticate(shown));
+    let mut judging = catch_unwind(begin).map_err(panicked)?;
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| judging.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))))
+    })
+    .await
 }

@@ -54,13 +54,18 @@ pub(crate) use self::submit::Deferred;
 /// What a connection needs of its host.
 pub(crate) trait Service: Send + Sync {
     /// The object that calls by `name` reach.
-    fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault>;
+    fn resolve(&self, name: &str, interface: InterfaceId, caller: &Peer) -> Result<Export, Fault>;
 
     /// The object that a ticket stands for.
     fn redeem(&self, ticket: &str, interface: InterfaceId, caller: &Peer) -> Result<Export, Fault>;
 
     /// What makes objects under `name`.
-    fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault>;
+    fn class(
+        &self,
+        name: &str,
+        interface: InterfaceId,
+        caller: &Peer,
+    ) -> Result<Arc<dyn Class>, Fault>;
 
     /// Who takes care of objects that others hold.
     fn keeper(&self) -> &Arc<Keeper>;

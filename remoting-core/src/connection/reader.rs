@@ -17,7 +17,6 @@ use crate::limits::Limits;
 use crate::payload::LARGE;
 use crate::session::{Effects, End, Request, longest_body};
 use crate::wire::frame::{Flags, kind, missing, split_frame};
-use crate::wire::violation::Violation;
 
 /// A read buffer that has grown beyond this is not kept when it is empty.
 const KEEP: usize = 64 * 1024;
@@ -79,7 +78,10 @@ impl Reader {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     // What has come behind the HELLO waits.
-                    Poll::Ready(Ok(())) => self.paused = true,
+                    Poll::Ready(Ok(())) => {
+                        self.paused = true;
+                        self.handshake = None;
+                    }
                 }
             }
             if behind {
@@ -102,16 +104,7 @@ impl Reader {
             match read {
                 Ok(0) => return Poll::Ready(End::PeerClosed),
                 Ok(_) => {}
-                Err(LinkError::Io(error)) => return Poll::Ready(End::Lost(error.to_string())),
-                Err(other @ LinkError::Version(_)) => {
-                    return Poll::Ready(End::VersionMismatch(other.to_string()));
-                }
-                Err(LinkError::NotOurProtocol(what)) => {
-                    return Poll::Ready(End::NotOurProtocol(what));
-                }
-                Err(LinkError::Refused { kind, what }) => {
-                    return Poll::Ready(End::Refused { kind, what });
-                }
+                Err(error) => return Poll::Ready(end_of(error)),
             }
             match self.handle(connection, cx) {
                 Ok(after) => behind = after,
@@ -265,6 +258,16 @@ impl Reader {
     }
 }
 
+/// What an error of the link means for the session.
+fn end_of(error: LinkError) -> End {
+    match error {
+        LinkError::Io(error) => End::Lost(error.to_string()),
+        version @ LinkError::Version(_) => End::VersionMismatch(version.to_string()),
+        LinkError::NotOurProtocol(what) => End::NotOurProtocol(what),
+        LinkError::Refused { kind, what } => End::Refused { kind, what },
+    }
+}
+
 /// The bytes that have come, with frames that are taken in and others that are not.
 #[derive(Clone, Copy)]
 struct Buffered<'b> {
@@ -385,15 +388,5 @@ impl Connection {
         let body = assembled.body().clone();
         let request = assembled.request().map_err(End::Violation)?;
         Ok(request.and_then(|request| self.serve(request, Some(&body), now)))
-    }
-}
-
-impl Connection {
-    /// Counts the end of a session whose peer sent too long a frame.
-    fn counted(&self, end: End) -> End {
-        if end == End::Violation(Violation::FrameTooLong) {
-            self.counters.max_frame.add();
-        }
-        end
     }
 }

@@ -90,9 +90,12 @@ impl Connection {
             }
             Received::Own(export) => {
                 let object = export.object();
+                // What the peer may not call itself, it cannot have called by somebody who may.
+                let target = Arc::clone(&object).target();
+                let admitted = target.map_or(Ok(()), |target| target.admit(self.peer(), None));
                 Passenger {
                     interface: Some(object.interface_id()),
-                    reference: home(object),
+                    reference: admitted.map_or_else(Reference::dead_end, |()| home(object)),
                 }
             }
             Received::Nothing => Passenger {

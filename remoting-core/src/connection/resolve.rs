@@ -11,8 +11,8 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, admit, constructor_of,
-    seen_through, supervise,
+    ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, constructor_of, seen_through,
+    supervise,
 };
 use crate::proxy::Style;
 use crate::session::{Effects, IncomingKey, IncomingResolve};
@@ -41,32 +41,23 @@ impl Connection {
         let request = &incoming.resolve.request;
         let name = std::str::from_utf8(request.key).unwrap_or_default();
         let interface = request.interface;
+        let peer = self.peer();
         match request.what {
             ResolveWhat::Name => {
-                let export = self.service.resolve(name, interface)?;
-                self.admit(export.object())?;
-                Ok(Some(export))
+                self.check_login()?;
+                self.service.resolve(name, interface, peer).map(Some)
             }
             ResolveWhat::Activate(constructor) => {
-                let class = self.service.class(name, interface)?;
+                self.check_login()?;
+                let class = self.service.class(name, interface, peer)?;
                 self.activate(&*class, constructor, incoming, now)
             }
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
             ResolveWhat::Ticket => {
-                let peer = self.peer();
-                let export = self.service.redeem(name, interface, peer)?;
-                admit(&*export.object(), peer)?;
-                Ok(Some(export))
+                self.check_login()?;
+                self.service.redeem(name, interface, peer).map(Some)
             }
         }
-    }
-
-    /// Checks that the peer may do anything with an object.
-    fn admit(&self, object: Arc<dyn ServerObject>) -> Result<(), Fault> {
-        // Where nothing can be called now there is nothing to guard.
-        object
-            .target()
-            .map_or(Ok(()), |target| admit(&*target, self.peer()))
     }
 
     /// The object of a slot, seen through another of its interfaces.
@@ -75,7 +66,7 @@ impl Connection {
         let export = self.lock().session.exported(slot);
         let export = export.ok_or_else(Fault::not_held)?;
         let target = export.object().target()?;
-        admit(&*target, self.peer())?;
+        target.admit(self.peer(), None)?;
         let object = seen_through(&target, wanted).ok_or_else(|| {
             let text = format!(
                 "the object has the interface `{}`, and not the one that is asked for",

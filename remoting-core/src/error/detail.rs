@@ -17,8 +17,8 @@ const SHOWN: usize = 512;
 pub enum ErrorDetail {
     /// Nobody.
     Off,
-    /// Callers on this machine. Behind a gateway on this machine everybody would be one, so requests that a
-    /// gateway marks as passed on are none.
+    /// Callers on this machine. A gateway on this machine that marks what it passes on (`X-Forwarded-For`, `Forwarded`, `Via`) is
+    /// none; behind one that does not, everybody is: choose `Off` there.
     #[default]
     LocalOnly,
     /// Everybody.
@@ -27,12 +27,10 @@ pub enum ErrorDetail {
 
 impl ErrorDetail {
     /// Whether a peer may see details.
-    ///
-    /// - `relayed`: it has only passed on what somebody else wants, wherever that one is.
-    pub(crate) fn shows(self, peer: &Peer, relayed: bool) -> bool {
+    pub(crate) fn shows(self, peer: &Peer) -> bool {
         match self {
             Self::Off => false,
-            Self::LocalOnly => peer.is_on_this_machine() && !relayed,
+            Self::LocalOnly => peer.is_on_this_machine(),
             Self::On => true,
         }
     }
@@ -99,9 +97,8 @@ mod tests {
             (ErrorDetail::LocalOnly, true, false),
             (ErrorDetail::On, true, true),
         ] {
-            let shown = [mode.shows(&near, false), mode.shows(&far, false)];
+            let shown = [mode.shows(&near), mode.shows(&far)];
             assert_eq!(shown, [at_near, at_far]);
-            assert_eq!(mode.shows(&near, true), at_far);
         }
         assert_eq!(ErrorDetail::default(), ErrorDetail::LocalOnly);
     }

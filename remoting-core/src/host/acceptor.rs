@@ -279,6 +279,12 @@ impl Accept for HostAcceptor {
     fn authenticates(&self) -> bool {
         self.authenticates
     }
+
+    fn denies_strangers(&self) -> bool {
+        let host = self.host.upgrade();
+        let authenticator = host.and_then(|host| host.registry.authenticator.clone());
+        authenticator.is_some_and(|authenticator| authenticator.denies_strangers())
+    }
 }
 
 fn host_is_gone() -> Fault {

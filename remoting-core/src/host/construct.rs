@@ -20,7 +20,7 @@ pub(super) async fn run(
     call: CallMessage,
     peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
-    let shows_details = registry.error_detail.shows(&peer, call.relayed);
+    let shows_details = registry.shows_details(&peer);
     let made = construct(&registry, call, peer).await;
     let made = made.inspect_err(|fault| registry.counters.count(fault));
     made.map_err(|fault| fault.shown(shows_details))
@@ -32,7 +32,7 @@ async fn construct(
     peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
     check(registry, &call)?;
-    let class = registry.entry(&call.object)?.class(call.interface)?;
+    let class = registry.class(&call.object, call.interface, &peer)?;
     let interface = class.interface();
     let method = constructor_of(&*class, call.method, &peer)?;
     let vacancy = registry.keeper().vacancy_of(&peer)?;

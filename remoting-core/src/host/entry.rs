@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::descriptor::InterfaceDescriptor;
+use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
 use crate::object::{
@@ -120,7 +120,7 @@ impl Entry {
             Offer::Published { class, .. } => class.guard().cloned(),
             Offer::Gone(_) => None,
         });
-        guard.map_or(Ok(()), |guard| guard.check(caller))
+        guard.map_or(Ok(()), |guard| guard.admit(caller, None))
     }
 
     /// The interface behind the name: the one that is wanted, or that of the publication.
@@ -189,6 +189,14 @@ impl ServerObject for Named {
             Ok(entered) => entered.dispatch(call),
             Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
+    }
+
+    fn is_guarded_elsewhere(&self) -> bool {
+        true
+    }
+
+    fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
+        self.entry.object(self.wanted)?.admit(caller, method)
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

@@ -27,7 +27,7 @@ pub(super) async fn run(
     peer: Arc<Peer>,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
-    let shows_details = registry.error_detail.shows(&peer, call.relayed);
+    let shows_details = registry.shows_details(&peer);
     let owner = peer.principal().cloned();
     let mut result = run_call(&registry, call, peer).await;
     if by_ticket {

@@ -10,7 +10,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
-use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, admit, home, seen_through};
+use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_through};
 use crate::peer::Peer;
 use crate::proxy::{Redeem, Reference};
 use crate::url::TICKETS;
@@ -37,7 +37,7 @@ impl Registry {
     pub(super) fn ticket(&self, name: &str, caller: &Peer) -> Result<Arc<Tenant>, Fault> {
         let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
         let tenant = self.tickets.find(ticket, caller)?;
-        admit(&*tenant, caller)?;
+        tenant.admit(caller, None)?;
         Ok(tenant)
     }
 
@@ -53,7 +53,11 @@ impl Registry {
         caller: &Peer,
     ) -> Result<Arc<dyn ServerObject>, Fault> {
         match name.strip_prefix(TICKETS) {
-            None => self.entry(name)?.object(wanted),
+            None => {
+                let entry = self.entry(name)?;
+                entry.admit(caller)?;
+                entry.object(wanted)
+            }
             Some(ticket) => seen_as(self.tickets.find(ticket, caller)?, wanted),
         }
     }
@@ -106,7 +110,7 @@ impl Redeem for Redeemer {
         let object = self.registry.object(name, wanted.id, &self.caller);
         // What it may not call itself, it cannot have called by somebody who may.
         let admitted = object.and_then(|object| {
-            admit(&*object, &self.caller)?;
+            object.admit(&self.caller, None)?;
             Ok(object)
         });
         match admitted {
@@ -118,8 +122,9 @@ impl Redeem for Redeemer {
 }
 
 impl Service for Registry {
-    fn resolve(&self, name: &str, interface: InterfaceId) -> Result<Export, Fault> {
+    fn resolve(&self, name: &str, interface: InterfaceId, caller: &Peer) -> Result<Export, Fault> {
         let entry = self.entry(name)?;
+        entry.admit(caller)?;
         let descriptor = entry.object(interface)?.interface();
         Ok(Export::Plain(Arc::new(Named::new(
             entry, interface, descriptor,
@@ -128,12 +133,20 @@ impl Service for Registry {
 
     fn redeem(&self, ticket: &str, interface: InterfaceId, caller: &Peer) -> Result<Export, Fault> {
         let tenant = self.tickets.find(ticket, caller)?;
+        tenant.admit(caller, None)?;
         let hold = tenant.hold();
         Ok(Export::seen(seen_as(tenant, interface)?, hold))
     }
 
-    fn class(&self, name: &str, interface: InterfaceId) -> Result<Arc<dyn Class>, Fault> {
-        self.entry(name)?.class(interface)
+    fn class(
+        &self,
+        name: &str,
+        interface: InterfaceId,
+        caller: &Peer,
+    ) -> Result<Arc<dyn Class>, Fault> {
+        let entry = self.entry(name)?;
+        entry.admit(caller)?;
+        entry.class(interface)
     }
 
     fn keeper(&self) -> &Arc<Keeper> {
@@ -152,7 +165,7 @@ impl Service for Registry {
     }
 
     fn shows_details(&self, peer: &Peer) -> bool {
-        self.error_detail.shows(peer, false)
+        self.error_detail.shows(peer)
     }
 
     fn workers(&self) -> &Arc<Workers> {

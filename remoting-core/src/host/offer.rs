@@ -15,6 +15,7 @@ impl Host {
     /// # Errors
     ///
     /// - `NameTaken`: something is published under that name, or an interface clashes with another one.
+    /// - `Config`: roles are asked for a method that the interface does not have.
     /// - `InvalidUrl`: the name has other characters than letters, digits, `.`, `_`, `-`, or more than 128.
     pub fn publish<T>(&self, name: &str, publication: Publication<T>) -> Result<()> {
         self.0.registry.publish(name, publication.class)

@@ -34,7 +34,8 @@ impl Host {
     ///
     /// - `ChannelTaken`: a channel of that name is registered, or the address is in use.
     ///   Channels without a name never clash.
-    /// - `Config`: the channel may not listen there.
+    /// - `Config`: the channel may not listen there, or its token, key or
+    ///   certificate cannot be used.
     pub async fn register_channel(&self, channel: impl Channel) -> Result<ChannelHandle> {
         self.register_boxed(Box::new(channel)).await
     }
@@ -56,6 +57,8 @@ impl Host {
     }
 
     pub(super) fn add_channel(&self, channel: Box<dyn Channel>) -> Result<Arc<Registered>> {
+        channel.settings().check()?;
+        channel.validate()?;
         let registered = Arc::new(Registered::new(channel));
         let name = registered.name();
         loop {

@@ -175,6 +175,7 @@ impl Registry {
         check_name(name).map_err(|what| Error::new(ErrorKind::InvalidUrl, what))?;
         let interface = class.interface();
         self.know(interface)?;
+        check_guard(&*class)?;
         class.settle_in(&self.keeper);
         let object = Arc::clone(&class).object();
         let offer = Offer::Published {
@@ -352,12 +353,38 @@ impl Class for Marshalled {
         ServerObject::guard(&*self.0)
     }
 
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        ServerObject::interfaces(&*self.0)
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(Arc::clone(&self.0) as _)
     }
 
     fn taken_back(&self) {
         self.0.take_name(GoneReason::Disconnected);
+    }
+}
+
+/// Checks that roles are asked for methods that there are.
+fn check_guard(class: &dyn Class) -> Result<(), Error> {
+    let interfaces = class.interfaces();
+    let known = |name: &str| {
+        let mut all = interfaces
+            .iter()
+            .flat_map(|interface| interface.methods.iter().chain(interface.constructors));
+        all.any(|method| method.name == name)
+    };
+    let asked = class.guard().map_or_else(Vec::new, |guard| guard.methods());
+    match asked.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let text = format!(
+                "roles are asked for `{name}`, which is no method of `{}`",
+                class.interface().name
+            );
+            Err(Error::new(ErrorKind::Config, text))
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeasePolicy;
-use crate::object::{Dispatched, Entered, Guard, Profile, RawCall, ServerObject, refused};
+use crate::object::{Dispatched, Entered, Profile, RawCall, ServerObject, refused, seen_through};
+use crate::peer::Peer;
 use crate::proxy::Reference;
 
 /// An object that was given out by ticket. Each ticket has a lease of its own, and holds the
@@ -19,7 +20,6 @@ pub(super) struct Ticketed {
     reference: Reference,
     /// The interface that it was given out through.
     interface: &'static InterfaceDescriptor,
-    guard: Option<Arc<Guard>>,
 }
 
 impl Ticketed {
@@ -29,7 +29,6 @@ impl Ticketed {
         interface: &'static InterfaceDescriptor,
     ) -> Self {
         Self {
-            guard: export.object().guard().cloned(),
             export,
             reference,
             interface,
@@ -48,19 +47,28 @@ impl ServerObject for Ticketed {
 
     fn dispatch(self: Arc<Self>, mut call: RawCall<'_>) -> Dispatched {
         let object = self.export.object();
-        // It may count its methods in another way.
-        let Some((index, _)) = object.method(call.method.id) else {
+        // What was checked is the method of the interface that the call has come through.
+        let Some(seen) = seen_through(&object, call.interface) else {
             return refused(Fault::of(ErrorKind::NoSuchMethod));
         };
-        call.index = index;
-        match object.enter() {
+        // An object of somebody else's counts its methods in its own way.
+        let Some((index, method)) = seen.method(call.method.id) else {
+            return refused(Fault::of(ErrorKind::NoSuchMethod));
+        };
+        (call.index, call.method) = (index, method);
+        match seen.enter() {
             Ok(entered) => entered.dispatch(call),
             Err(fault) => refused(fault),
         }
     }
 
-    fn guard(&self) -> Option<&Arc<Guard>> {
-        self.guard.as_ref()
+    fn is_guarded_elsewhere(&self) -> bool {
+        true
+    }
+
+    /// As the object is guarded now: what is behind a name may change.
+    fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
+        self.export.object().target()?.admit(caller, method)
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

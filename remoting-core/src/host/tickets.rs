@@ -14,7 +14,7 @@ use crate::connection::Export;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id;
 use crate::limits::{Counters, Limits};
-use crate::object::{Keeper, ServerObject, Tenant, admit, home};
+use crate::object::{Keeper, ServerObject, Tenant, home};
 use crate::peer::{Peer, Principal};
 use crate::proxy::{Boarded, Forwarder, Passenger};
 use crate::sink::Ticket;
@@ -81,7 +81,7 @@ impl Tickets {
         owner: Option<&Principal>,
     ) -> Result<Ticket, Fault> {
         let ticketed = match tenant.policy().is_endless() {
-            true => with_a_lease(keeper, tenant),
+            true => with_a_lease(keeper, tenant, owner),
             false => Ok(Arc::clone(tenant)),
         };
         let given = ticketed.and_then(|ticketed| {
@@ -107,7 +107,9 @@ impl Tickets {
             return Err(Fault::refused(ErrorKind::TooLarge, text));
         }
         self.reserve(boarded.len())?;
-        let taken_in = boarded.iter().map(|boarded| take_in(keeper, boarded));
+        let taken_in = boarded
+            .iter()
+            .map(|boarded| take_in(keeper, boarded, owner));
         let taken_in: Result<Vec<_>, Fault> = taken_in.collect();
         let taken_in = taken_in.inspect_err(|_| {
             self.valid.fetch_sub(boarded.len(), Ordering::Relaxed);
@@ -155,7 +157,7 @@ impl Tickets {
     /// Those of [`find`](Self::find).
     pub(super) fn take_back(&self, ticket: &str, caller: &Peer) -> Result<(), Fault> {
         let tenant = self.find(ticket, caller)?;
-        admit(&*tenant, caller)?;
+        tenant.admit(caller, None)?;
         self.bury(ticket, GoneReason::Released);
         tenant.take_name(GoneReason::Released);
         Ok(())
@@ -197,15 +199,23 @@ impl Given {
 }
 
 /// An object without an end, held for as long as its ticket is renewed: nobody would miss it otherwise.
-fn with_a_lease(keeper: &Arc<Keeper>, tenant: &Arc<Tenant>) -> Result<Arc<Tenant>, Fault> {
+fn with_a_lease(
+    keeper: &Arc<Keeper>,
+    tenant: &Arc<Tenant>,
+    owner: Option<&Principal>,
+) -> Result<Arc<Tenant>, Fault> {
     let (interface, object) = (tenant.interface(), Arc::clone(tenant));
     let export = Export::seen(Arc::clone(&object) as _, tenant.hold());
     let ticketed = Ticketed::new(export, home(object), interface);
-    Ok(keeper.take_in(Arc::new(ticketed), keeper.vacancy()?, None))
+    Ok(keeper.take_in(Arc::new(ticketed), keeper.vacancy_for(owner)?, None))
 }
 
 /// Takes an object in for whoever gets its ticket.
-fn take_in(keeper: &Arc<Keeper>, boarded: &Boarded) -> Result<Arc<Tenant>, Fault> {
+fn take_in(
+    keeper: &Arc<Keeper>,
+    boarded: &Boarded,
+    owner: Option<&Principal>,
+) -> Result<Arc<Tenant>, Fault> {
     let endpoint = boarded.reference.endpoint();
     let object = endpoint.object().unwrap_or_else(|| {
         Arc::new(Forwarder::new(Passenger {
@@ -217,5 +227,5 @@ fn take_in(keeper: &Arc<Keeper>, boarded: &Boarded) -> Result<Arc<Tenant>, Fault
     let reference = boarded.reference.clone();
     let ticketed: Arc<dyn ServerObject> =
         Arc::new(Ticketed::new(export, reference, boarded.interface));
-    Ok(keeper.take_in(ticketed, keeper.vacancy()?, None))
+    Ok(keeper.take_in(ticketed, keeper.vacancy_for(owner)?, None))
 }

@@ -14,13 +14,12 @@ use std::time::Duration;
 use super::call::Dispatched;
 use super::{
     AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Guard, Instance,
-    Keeper, Kind, Made, Pinned, Profile, RawCall, ServerObject, context, guard, internal,
+    Keeper, Kind, Made, Pinned, Profile, RawCall, ServerObject, context, internal,
 };
-use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
-use crate::id::{InterfaceId, MethodId};
+use crate::id::InterfaceId;
 use crate::lifetime::{LeaseInfo, LeasePolicy};
-use crate::peer::Peer;
 
 /// What a host offers under a name, with objects of type `T` behind it: made by the functions of
 /// a dispatcher, used by `Host::publish`.
@@ -90,7 +89,7 @@ impl<T: Send + Sync + 'static> Publication<T> {
 
     /// Lets only callers with one of these roles call a method, or a constructor.
     ///
-    /// - `method`: its name, or that of `#[rename]`.
+    /// - `method`: its name, or that of `#[rename]`. `Host::publish` refuses one that there is not.
     #[must_use]
     pub fn method_roles<R: Into<String>>(
         self,
@@ -127,6 +126,9 @@ pub(crate) trait Class: Send + Sync {
     /// What is asked of those who want anything of it.
     fn guard(&self) -> Option<&Arc<Guard>>;
 
+    /// The interfaces that its objects are offered through.
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor>;
+
     /// What calls by name reach.
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
 
@@ -149,24 +151,6 @@ pub(crate) trait Class: Send + Sync {
 
     /// Tells who takes care of the objects.
     fn settle_in(&self, _keeper: &Arc<Keeper>) {}
-}
-
-/// Finds a constructor that somebody may call.
-///
-/// # Errors
-///
-/// `Unauthenticated`, `PermissionDenied`; `NoSuchMethod`.
-pub(crate) fn constructor_of(
-    class: &dyn Class,
-    constructor: MethodId,
-    caller: &Peer,
-) -> Result<(usize, &'static MethodDescriptor), Fault> {
-    let guard = class.guard();
-    guard.map_or(Ok(()), |guard| guard.check(caller))?;
-    let found = class.interface().constructor(constructor);
-    let (index, method) = found.ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-    guard::check_method(guard, method, caller)?;
-    Ok((index, method))
 }
 
 /// Makes an object; boxed once per publication, called once per object.
@@ -245,6 +229,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for SingleCall<P, T> {
         Some(self.kind.guard())
     }
 
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
     }
@@ -277,6 +265,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
 
     fn guard(&self) -> Option<&Arc<Guard>> {
         Some(self.kind.guard())
+    }
+
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
@@ -326,6 +318,10 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
         Some(self.kind.guard())
     }
 
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Err(only_activated(P::interface()))
     }
@@ -361,6 +357,10 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
 
     fn guard(&self) -> Option<&Arc<Guard>> {
         Some(self.kind.guard())
+    }
+
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
     }
 
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {

@@ -135,7 +135,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
 
     /// Lets only callers with one of these roles call a method.
     ///
-    /// - `method`: its name, or that of `#[rename]`.
+    /// - `method`: its name, or that of `#[rename]`. `Host::marshal` refuses one that there is not.
     #[must_use]
     pub fn method_roles<R: Into<String>>(
         self,

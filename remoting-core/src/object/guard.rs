@@ -19,8 +19,8 @@ pub(crate) struct Guard {
 
 #[derive(Debug, Default, Clone)]
 struct Rules {
-    /// For anything at all: one of these, if there are any.
-    roles: Vec<String>,
+    /// For anything at all: one of these, if that was said. Where there are none, nobody has one.
+    roles: Option<Vec<String>>,
     /// For one method: one of these.
     methods: Vec<(String, Vec<String>)>,
 }
@@ -28,7 +28,7 @@ struct Rules {
 impl Guard {
     /// Asks for one of these roles, whatever is called.
     pub(super) fn set_roles(&self, roles: Vec<String>) {
-        self.change(|rules| rules.roles.clone_from(&roles));
+        self.change(|rules| rules.roles = Some(roles.clone()));
     }
 
     /// Asks for one of these roles where a method is called.
@@ -52,44 +52,46 @@ impl Guard {
         }
     }
 
-    /// Checks that somebody may do anything with the objects.
+    /// The methods that roles are asked for.
+    pub(crate) fn methods(&self) -> Vec<String> {
+        let rules = self.rules();
+        let methods = rules.iter().flat_map(|rules| &rules.methods);
+        methods.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Checks that somebody may do anything with the objects, and call a method if one is meant.
     ///
     /// # Errors
     ///
     /// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
-    pub(crate) fn check(&self, peer: &Peer) -> Result<(), Fault> {
-        match self.rules() {
-            Some(rules) if !rules.roles.is_empty() => has_one_of(peer, &rules.roles),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn check_method(&self, method: &MethodDescriptor, peer: &Peer) -> Result<(), Fault> {
+    pub(crate) fn admit(
+        &self,
+        caller: &Peer,
+        method: Option<&MethodDescriptor>,
+    ) -> Result<(), Fault> {
         let Some(rules) = self.rules() else {
             return Ok(());
         };
+        if let Some(roles) = &rules.roles {
+            has_one_of(caller, roles)?;
+        }
+        let Some(method) = method else {
+            return Ok(());
+        };
         let mut asked = rules.methods.iter().filter(|(name, _)| name == method.name);
-        asked.try_for_each(|(_, roles)| has_one_of(peer, roles))
+        asked.try_for_each(|(_, roles)| has_one_of(caller, roles))
     }
 }
 
-/// Checks that somebody may call a method, where anything may be called of the object: that it has a role
-/// of each kind that is asked for, by the interface and by the origin of the object.
+/// Checks that somebody has a role that an interface asks for where a method is called.
 ///
 /// # Errors
 ///
 /// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
-pub(crate) fn check_method(
-    guard: Option<&Arc<Guard>>,
-    method: &MethodDescriptor,
-    peer: &Peer,
-) -> Result<(), Fault> {
-    if let Some(guard) = guard {
-        guard.check_method(method, peer)?;
-    }
+pub(crate) fn admit_to(method: &MethodDescriptor, caller: &Peer) -> Result<(), Fault> {
     match method.roles {
         [] => Ok(()),
-        roles => has_one_of(peer, roles),
+        roles => has_one_of(caller, roles),
     }
 }
 
@@ -124,8 +126,8 @@ mod tests {
         let principal = Principal::new("ann");
         let principal = roles.iter().fold(principal, |own, role| own.role(*role));
         let peer = Peer::named("x").logged_in(Some(principal));
-        let checked = guard.check(&peer);
-        let checked = checked.and_then(|()| check_method(Some(guard), method, &peer));
+        let checked = guard.admit(&peer, Some(method));
+        let checked = checked.and_then(|()| admit_to(method, &peer));
         match checked.err()? {
             Fault::Error(error) => Some(error.kind()),
             Fault::App(_) => None,
@@ -148,9 +150,19 @@ mod tests {
     }
 
     #[test]
+    fn where_no_role_is_listed_nobody_has_one() {
+        let guard = Arc::new(Guard::default());
+        guard.set_roles(Vec::new());
+        assert_eq!(
+            kind(&guard, &PLAIN, &["teller"]),
+            Some(ErrorKind::PermissionDenied)
+        );
+    }
+
+    #[test]
     fn a_stranger_is_asked_who_it_is_and_the_process_itself_is_not() {
-        let fault = check_method(None, &GUARDED, &Peer::named("x")).unwrap_err();
+        let fault = admit_to(&GUARDED, &Peer::named("x")).unwrap_err();
         assert!(matches!(fault, Fault::Error(error) if error.kind() == ErrorKind::Unauthenticated));
-        assert!(check_method(None, &GUARDED, &Peer::local()).is_ok());
+        assert!(admit_to(&GUARDED, &Peer::local()).is_ok());
     }
 }

@@ -131,6 +131,10 @@ impl<T: Send + Sync + 'static> ServerObject for Instance<T> {
         Some(self.kind.guard())
     }
 
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
+    }
+
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
         self.kind.profile(interface)
     }

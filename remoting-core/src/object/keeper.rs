@@ -19,7 +19,7 @@ use crate::clock;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::lifetime::{LeasePolicy, Moment, Schedule};
 use crate::limits::{Counters, Limits};
-use crate::peer::Peer;
+use crate::peer::{Peer, Principal};
 use crate::proxy::{own_runtime, runtime};
 
 /// The keepers of all hosts of the process: an object does not know who keeps it.
@@ -137,8 +137,25 @@ impl Keeper {
     ///
     /// `ResourceExhausted` if there are as many as there may be, or as many as are the caller's, or it asks too often.
     pub(crate) fn vacancy_of(self: &Arc<Self>, caller: &Peer) -> Result<Vacancy, Fault> {
-        let share = match caller.principal() {
-            Some(principal) => Some(self.quotas.share(principal, &self.limits, &self.counters)?),
+        let Some(principal) = caller.principal() else {
+            return self.vacancy();
+        };
+        self.quotas
+            .activate(principal, &self.limits, &self.counters)?;
+        self.vacancy_for(Some(principal))
+    }
+
+    /// The same for an object that a principal alone gets, if that is known.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if there are as many as there may be, or as many as are the principal's.
+    pub(crate) fn vacancy_for(
+        self: &Arc<Self>,
+        owner: Option<&Principal>,
+    ) -> Result<Vacancy, Fault> {
+        let share = match owner {
+            Some(owner) => Some(self.quotas.share(owner, &self.limits, &self.counters)?),
             None => None,
         };
         let mut vacancy = self.vacancy()?;

@@ -99,6 +99,13 @@ impl<T> Kind<T> {
         facet.map_or_else(Profile::unknown, |facet| facet.profile)
     }
 
+    /// All interfaces that they are offered through.
+    pub(super) fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        let others = self.facets();
+        let others = others.iter().map(|facet| facet.interface);
+        [self.first.interface].into_iter().chain(others).collect()
+    }
+
     /// What they ask of their callers.
     pub(super) fn guard(&self) -> &Arc<Guard> {
         &self.guard

@@ -45,12 +45,13 @@ use crate::lifetime::{LeasePolicy, LeaseState};
 use crate::limits::{Counters, Limits, Reached as LimitReached};
 use crate::log::Rate;
 use crate::payload::Payload;
+use crate::peer::Peer;
 use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
 
 pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
+pub(crate) use class::Class;
 pub use class::Publication;
-pub(crate) use class::{Class, constructor_of};
 pub use construct::{ConstructorCall, Made, not_activatable};
 pub use context::CallContext;
 #[cfg(feature = "json")]
@@ -66,7 +67,7 @@ pub use kind::AlsoOffers;
 pub(crate) use kind::Kind;
 pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
-pub(crate) use reach::{Reached, admit, home, method_named, reach, seen_through};
+pub(crate) use reach::{Reached, constructor_of, home, method_named, reach, seen_through};
 pub(crate) use running::{Approach, Running, supervise, wait_at_door};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
@@ -94,9 +95,30 @@ pub(crate) trait ServerObject: Send + Sync {
     /// Reads the call's arguments and gives the future that runs it.
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched;
 
-    /// What is asked of those who want anything of the object.
+    /// What the object's origin asks of those who want anything of it.
     fn guard(&self) -> Option<&Arc<Guard>> {
         None
+    }
+
+    /// Whether it is another object's guard that is asked, and maybe not always the same one.
+    fn is_guarded_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// Checks that somebody may do anything with the object, and call a method if one is meant, as far as its
+    /// origin is concerned.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
+    fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
+        self.guard()
+            .map_or(Ok(()), |guard| guard.admit(caller, method))
+    }
+
+    /// The interfaces that it is offered through.
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        vec![self.interface()]
     }
 
     /// How long the methods of one of the object's interfaces take at their first poll.

@@ -16,7 +16,11 @@ use crate::session::Rate;
 const REMEMBERED: usize = 1024;
 
 /// What each principal has. The table is made when it is needed first.
-pub(super) struct Quotas(LazyLock<DashMap<String, Arc<Quota>>>);
+pub(super) struct Quotas {
+    table: LazyLock<DashMap<String, Arc<Quota>>>,
+    /// With how many of them those are forgotten who have nothing.
+    tidy_at: AtomicUsize,
+}
 
 /// What one principal has.
 struct Quota {
@@ -29,7 +33,10 @@ pub(super) struct Share(Arc<Quota>);
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self(LazyLock::new(DashMap::new))
+        Self {
+            table: LazyLock::new(DashMap::new),
+            tidy_at: AtomicUsize::new(REMEMBERED),
+        }
     }
 }
 
@@ -38,7 +45,7 @@ impl Quotas {
     ///
     /// # Errors
     ///
-    /// `ResourceExhausted` if it has as many as it may, or asks too often.
+    /// `ResourceExhausted` if it has as many as it may.
     pub(super) fn share(
         &self,
         principal: &Principal,
@@ -47,33 +54,50 @@ impl Quotas {
     ) -> Result<Share, Fault> {
         let quota = self.of(principal, limits);
         let before = quota.objects.fetch_add(1, Ordering::Relaxed);
-        let share = Share(Arc::clone(&quota));
-        if before >= limits.objects_per_principal {
-            counters.objects_per_principal.add();
-            let text =
-                "the caller has as many objects here as `objects_per_principal` allows; drop some";
-            return Err(Fault::refused(ErrorKind::ResourceExhausted, text));
+        let share = Share(quota);
+        if before < limits.objects_per_principal {
+            return Ok(share);
         }
+        counters.objects_per_principal.add();
+        let text =
+            "the caller has as many objects here as `objects_per_principal` allows; drop some";
+        Err(Fault::refused(ErrorKind::ResourceExhausted, text))
+    }
+
+    /// Counts one more activation of a principal's.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceExhausted` if it asks too often.
+    pub(super) fn activate(
+        &self,
+        principal: &Principal,
+        limits: &Limits,
+        counters: &Counters,
+    ) -> Result<(), Fault> {
+        let quota = self.of(principal, limits);
         let mut activations = quota
             .activations
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if !activations.allow(clock::now()) {
-            counters.activations_per_second.add();
-            let text =
-                "the caller activates more objects a second than `activations_per_second` allows";
-            return Err(Fault::refused(ErrorKind::ResourceExhausted, text));
+        if activations.allow(clock::now()) {
+            return Ok(());
         }
-        drop(activations);
-        Ok(share)
+        counters.activations_per_second.add();
+        let text =
+            "the caller activates more objects a second than `activations_per_second` allows";
+        Err(Fault::refused(ErrorKind::ResourceExhausted, text))
     }
 
     fn of(&self, principal: &Principal, limits: &Limits) -> Arc<Quota> {
-        if let Some(known) = self.0.get(principal.name()) {
+        if let Some(known) = self.table.get(principal.name()) {
             return Arc::clone(&known);
         }
-        if self.0.len() >= REMEMBERED {
-            self.0.retain(|_, quota| Arc::strong_count(quota) > 1);
+        if self.table.len() >= self.tidy_at.load(Ordering::Relaxed) {
+            self.table.retain(|_, quota| Arc::strong_count(quota) > 1);
+            // So that each one pays for a look at one other at most, however many have objects.
+            let next = self.table.len().saturating_mul(2).max(REMEMBERED);
+            self.tidy_at.store(next, Ordering::Relaxed);
         }
         let rate = limits.activations_per_second;
         let make = || {
@@ -82,7 +106,7 @@ impl Quotas {
                 activations: Mutex::new(Rate::new(rate, rate.saturating_mul(5), clock::now())),
             })
         };
-        let entry = self.0.entry(principal.name().to_owned());
+        let entry = self.table.entry(principal.name().to_owned());
         Arc::clone(&entry.or_insert_with(make))
     }
 }
@@ -122,12 +146,12 @@ mod tests {
             ..Limits::default()
         };
         let ann = Principal::new("ann");
-        let taken = (0..100).filter(|_| quotas.share(&ann, &limits, &counters).is_ok());
+        let taken = (0..100).filter(|_| quotas.activate(&ann, &limits, &counters).is_ok());
         assert_eq!(taken.count(), 10);
         assert_eq!(counters.activations_per_second.get(), 90);
         assert!(
             quotas
-                .share(&Principal::new("bob"), &limits, &counters)
+                .activate(&Principal::new("bob"), &limits, &counters)
                 .is_ok()
         );
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    ANY, Busy, Dispatched, Entered, Guard, Profile, RawCall, ServerObject, Tenant, describe, guard,
-    lease, refused,
+    ANY, Busy, Class, Dispatched, Entered, Guard, Profile, RawCall, ServerObject, Tenant, describe,
+    guard, lease, refused,
 };
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::Fault;
+use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeaseState;
 use crate::peer::Peer;
@@ -37,10 +37,11 @@ pub(crate) fn reach(
     caller: &Peer,
 ) -> Result<Reached, Fault> {
     let target = object.target()?;
-    admit(&*target, caller)?;
     let interface = target.interface_id();
-    if let Some((index, method)) = target.method(method) {
-        guard::check_method(target.guard(), method, caller)?;
+    let found = target.method(method);
+    target.admit(caller, found.map(|(_, method)| method))?;
+    if let Some((index, method)) = found {
+        guard::admit_to(method, caller)?;
         let Entered { object, busy } = target.enter()?;
         return Ok(Reached {
             object,
@@ -63,13 +64,23 @@ pub(crate) fn reach(
     })
 }
 
-/// Checks that somebody may do anything with an object.
+/// Finds a constructor that somebody may call.
 ///
 /// # Errors
 ///
-/// `Unauthenticated` for a stranger, `PermissionDenied` for everybody else.
-pub(crate) fn admit(object: &dyn ServerObject, caller: &Peer) -> Result<(), Fault> {
-    object.guard().map_or(Ok(()), |guard| guard.check(caller))
+/// `Unauthenticated`, `PermissionDenied`; `NoSuchMethod`.
+pub(crate) fn constructor_of(
+    class: &dyn Class,
+    constructor: MethodId,
+    caller: &Peer,
+) -> Result<(usize, &'static MethodDescriptor), Fault> {
+    let found = class.interface().constructor(constructor);
+    let method = found.map(|(_, method)| method);
+    let guard = class.guard();
+    guard.map_or(Ok(()), |guard| guard.admit(caller, method))?;
+    let (index, method) = found.ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
+    guard::admit_to(method, caller)?;
+    Ok((index, method))
 }
 
 /// Finds a method by its name: one of the interface's, or one that every object has.
@@ -105,6 +116,25 @@ impl ServerObject for Tenant {
 
     fn guard(&self) -> Option<&Arc<Guard>> {
         self.guard.as_ref()
+    }
+
+    fn is_guarded_elsewhere(&self) -> bool {
+        self.guarded_elsewhere
+    }
+
+    fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
+        if self.guarded_elsewhere {
+            let object = self.lock().object.clone();
+            return object.map_or(Ok(()), |object| object.admit(caller, method));
+        }
+        self.guard
+            .as_ref()
+            .map_or(Ok(()), |guard| guard.admit(caller, method))
+    }
+
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        let object = self.lock().object.clone();
+        object.map_or_else(|| vec![self.interface], |object| object.interfaces())
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
@@ -162,6 +192,14 @@ impl ServerObject for View {
 
     fn guard(&self) -> Option<&Arc<Guard>> {
         self.of.guard()
+    }
+
+    fn is_guarded_elsewhere(&self) -> bool {
+        self.of.is_guarded_elsewhere()
+    }
+
+    fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
+        self.of.admit(caller, method)
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

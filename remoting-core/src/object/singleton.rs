@@ -175,6 +175,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Class for Singleton<P, T> {
         Some(self.kind.guard())
     }
 
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
+    }
+
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
         Ok(self)
     }
@@ -204,6 +208,10 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
 
     fn guard(&self) -> Option<&Arc<Guard>> {
         Some(self.kind.guard())
+    }
+
+    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
+        self.kind.interfaces()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

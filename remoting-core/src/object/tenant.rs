@@ -22,6 +22,7 @@ pub(crate) struct Tenant {
     pub(super) lease: Lease,
     pub(super) interface: &'static InterfaceDescriptor,
     pub(super) guard: Option<Arc<Guard>>,
+    pub(super) guarded_elsewhere: bool,
     room: Mutex<Room>,
 }
 
@@ -64,6 +65,7 @@ impl Tenant {
             policy,
             interface: object.interface(),
             guard: object.guard().cloned(),
+            guarded_elsewhere: object.is_guarded_elsewhere(),
             room: Mutex::new(Room {
                 stay: Stay::default(),
                 object: Some(object),

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::material::Material;
-use super::trouble::unconnected;
+use super::trouble::{unconnected, unfit};
 use super::{Cryptography, Pem, Protocol};
 
 /// How long a server may take for its part of the handshake.
@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whom a dialling channel trusts, and what it shows of itself.
 ///
-/// Clones share the certificates: one [`reload`](Self::reload) is for all of them.
+/// Clones share the certificates: one [`reload`](Self::reload) is for all of them, but for those whose
+/// settings were changed after they were cloned.
 ///
 /// ```
 /// use remoting_tcp::{ClientTls, Pem, TcpChannel};
@@ -104,14 +105,18 @@ impl ClientTls {
         self.made.reload(&self.files(), || self.make())
     }
 
-    /// Checks that keys and certificates can be used.
+    /// Checks that keys and certificates can be used which were given. What the system trusts is looked at when
+    /// it is needed.
     ///
     /// # Errors
     ///
     /// `Config` if not.
     #[doc(hidden)]
     pub fn check(&self) -> Result<(), Error> {
-        self.made().map(drop)
+        match self.roots.is_some() || self.identity.is_some() {
+            true => self.made().map(drop),
+            false => Ok(()),
+        }
     }
 
     /// Makes a secure stream of a socket, and verifies the server's name.
@@ -185,9 +190,7 @@ impl ClientTls {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder
                 .with_client_auth_cert(chain.certificates()?, key.key()?)
-                .map_err(|error| {
-                    chain.wrong(&format!("and {key} do not belong together ({error})"))
-                })?,
+                .map_err(|error| unfit(chain, key, &error))?,
         };
         let speaking = |protocol: Protocol| {
             let mut config = config.clone();

@@ -1,11 +1,12 @@
 //! What was made of keys and certificates, until they change.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use remoting_core::Error;
 
 use super::Pem;
+use super::pem::Stamp;
 
 /// Something that is made of files, kept, and made anew when they have changed.
 #[derive(Debug)]
@@ -14,9 +15,11 @@ pub(super) struct Material<T>(Mutex<State<T>>);
 #[derive(Debug)]
 struct State<T> {
     made: Option<Arc<T>>,
-    /// When the files were changed last, and when that was looked at.
-    stamps: Vec<Option<SystemTime>>,
+    /// What tells the files from those that were used, and when they were looked at last.
+    stamps: Vec<Option<Stamp>>,
     looked: Option<Instant>,
+    /// Those that could not be used, so that each is told of once.
+    told: Vec<Option<Stamp>>,
 }
 
 impl<T> Default for Material<T> {
@@ -25,6 +28,7 @@ impl<T> Default for Material<T> {
             made: None,
             stamps: Vec::new(),
             looked: None,
+            told: Vec::new(),
         }))
     }
 }
@@ -55,10 +59,19 @@ impl<T> Material<T> {
         if stamps(files) == state.stamps {
             return Ok(made);
         }
-        Ok(state.renew(files, make).unwrap_or_else(|error| {
-            tracing::warn!(%error, "certificates have changed and cannot be used; the old ones stay");
-            made
-        }))
+        match state.renew(files, make) {
+            Ok(renewed) => {
+                tracing::info!(target: "remoting::tls", "certificates have changed, and are used");
+                Ok(renewed)
+            }
+            Err(error) => {
+                let seen = stamps(files);
+                if std::mem::replace(&mut state.told, seen.clone()) != seen {
+                    tracing::warn!(target: "remoting::tls", %error, "certificates have changed and cannot be used; the old ones stay");
+                }
+                Ok(made)
+            }
+        }
     }
 
     /// Makes it anew, for all who get it from now on.
@@ -91,14 +104,15 @@ impl<T> State<T> {
         make: impl FnOnce() -> Result<T, Error>,
     ) -> Result<Arc<T>, Error> {
         // Taken before the files are read: what changes meanwhile is seen the next time.
-        self.stamps = stamps(files);
+        let before = stamps(files);
         self.looked = Some(Instant::now());
         let made = Arc::new(make()?);
+        self.stamps = before;
         self.made = Some(Arc::clone(&made));
         Ok(made)
     }
 }
 
-fn stamps(files: &[&Pem]) -> Vec<Option<SystemTime>> {
+fn stamps(files: &[&Pem]) -> Vec<Option<Stamp>> {
     files.iter().map(|pem| pem.changed()).collect()
 }

@@ -21,11 +21,11 @@ pub(super) fn owner(certificate: &CertificateDer<'_>) -> Option<Certificate> {
 
 fn written(name: &GeneralName) -> Option<String> {
     match name {
-        GeneralName::DnsName(name)
-        | GeneralName::Rfc822Name(name)
-        | GeneralName::UniformResourceIdentifier(name) => Some(name.to_string()),
+        GeneralName::DnsName(name) => Some(format!("DNS:{name}")),
+        GeneralName::Rfc822Name(name) => Some(format!("email:{name}")),
+        GeneralName::UniformResourceIdentifier(name) => Some(format!("URI:{name}")),
         GeneralName::IpAddress(bytes) => {
-            address(bytes.as_bytes()).map(|address| address.to_string())
+            address(bytes.as_bytes()).map(|address| format!("IP:{address}"))
         }
         _ => None,
     }

@@ -22,6 +22,9 @@ const MOST: u64 = 1024 * 1024;
 #[derive(Clone)]
 pub struct Pem(Source);
 
+/// When a file was changed last, and its length.
+pub(super) type Stamp = (SystemTime, u64);
+
 #[derive(Clone)]
 enum Source {
     File(PathBuf),
@@ -39,10 +42,13 @@ impl Pem {
         Self(Source::Text(Arc::new(Zeroizing::new(text.into()))))
     }
 
-    /// When it was changed last, if that can be told.
-    pub(super) fn changed(&self) -> Option<SystemTime> {
+    /// What tells it from what it was before, if that can be told.
+    pub(super) fn changed(&self) -> Option<Stamp> {
         match &self.0 {
-            Source::File(path) => fs::metadata(path).and_then(|data| data.modified()).ok(),
+            Source::File(path) => {
+                let data = fs::metadata(path).ok()?;
+                Some((data.modified().ok()?, data.len()))
+            }
             Source::Text(_) => None,
         }
     }
@@ -73,7 +79,11 @@ impl Pem {
         let bytes = self.read()?;
         // What the reader says of a key might hold a part of it.
         PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
-            self.wrong("holds no private key that can be read (`-----BEGIN PRIVATE KEY-----`)")
+            let what = match bytes.windows(9).any(|part| part == b"ENCRYPTED") {
+                true => "holds a key that is encrypted; write it without a password, and let nobody else read it",
+                false => "holds no private key that can be read (`-----BEGIN PRIVATE KEY-----`)",
+            };
+            self.wrong(what)
         })
     }
 

@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::material::Material;
 use super::owner::owner;
-use super::trouble::unwelcome;
+use super::trouble::{unfit, unwelcome};
 use super::{Cryptography, Pem, Protocol};
 
 /// How the first message of a client begins that speaks TLS.
@@ -23,7 +23,8 @@ const HANDSHAKE: u8 = 0x16;
 
 /// What a listening channel shows of itself, and what it wants to see of its clients.
 ///
-/// Clones share the certificates: one [`reload`](Self::reload) is for all of them.
+/// Clones share the certificates: one [`reload`](Self::reload) is for all of them, but for those whose
+/// settings were changed after they were cloned.
 ///
 /// ```
 /// use remoting_tcp::{Pem, ServerTls, TcpChannel};
@@ -60,7 +61,7 @@ struct Made {
 pub enum Refused {
     /// It began with clear text; the socket has what it sent, unread.
     ClearText(TcpStream),
-    /// What its operator is told he learns from TLS; this is for ours. The socket may have unread bytes.
+    /// The reason is for the operator of this side; the peer knows what TLS tells. The socket may have unread bytes.
     Failed(TcpStream, String),
     /// The socket itself failed.
     Gone(io::Error),
@@ -90,16 +91,11 @@ impl ServerTls {
         self.with_clients(Clients { roots, optional })
     }
 
-    /// Lets in clients without a certificate too, where [`client_roots`](Self::client_roots) are given.
+    /// The same, and clients without a certificate are let in too.
     #[must_use]
-    pub fn optional_clients(self) -> Self {
-        match self.clients.clone() {
-            Some(clients) => self.with_clients(Clients {
-                optional: true,
-                ..clients
-            }),
-            None => self,
-        }
+    pub fn optional_client_roots(self, roots: Pem) -> Self {
+        let optional = true;
+        self.with_clients(Clients { roots, optional })
     }
 
     fn with_clients(self, clients: Clients) -> Self {
@@ -207,12 +203,7 @@ impl ServerTls {
         };
         let config = builder
             .with_single_cert(self.chain.certificates()?, self.key.key()?)
-            .map_err(|error| {
-                self.chain.wrong(&format!(
-                    "and {} do not belong together ({error})",
-                    self.key
-                ))
-            })?;
+            .map_err(|error| unfit(&self.chain, &self.key, &error))?;
         let speaking = |protocol: Protocol| {
             let mut config = config.clone();
             config.alpn_protocols = protocol.names();

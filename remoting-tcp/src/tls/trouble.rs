@@ -8,8 +8,11 @@ use std::io;
 use remoting_core::channel::LinkError;
 use remoting_core::{Error, ErrorKind};
 use tokio_rustls::rustls::{
-    AlertDescription as Alert, CertificateError as Bad, Error as TlsError, PeerIncompatible,
+    AlertDescription as Alert, CertificateError as Bad, Error as TlsError, OtherError,
+    PeerIncompatible,
 };
+
+use super::Pem;
 
 /// What TLS has to say of an error of a socket; nothing if it is another's.
 fn of(error: &io::Error) -> Option<&TlsError> {
@@ -152,9 +155,37 @@ fn why(bad: &Bad, of_server: bool) -> String {
             "it is another server's: the name of the URL is none of its names"
         }
         Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "it is for another purpose",
+        Bad::Other(other) => return of_other(other),
         other => return format!("{other}"),
     };
     text.to_owned()
+}
+
+/// The error of a certificate and a key that cannot be used together.
+pub(super) fn unfit(chain: &Pem, key: &Pem, error: &TlsError) -> Error {
+    match error {
+        TlsError::InconsistentKeys(_) => chain.wrong(&format!("and {key} do not belong together")),
+        TlsError::InvalidCertificate(Bad::Other(other)) => chain.wrong(&format!(
+            "holds a certificate that cannot be used ({})",
+            of_other(other)
+        )),
+        other => chain.wrong(&format!("and {key} cannot be used ({other})")),
+    }
+}
+
+/// What other libraries have to say of a certificate.
+fn of_other(other: &OtherError) -> String {
+    let text = format!("{other:?}");
+    if text.contains("CaUsedAsEndEntity") {
+        return "it is an issuer's own, which shows it to nobody but those who trust it; have it sign one for the server, or \
+                make one with `basicConstraints=CA:FALSE`"
+            .to_owned();
+    }
+    if text.contains("UnsupportedCertVersion") {
+        return "it is of version 1; make one of version 3, which has the names of its owner"
+            .to_owned();
+    }
+    text
 }
 
 /// What the operator of a server is told of a client that could not get through the handshake.
@@ -168,9 +199,8 @@ pub(super) fn unwelcome(error: &io::Error) -> String {
         }
         Some(TlsError::AlertReceived(
             Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown,
-        )) => {
-            "it does not trust the certificate of this side; give the client its issuer".to_owned()
-        }
+        )) => "it does not accept the certificate of this side; its own error has the reason"
+            .to_owned(),
         Some(TlsError::AlertReceived(alert)) => format!("it gave up ({alert:?})"),
         Some(TlsError::NoApplicationProtocol) => {
             "it speaks another protocol inside TLS; check its scheme and port".to_owned()

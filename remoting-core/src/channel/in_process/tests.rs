@@ -95,6 +95,10 @@ impl Accept for FakeHost {
     fn authenticates(&self) -> bool {
         false
     }
+
+    fn denies_strangers(&self) -> bool {
+        false
+    }
 }
 
 fn now<T>(future: impl Future<Output = T>) -> T {
