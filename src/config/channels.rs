@@ -5,12 +5,14 @@
         feature = "tcp",
         feature = "http",
         feature = "msgpack",
-        feature = "json"
+        feature = "json",
+        any(feature = "tls", feature = "tls-aws-lc")
     )),
     allow(
         dead_code,
         unused_imports,
         unused_macros,
+        unused_mut,
         reason = "for what is not compiled in; `check.rs` refuses it"
     )
 )]

@@ -32,13 +32,8 @@ pub(crate) fn check(found: &Found, settings: &Settings, mistakes: &mut Mistakes)
             url(found, settings, entry, mistakes);
         }
     }
-    for principal in &settings.principals {
-        let is_named = principal.token.is_some() || principal.certificate.is_some();
-        if !is_named && !mistakes.are_about(&principal.at) {
-            let text = "nobody can be known by this; add `token` or `certificate`";
-            mistakes.add(&found.origin(&principal.at), &principal.at, text);
-        }
-    }
+    principals(found, settings, mistakes);
+    roles(found, settings, mistakes);
 }
 
 fn host(found: &Found, mistakes: &mut Mistakes) {
@@ -120,6 +115,74 @@ fn tls(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
     if matches!(found.value(&optional), Some(Value::Flag(true))) {
         needs(optional, server.with("client-roots"), mistakes);
     }
+    let reload = server.with("reload");
+    if found.items.contains_key(&reload)
+        && matches!(found.value(&server.with("key")), Some(Value::Secret(_)))
+    {
+        let text = "certificates are renewed together with their keys, and a variable stays as it was; \
+                    write the key's path, or remove `reload`";
+        mistakes.add(&found.origin(&reload), &reload, text);
+    }
+}
+
+/// Says who of the listed could never be known.
+fn principals(found: &Found, settings: &Settings, mistakes: &mut Mistakes) {
+    let all = KeyPath::of(["principals"]);
+    let mut wrong = |path: &KeyPath, text: &str| {
+        if !mistakes.are_about(path) {
+            mistakes.add(&found.origin(path), path, text);
+        }
+    };
+    if settings.principals.is_empty() {
+        if found.has_table(&all) {
+            let text = "it lists nobody, and everybody would be let in; add [principals.NAME], or remove the table";
+            wrong(&all, text);
+        }
+        let strangers = KeyPath::of(["host", "admit-strangers"]);
+        if settings.host.admit_strangers {
+            let text = "everybody is let in where nobody is listed; add [principals.NAME], or remove the key";
+            wrong(&strangers, text);
+        }
+    }
+    let tls = settings
+        .channels
+        .iter()
+        .filter_map(|channel| channel.tls.as_ref());
+    let asks_for_certificates = tls.clone().any(|tls| tls.client_roots.is_some());
+    for principal in &settings.principals {
+        match (&principal.token, &principal.certificate) {
+            (None, None) => {
+                let text = "nobody can be known by this; add `token` or `certificate`";
+                wrong(&principal.at, text);
+            }
+            (_, Some(_)) if !asks_for_certificates => {
+                let text = "no channel of the file asks clients for certificates; add `client-roots` to its \
+                            [channels.NAME.tls], or remove the key";
+                wrong(&principal.at.with("certificate"), text);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Says which roles nobody can have, since the file lists nobody.
+fn roles(found: &Found, settings: &Settings, mistakes: &mut Mistakes) {
+    if !settings.principals.is_empty() {
+        return;
+    }
+    for publication in &settings.publications {
+        let all = publication.at.with("methods");
+        let methods = publication.methods.iter();
+        let methods = methods.map(|(name, roles)| (all.with(name), roles));
+        let whole = publication.roles.iter();
+        let whole = whole.map(|roles| (publication.at.clone(), roles));
+        for (table, _) in whole.chain(methods).filter(|(_, roles)| !roles.is_empty()) {
+            let path = table.with("roles");
+            let text =
+                "nobody has roles where nobody is listed; add [principals.NAME] with its `roles`";
+            mistakes.add(&found.origin(&path), &path, text);
+        }
+    }
 }
 
 /// Says before anything is bound what binding would say: what others reach has TLS and knows its callers.
@@ -138,7 +201,8 @@ fn beyond_this_machine(
     let is_secure = found.has_table(&channel.at.with("tls"));
     let shows = channel.tls.as_ref();
     let asks_clients = shows.is_some_and(|tls| tls.client_roots.is_some() && !tls.optional_client);
-    let knows_callers = asks_clients || !settings.principals.is_empty();
+    let is_listed = !settings.principals.is_empty() && !settings.host.admit_strangers;
+    let knows_callers = asks_clients || is_listed;
     let why = match (is_secure, knows_callers) {
         _ if allows_plaintext => return,
         (true, true) => return,

@@ -3,10 +3,16 @@
 /// How many letters may be wrong.
 const MOST: usize = 2;
 
+/// How many letters of a beginning will do for the whole word.
+const LEAST: usize = 3;
+
 /// The word that is most like `text`, if one is; the first one of several.
 pub(crate) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let words = words.into_iter();
-    let near = words.map(|word| (distance(text, word), word));
+    let near = words.map(|word| match text.len() >= LEAST && word.starts_with(text) {
+        true => (MOST, word),
+        false => (distance(text, word), word),
+    });
     let near = near.filter(|(distance, word)| *distance <= MOST && *distance < word.len());
     near.min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -40,13 +46,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_found_that_differs_in_two_letters_and_none_that_differs_in_more() {
+    fn a_word_is_found_that_differs_in_two_letters_or_was_cut_short_and_no_other() {
         let words = ["priority", "listen", "kind"];
         for (text, found) in [
             ("prioritty", Some("priority")),
             ("priorit", Some("priority")),
             ("lissten", Some("listen")),
             ("knid", Some("kind")),
+            ("prio", Some("priority")),
+            ("pr", None),
             ("priorities", None),
             ("", None),
             ("formatter", None),

@@ -15,7 +15,7 @@ use super::mistake::shown;
 const LONGEST: u64 = 64 * 1024;
 
 const FROM_ENVIRONMENT: &str = "env:";
-const FROM_FILE: &str = "file:";
+pub(crate) const FROM_FILE: &str = "file:";
 
 /// The variables of a process.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;

@@ -187,7 +187,14 @@ fn from_text(kind: Kind, text: &str, around: &Surroundings<'_>) -> Result<Value,
     let secret = || secret::fetch(text, around.folder, around.variables).map(Value::Secret);
     match kind {
         Kind::Secret => secret(),
-        Kind::PathOrSecret if secret::is_reference(text) => secret(),
+        Kind::PathOrSecret if secret::is_reference(text) => {
+            let secret = secret()?;
+            // What is in a file may be looked up again there, when it has changed.
+            let place = text.strip_prefix(secret::FROM_FILE);
+            Ok(place.map_or(secret, |place| {
+                Value::Path(text.to_owned(), around.folder.join(place))
+            }))
+        }
         // It may be the key itself, so it is not shown.
         Kind::PathOrSecret => {
             let found = file(text, around.folder).ok_or_else(|| {

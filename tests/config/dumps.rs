@@ -53,10 +53,14 @@ fn what_is_shown_is_a_file_that_says_the_same() {
         origins = ["https://a.example", "x\ty"]
         tls.certificate = "c\"1\\.pem"
         tls.key = "c\"1\\.pem"
+        tls.client-roots = "c\"1\\.pem"
         [publications.tally]
         class = "demo.Tally"
         activation = "singleton"
         methods.next.roles = ["teller"]
+        [principals.ann]
+        certificate = "CN=ann"
+        roles = ["teller"]
     "#;
     let path = folder.path().join("remoting.toml");
     let first = Config::parse(text, &path, NOTHING).unwrap();

@@ -38,7 +38,11 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[host]\nallow-plain = true\n",
-        "10:1: host.allow-plain: no such key; here may be",
+        "10:1: host.allow-plain: no such key; did you mean `allow-plaintext`?",
+    ),
+    (
+        "[host]\nlax = true\n",
+        "10:1: host.lax: no such key; here may be",
     ),
     (
         "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singelton\"\n",
@@ -124,6 +128,30 @@ const CASES: &[(&str, &str)] = &[
     (
         "[principals.ann]\nroles = []\n",
         "9:1: principals.ann: nobody can be known by this",
+    ),
+    (
+        "[principals]\n",
+        "9:1: principals: it lists nobody, and everybody would be let in",
+    ),
+    (
+        "[principals.ann]\ncertificate = \"CN=ann\"\n",
+        "10:15: principals.ann.certificate: no channel of the file asks clients for certificates",
+    ),
+    (
+        "[host]\nadmit-strangers = true\n",
+        "10:19: host.admit-strangers: everybody is let in where nobody is listed",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\nroles = [\"teller\"]\n",
+        "12:9: publications.p.roles: nobody has roles where nobody is listed",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\nmethods.next.roles = [\"teller\"]\n",
+        "12:22: publications.p.methods.next.roles: nobody has roles where nobody is listed",
+    ),
+    (
+        "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\n[publications.p.methods.next]\n",
+        "12:1: publications.p.methods.next.roles: it is missing",
     ),
     (
         "[host]\ninsecure-listen = true\nallow-plaintext = false\n",

@@ -147,12 +147,24 @@ async fn what_others_reach_has_tls_and_knows_its_callers_or_the_file_says_that_i
     let place = Place::new();
     let tls = "tls = { certificate = \"server.pem\", key = \"server.key\" }\n";
     let mutual = "tls = { certificate = \"server.pem\", key = \"server.key\", client-roots = \"issuer.pem\" }\n";
-    let known = "[principals.ann]\ncertificate = \"CN=ann\"\n";
+    let known = "[principals.ann]\ntoken = \"env:ANN\"\n";
     for (head, channel, tail, told) in [
         ("", "", "", Some("sends clear text")),
         ("", "", known, Some("sends clear text")),
         ("", tls, "", Some("asks nobody who they are")),
         ("", tls, known, None),
+        (
+            "[host]\nadmit-strangers = true\n",
+            tls,
+            known,
+            Some("asks nobody who they are"),
+        ),
+        (
+            "[host]\nadmit-strangers = true\nallow-anonymous = true\n",
+            tls,
+            known,
+            None,
+        ),
         ("", mutual, "", None),
         ("[host]\nallow-anonymous = true\n", tls, "", None),
         (
@@ -166,7 +178,7 @@ async fn what_others_reach_has_tls_and_knows_its_callers_or_the_file_says_that_i
     ] {
         let text =
             format!("{head}[channels.c]\nkind = \"tcp\"\nlisten = \"0.0.0.0:0\"\n{channel}{tail}");
-        let read = Config::parse(&text, place.path(), NOTHING);
+        let read = Config::parse(&text, place.path(), [("ANN", "a canary of ann's")]);
         match told {
             Some(told) => {
                 let error = read.expect_err(&text);
@@ -179,6 +191,25 @@ async fn what_others_reach_has_tls_and_knows_its_callers_or_the_file_says_that_i
             }
         }
     }
+}
+
+#[tokio::test]
+async fn certificates_are_renewed_from_files_with_their_keys_and_not_from_variables() {
+    let place = Place::new();
+    let text = |key: &str| {
+        format!(
+            "[channels.c]\nkind = \"tcp\"\nlisten = \"127.0.0.1:0\"\n[channels.c.tls]\ncertificate = \"server.pem\"\nkey = \"{key}\"\nreload = \"1m\"\n"
+        )
+    };
+    let config = Config::parse(&text("file:server.key"), place.path(), NOTHING).unwrap();
+    assert!(config.to_string().contains("key = \"file:server.key\""));
+    assert!(format!("{config:?}").contains("key: File(")); // and not what was in it
+    let host = config.start(classes()).await.unwrap();
+    assert!(host.channel("c").unwrap().is_listening());
+    let key = std::fs::read_to_string(place.0.path().join("server.key")).unwrap();
+    let error = Config::parse(&text("env:KEY"), place.path(), [("KEY", key)]).unwrap_err();
+    let told = "remoting.toml:7:10: channels.c.tls.reload: certificates are renewed together";
+    assert!(error.message().contains(told), "{error}");
 }
 
 #[cfg(unix)]
