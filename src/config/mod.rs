@@ -37,8 +37,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! What each key is for is said by [`Config`]'s text, which has all of them; where a file has mistakes, all
-//! are reported at once, each with its line and column. Variables such as
+//! [`reference()`] says what each key is for, and the text of a [`Config`] what holds and where it comes from. Where a
+//! file has mistakes, all are reported at once, each with its line and column. Variables such as
 //! `REMOTING__CHANNELS__MAIN__LISTEN` go before the file.
 
 mod build;
@@ -52,6 +52,7 @@ mod mistake;
 mod nearest;
 mod path;
 mod read;
+mod reference;
 mod secret;
 mod settings;
 mod time;
@@ -76,6 +77,7 @@ use self::settings::Settings;
 use self::value::Surroundings;
 
 pub use classes::{Classes, Offers, WithConstructors, WithDefault, WithFactory};
+pub use reference::reference;
 
 /// The variable that says where the file is.
 const VARIABLE: &str = "REMOTING_CONFIG";

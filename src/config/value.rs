@@ -89,7 +89,7 @@ fn wrong_type(kind: Kind, value: &DeValue<'_>) -> String {
 }
 
 /// What a value of a kind has to be, in words.
-fn expected(kind: Kind) -> String {
+pub(crate) fn expected(kind: Kind) -> String {
     match kind {
         Kind::Text => "a text".to_owned(),
         Kind::Address => "an address such as \"127.0.0.1:8080\"".to_owned(),

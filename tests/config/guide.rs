@@ -26,6 +26,13 @@ async fn each_file_of_the_guide_starts_a_host() {
 }
 
 #[test]
+fn all_keys_are_in_the_guide_as_a_program_shows_them() {
+    let known = remoting::config::reference();
+    let told = blocks("text").last().unwrap().to_owned();
+    assert!(told == known, "the guide has to say:\n{known}");
+}
+
+#[test]
 fn mistakes_are_told_as_in_the_guide() {
     let told = blocks("text")[0];
     let wrong = blocks("toml")[0]

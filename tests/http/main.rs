@@ -2,6 +2,8 @@
 //! commands of the guide, and requests that no library would send.
 
 mod calc;
+#[path = "../support/console.rs"]
+mod console;
 mod curl;
 mod mounted;
 mod objects;

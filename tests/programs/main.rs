@@ -2,9 +2,12 @@
 //! leaves these tests out: `cargo test --test programs` runs them.
 
 mod chromium;
+#[path = "../support/console.rs"]
+mod console;
 mod gateway;
 mod haproxy;
 mod load;
 mod nginx;
 mod openapi;
+mod openssl;
 mod process;
