@@ -26,7 +26,6 @@ pub use remoting_tcp::{ClientTls, Cryptography, Pem, ServerTls};
 
 pub use process::{connect, host};
 pub use remoting_core::channel::{self, InProcessChannel};
-pub use remoting_core::formatter;
 #[cfg(feature = "json")]
 pub use remoting_core::formatter::Json;
 #[cfg(feature = "msgpack")]
@@ -47,6 +46,7 @@ pub use remoting_core::{
 };
 #[cfg(feature = "json")]
 pub use remoting_core::{DynamicError, ObjectHandle};
+pub use remoting_core::{formatter, sink};
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote_facade as remote;
 

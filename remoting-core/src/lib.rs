@@ -52,7 +52,7 @@ mod lifetime;
 
 mod object;
 mod proxy;
-mod sink;
+pub mod sink;
 
 pub mod channel;
 mod connection;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use remoting::formatter::FormatterRef;
 use remoting::prelude::*;
+use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
 use remoting::{Call, ChannelHandle, ClientTls, HostBuilder, Json, MessagePack, ServerTls};
 use tokio::task::JoinHandle;
 
@@ -37,6 +38,8 @@ pub enum Transport {
     Http,
     /// Sessions over real sockets of this machine, each on a WebSocket.
     WebSocket,
+    /// Like TCP, with sinks at both ends that let everything pass.
+    Sinks,
     /// Like TCP, through TLS.
     Tls,
     /// Like HTTP, through TLS.
@@ -73,7 +76,7 @@ macro_rules! statements {
             exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
             http_message_pack Http MessagePack, http_json Http Json,
             web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json,
-            tls_message_pack Tls MessagePack, https_json Https Json,
+            sinks_message_pack Sinks MessagePack, tls_message_pack Tls MessagePack, https_json Https Json,
             secure_web_socket_message_pack SecureWebSocket MessagePack);
     )+ };
     (channels in order: $($name:ident),+ $(,)?) => { $(
@@ -82,7 +85,7 @@ macro_rules! statements {
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
             exchange_message_pack Exchange MessagePack, exchange_json Exchange Json,
             web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json,
-            tls_message_pack Tls MessagePack,
+            sinks_message_pack Sinks MessagePack, tls_message_pack Tls MessagePack,
             secure_web_socket_message_pack SecureWebSocket MessagePack);
     )+ };
     (channels with references: $($name:ident),+ $(,)?) => { $(
@@ -90,7 +93,7 @@ macro_rules! statements {
             tcp_message_pack Tcp MessagePack, tcp_json Tcp Json,
             in_process_message_pack InProcess MessagePack, in_process_json InProcess Json,
             web_socket_message_pack WebSocket MessagePack, web_socket_json WebSocket Json,
-            tls_message_pack Tls MessagePack,
+            sinks_message_pack Sinks MessagePack, tls_message_pack Tls MessagePack,
             secure_web_socket_message_pack SecureWebSocket MessagePack);
     )+ };
     (sockets: $($name:ident),+ $(,)?) => { $(
@@ -216,8 +219,11 @@ impl Pair {
 impl Cell {
     /// Adds a channel of this kind that listens, and can dial.
     pub fn listen_on(self, builder: HostBuilder, name: &str) -> HostBuilder {
+        let builder = self.with_sinks(builder);
         match self.transport {
-            Transport::Tcp | Transport::Tls => builder.channel(self.tcp().named(name)),
+            Transport::Tcp | Transport::Sinks | Transport::Tls => {
+                builder.channel(self.tcp().named(name))
+            }
             Transport::Http
             | Transport::WebSocket
             | Transport::Https
@@ -244,7 +250,19 @@ impl Cell {
             .channel(tcp)
             .channel(in_process)
             .channel(http);
-        builder.start().await.unwrap()
+        self.with_sinks(builder).start().await.unwrap()
+    }
+
+    /// Adds sinks where this is about them.
+    fn with_sinks(self, builder: HostBuilder) -> HostBuilder {
+        match self.transport {
+            Transport::Sinks => builder
+                .client_sink(PassOn)
+                .client_sink(PassOn)
+                .server_sink(PassOn)
+                .server_sink(PassOn),
+            _ => builder,
+        }
     }
 
     /// The URL by which clients reach what a server names by another one.
@@ -303,7 +321,9 @@ impl Cell {
         let place = address.split("://").nth(1).unwrap();
         let in_process = InProcessChannel::listen(place).formatter(self.formatter());
         let builder = match self.transport {
-            Transport::Tcp | Transport::Tls => Host::builder().channel(self.tcp_at(place)),
+            Transport::Tcp | Transport::Sinks | Transport::Tls => {
+                Host::builder().channel(self.tcp_at(place))
+            }
             Transport::Http
             | Transport::WebSocket
             | Transport::Https
@@ -317,7 +337,7 @@ impl Cell {
     pub fn dead_url(self, name: &str) -> String {
         match self.transport {
             // Ports below 1024 are never given out by the system.
-            Transport::Tcp => format!("tcp://127.0.0.1:1/{name}"),
+            Transport::Tcp | Transport::Sinks => format!("tcp://127.0.0.1:1/{name}"),
             Transport::Http => format!("http://127.0.0.1:1/{name}"),
             Transport::WebSocket => format!("ws://127.0.0.1:1/{name}"),
             Transport::Tls => format!("tcps://127.0.0.1:1/{name}"),
@@ -327,6 +347,15 @@ impl Cell {
                 format!("inproc://{}/{name}", unused_name())
             }
         }
+    }
+}
+
+/// A sink that changes nothing.
+struct PassOn;
+
+impl MessageSink for PassOn {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        next.run(call).await
     }
 }
 

@@ -44,6 +44,7 @@ use crate::limits::{Counters, Limits};
 use crate::object::{Class, Hold, Keeper, Pinned, Workers};
 use crate::peer::Peer;
 use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
+use crate::sink::Sinks;
 
 pub(crate) use self::calls::Destination;
 pub(crate) use self::export::Export;
@@ -81,6 +82,9 @@ pub(crate) trait Service: Send + Sync {
 
     /// Where handlers run.
     fn workers(&self) -> &Arc<Workers>;
+
+    /// What calls pass through that leave the host.
+    fn client_sinks(&self) -> &Sinks;
 }
 
 /// Where a connection was dialled to.

@@ -11,8 +11,8 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    ConstructorCall, Permit, RawCall, Running, ServerObject, Vacancy, constructor_of, seen_through,
-    supervise,
+    Class, Permit, RawCall, Running, ServerObject, Vacancy, construct, constructor_of,
+    seen_through, supervise,
 };
 use crate::proxy::Style;
 use crate::session::{Effects, IncomingKey, IncomingResolve};
@@ -50,7 +50,7 @@ impl Connection {
             ResolveWhat::Activate(constructor) => {
                 self.check_login()?;
                 let class = self.service.class(name, interface, peer)?;
-                self.activate(&*class, constructor, incoming, now)
+                self.activate(&class, constructor, incoming, now)
             }
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
             ResolveWhat::Ticket => {
@@ -83,14 +83,14 @@ impl Connection {
     /// Runs a constructor. Gives the object if it was made at once.
     fn activate(
         self: &Arc<Self>,
-        class: &dyn crate::object::Class,
+        class: &Arc<dyn Class>,
         constructor: MethodId,
         incoming: IncomingResolve<'_, Export>,
         now: Instant,
     ) -> Result<Option<Export>, Fault> {
         let interface = class.interface();
         let peer = self.peer();
-        let (index, method) = constructor_of(class, constructor, peer)?;
+        let (index, method) = constructor_of(&**class, constructor, peer)?;
         if self.stats().exports >= self.limits.objects_per_session {
             self.counters.objects_per_session.add();
             return Err(Fault::refused(
@@ -99,7 +99,8 @@ impl Connection {
             ));
         }
         let vacancy = self.service.keeper().vacancy_of(peer)?;
-        let permit = self.service.workers().admit()?;
+        let workers = self.service.workers();
+        let permit = workers.admit()?;
         let header = incoming.resolve.header;
         let codec = header.codec_or_default();
         let context = Active {
@@ -126,7 +127,7 @@ impl Connection {
             style: Style::by_number(formatter),
             limits: self.scan_limits(),
         };
-        let mut running = Running::start(context, || class.construct(ConstructorCall::new(raw)));
+        let mut running = Running::start(context, || construct(workers.sinks(), class, raw));
         if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
             return Ok(Some(self.care_for(object?, vacancy)));
         }

@@ -132,6 +132,7 @@ impl Connection {
             index,
             method,
             busy,
+            sinks,
         } = reach(call.target.object(), call.method, &peer)?;
         self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?.keeping(busy);
@@ -165,6 +166,7 @@ impl Connection {
             call: raw,
             context,
             permit,
+            sinks,
         };
         let workers = self.service.workers();
         Ok(workers.launch(prepared, now, |cancellation| {

@@ -16,6 +16,7 @@ use crate::id::Slot;
 use crate::object::{Pinned, context};
 use crate::payload::Payload;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, RequestKind};
+use crate::sink::Sinks;
 use crate::wire::message::Target;
 use crate::wire::varint::Varint;
 
@@ -67,6 +68,10 @@ impl SlotEndpoint {
 impl Endpoint for SlotEndpoint {
     fn formatter(&self) -> FormatterRef {
         self.formatter.clone()
+    }
+
+    fn sinks(&self) -> Option<&Sinks> {
+        Some(self.connection.service.client_sinks())
     }
 
     fn default_deadline(&self) -> Duration {

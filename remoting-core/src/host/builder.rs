@@ -9,6 +9,7 @@ use crate::error::{ErrorDetail, Result};
 use crate::formatter::{Formatter, FormatterRef};
 use crate::lifetime::LeasePolicy;
 use crate::limits::Limits;
+use crate::sink::SinkRef;
 
 /// Collects what a host is made of; made by `Host::builder`.
 #[must_use = "a builder makes nothing until `start`"]
@@ -29,6 +30,8 @@ pub(super) struct HostSettings {
     pub(super) policy: LeasePolicy,
     pub(super) authenticator: Option<Arc<dyn Authenticator>>,
     pub(super) error_detail: ErrorDetail,
+    pub(super) client_sinks: Vec<SinkRef>,
+    pub(super) server_sinks: Vec<SinkRef>,
 }
 
 impl HostBuilder {
@@ -86,6 +89,23 @@ impl HostBuilder {
     /// Says who may see the details of errors in this host's code; without it, callers on this machine.
     pub fn error_detail(mut self, detail: ErrorDetail) -> Self {
         self.settings.error_detail = detail;
+        self
+    }
+
+    /// Has each call that leaves the host through a channel pass through a sink, inside of those that were added before.
+    ///
+    /// In .NET: a sink of the `clientProviders`.
+    pub fn client_sink(mut self, sink: impl Into<SinkRef>) -> Self {
+        self.settings.client_sinks.push(sink.into());
+        self
+    }
+
+    /// Has each call that comes to the host through a channel pass through a sink, inside of those that were added before
+    /// and outside of those of what is published.
+    ///
+    /// In .NET: a sink of the `serverProviders`.
+    pub fn server_sink(mut self, sink: impl Into<SinkRef>) -> Self {
+        self.settings.server_sinks.push(sink.into());
         self
     }
 
@@ -165,6 +185,8 @@ impl std::fmt::Debug for HostBuilder {
             .field("channels", &names)
             .field("formatters", &self.settings.formatters)
             .field("allow_plaintext", &self.settings.allow_plaintext)
+            .field("client_sinks", &self.settings.client_sinks)
+            .field("server_sinks", &self.settings.server_sinks)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use super::registry::Registry;
 use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::object::{ConstructorCall, Running, constructor_of, supervise};
+use crate::object::{Running, construct as construct_through, constructor_of, supervise};
 use crate::peer::Peer;
 use crate::sink::{CallMessage, Ticket};
 
@@ -41,7 +41,9 @@ async fn construct(
     let now = clock::now();
     let (raw, context) = call_of(registry, call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
-    let running = Running::start(context, || class.construct(ConstructorCall::new(raw)));
+    let running = Running::start(context, || {
+        construct_through(registry.workers().sinks(), &class, raw)
+    });
     let made = supervise(running, registry.workers().cap(now), None);
     let object = tokio::time::timeout_at(deadline.into(), made)
         .await

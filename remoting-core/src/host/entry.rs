@@ -12,6 +12,7 @@ use crate::object::{
     ANY, Class, Dispatched, Entered, Profile, RawCall, ServerObject, Tenant, Undone, seen_through,
 };
 use crate::peer::Peer;
+use crate::sink::Sinks;
 
 /// A name, as long as anybody remembers it.
 pub(super) struct Entry {
@@ -197,6 +198,11 @@ impl ServerObject for Named {
 
     fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
         self.entry.object(self.wanted)?.admit(caller, method)
+    }
+
+    fn sinks(&self) -> Sinks {
+        let object = self.entry.object(self.wanted);
+        object.map(|object| object.sinks()).unwrap_or_default()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

@@ -179,6 +179,7 @@ fn start(
         index,
         method,
         busy,
+        sinks,
     } = reach(object, call.method, &peer)?;
     let permit = registry.workers().admit()?.keeping(busy);
     let (call, context) = call_of(
@@ -193,6 +194,7 @@ fn start(
         call,
         context,
         permit,
+        sinks,
     };
     let workers = registry.workers();
     let mut task = None;

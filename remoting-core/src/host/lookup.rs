@@ -13,6 +13,7 @@ use crate::id::InterfaceId;
 use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_through};
 use crate::peer::Peer;
 use crate::proxy::{Redeem, Reference};
+use crate::sink::Sinks;
 use crate::url::TICKETS;
 
 impl Registry {
@@ -170,5 +171,9 @@ impl Service for Registry {
 
     fn workers(&self) -> &Arc<Workers> {
         &self.workers
+    }
+
+    fn client_sinks(&self) -> &Sinks {
+        &self.client_sinks
     }
 }

@@ -17,6 +17,7 @@ mod exchanging;
 mod find;
 mod leases;
 mod lookup;
+mod marshalled;
 mod named;
 mod object_ref;
 mod offer;

@@ -18,6 +18,7 @@ use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::object::Pinned;
 use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference};
+use crate::sink::Sinks;
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
 
@@ -28,6 +29,8 @@ pub(super) struct NamedEndpoint {
     pub(super) url: ObjectUrl,
     pub(super) interface: &'static InterfaceDescriptor,
     formatter: FormatterRef,
+    /// What calls pass through.
+    sinks: Sinks,
     pub(super) default_deadline: Duration,
     /// The longest message over a channel without sessions, which does not know what its peer takes.
     pub(super) max_message: usize,
@@ -53,8 +56,10 @@ impl NamedEndpoint {
         holding: Option<Arc<Holding>>,
     ) -> Arc<Self> {
         let formatter = channel.channel().settings().formatter.clone();
-        let limits = host.upgrade().map(|host| Arc::clone(&host.registry.limits));
+        let registry = host.upgrade().map(|host| Arc::clone(&host.registry));
+        let limits = registry.as_ref().map(|own| Arc::clone(&own.limits));
         let limits = limits.unwrap_or_default();
+        let sinks = registry.map(|own| own.client_sinks.clone());
         let session = channel.channel().session_url(&url).map(OverSession::new);
         Arc::new_cyclic(|endpoint| Self {
             host,
@@ -62,6 +67,7 @@ impl NamedEndpoint {
             url,
             interface,
             formatter,
+            sinks: sinks.unwrap_or_default(),
             default_deadline: limits.default_deadline,
             max_message: limits.max_message,
             binding: Binding::new(),
@@ -214,7 +220,7 @@ impl NamedEndpoint {
                 Flight::Running(running) => {
                     return running.as_mut().poll(cx).map_ok(Fetched::value);
                 }
-                Flight::Failed(_) | Flight::Landed => {
+                Flight::Sunk(_) | Flight::Failed(_) | Flight::Landed => {
                     return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
                 }
             }
@@ -269,6 +275,10 @@ pub(super) fn into_error(fault: Fault) -> Error {
 impl Endpoint for NamedEndpoint {
     fn formatter(&self) -> FormatterRef {
         self.formatter.clone()
+    }
+
+    fn sinks(&self) -> Option<&Sinks> {
+        Some(&self.sinks)
     }
 
     fn default_deadline(&self) -> Duration {

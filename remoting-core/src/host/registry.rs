@@ -14,6 +14,7 @@ use dashmap::DashMap;
 use self::tombstones::Tombstones;
 use super::builder::HostSettings;
 use super::entry::{Entry, Offer};
+use super::marshalled::Marshalled;
 use super::tickets::Tickets;
 use crate::authentication::Authenticator;
 use crate::descriptor::InterfaceDescriptor;
@@ -21,8 +22,9 @@ use crate::error::{Error, ErrorDetail, ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
 use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Guard, Keeper, Names, ServerObject, Tenant, Workers};
+use crate::object::{Class, Keeper, Names, ServerObject, Tenant, Workers};
 use crate::peer::Peer;
+use crate::sink::Sinks;
 use crate::url::{TICKETS, check_name};
 
 /// The names of a host, and what else its connections need to serve. The tables are made when
@@ -36,6 +38,8 @@ pub(super) struct Registry {
     pub(super) authenticator: Option<Arc<dyn Authenticator>>,
     pub(super) error_detail: ErrorDetail,
     pub(super) workers: Arc<Workers>,
+    /// What calls pass through that leave the host.
+    pub(super) client_sinks: Sinks,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
     pub(super) keeper: Arc<Keeper>,
@@ -60,6 +64,7 @@ impl Registry {
         let counters = Arc::<Counters>::default();
         let (of_keeper, counted) = (Arc::clone(&limits), Arc::clone(&counters));
         let keeper = Keeper::new(settings.policy, of_keeper, counted, settings.on_own_runtime);
+        let server_sinks = settings.server_sinks.into_iter().collect();
         let tickets = Tickets::new(Arc::clone(&limits), Arc::clone(&counters));
         let registry = Arc::new(Self {
             names: LazyLock::new(DashMap::new),
@@ -68,7 +73,8 @@ impl Registry {
             formatters: settings.formatters,
             authenticator: settings.authenticator,
             error_detail: settings.error_detail,
-            workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters)),
+            workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters), server_sinks),
+            client_sinks: settings.client_sinks.into_iter().collect(),
             limits,
             counters,
             keeper,
@@ -338,31 +344,6 @@ impl Names for Registry {
             self.bury(&mut ledger, entry, name, reason)
         };
         drop(before);
-    }
-}
-
-/// An object that its owner made, in the care of the host.
-struct Marshalled(Arc<Tenant>);
-
-impl Class for Marshalled {
-    fn interface(&self) -> &'static InterfaceDescriptor {
-        self.0.interface()
-    }
-
-    fn guard(&self) -> Option<&Arc<Guard>> {
-        ServerObject::guard(&*self.0)
-    }
-
-    fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
-        ServerObject::interfaces(&*self.0)
-    }
-
-    fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault> {
-        Ok(Arc::clone(&self.0) as _)
-    }
-
-    fn taken_back(&self) {
-        self.0.take_name(GoneReason::Disconnected);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::lifetime::LeasePolicy;
 use crate::object::{Dispatched, Entered, Profile, RawCall, ServerObject, refused, seen_through};
 use crate::peer::Peer;
 use crate::proxy::Reference;
+use crate::sink::Sinks;
 
 /// An object that was given out by ticket. Each ticket has a lease of its own, and holds the
 /// object as long as that runs.
@@ -69,6 +70,11 @@ impl ServerObject for Ticketed {
     /// As the object is guarded now: what is behind a name may change.
     fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
         self.export.object().target()?.admit(caller, method)
+    }
+
+    fn sinks(&self) -> Sinks {
+        let target = self.export.object().target();
+        target.map(|target| target.sinks()).unwrap_or_default()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

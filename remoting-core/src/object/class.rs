@@ -20,6 +20,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::id::InterfaceId;
 use crate::lifetime::{LeaseInfo, LeasePolicy};
+use crate::sink::SinkRef;
 
 /// What a host offers under a name, with objects of type `T` behind it: made by the functions of
 /// a dispatcher, used by `Host::publish`.
@@ -62,6 +63,13 @@ impl<T: Send + Sync + 'static> Publication<T> {
     #[must_use]
     pub fn sponsor(self, renewal: impl Fn(LeaseInfo) -> Duration + Send + Sync + 'static) -> Self {
         self.kind.add_sponsor(renewal);
+        self
+    }
+
+    /// Has each call of the objects, constructors included, pass through a sink, inside of those that were added before: calls of this process too.
+    #[must_use]
+    pub fn sink(self, sink: impl Into<SinkRef>) -> Self {
+        self.kind.guard().add_sink(sink.into());
         self
     }
 

@@ -297,6 +297,29 @@ pub(crate) fn inherited() -> Inherited {
     })
 }
 
+/// What sinks see of the call that runs: who calls, until when they wait, and what came along.
+pub(crate) fn seen() -> (Option<Arc<Peer>>, Instant, Headers) {
+    CURRENT.with_borrow(|current| match current {
+        Some(visit) => {
+            let active = &visit.active;
+            let peer = Some(Arc::clone(&active.peer));
+            (peer, active.deadline, active.headers.clone())
+        }
+        None => (None, clock::now(), None),
+    })
+}
+
+/// Sets what came along with the call that runs.
+pub(crate) fn set_headers(headers: Vec<(String, String)>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(visit) = current {
+            visit.active.headers = Some(headers)
+                .filter(|pairs| !pairs.is_empty())
+                .map(Arc::new);
+        }
+    });
+}
+
 /// What came along with the call that runs, where it is passed on as it is.
 pub(crate) fn headers() -> Headers {
     CURRENT.with_borrow(|current| current.as_ref()?.active.headers.clone())

@@ -125,6 +125,7 @@ pub(super) fn reach(
         index,
         method,
         busy: None,
+        sinks: target.sinks(),
     })
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::error::GoneReason;
 use crate::lifetime::LeasePolicy;
 use crate::proxy::Reference;
+use crate::sink::SinkRef;
 
 /// Brings calls of an interface to objects of type `T`.
 ///
@@ -144,6 +145,13 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     ) -> Self {
         let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
         self.instance.kind().guard().add_method(method, &roles);
+        self
+    }
+
+    /// Has each call of the object pass through a sink, inside of those that were added before: calls of this process too.
+    #[must_use]
+    pub fn sink(self, sink: impl Into<SinkRef>) -> Self {
+        self.instance.kind().guard().add_sink(sink.into());
         self
     }
 

@@ -1,20 +1,24 @@
-//! Who may call what: roles that are asked for before anything of a call is read.
+//! Who may call what: roles that are asked for before anything of a call is read. And the sinks that it passes through then.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::peer::Peer;
+use crate::sink::{SinkRef, Sinks};
 
-/// What the objects of one origin ask of those who call them; mostly nothing.
+/// What stands before the objects of one origin: what they ask of those who call them, and sinks; mostly nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     /// Whether it asks anything: each call looks here.
     asks: AtomicBool,
     rules: ArcSwapOption<Rules>,
+    /// Whether calls pass through sinks: each call looks here.
+    has_sinks: AtomicBool,
+    sinks: Mutex<Sinks>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -34,6 +38,22 @@ impl Guard {
     /// Asks for one of these roles where a method is called.
     pub(super) fn add_method(&self, method: &str, roles: &[String]) {
         self.change(|rules| rules.methods.push((method.to_owned(), roles.to_vec())));
+    }
+
+    /// Has calls pass through one more sink.
+    pub(super) fn add_sink(&self, sink: SinkRef) {
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        *sinks = std::mem::take(&mut *sinks).then(Sinks::from_iter([sink]));
+        self.has_sinks.store(true, Ordering::Release);
+    }
+
+    /// What calls pass through.
+    pub(crate) fn sinks(&self) -> Sinks {
+        if !self.has_sinks.load(Ordering::Acquire) {
+            return Sinks::default();
+        }
+        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.clone()
     }
 
     fn change(&self, change: impl Fn(&mut Rules)) {

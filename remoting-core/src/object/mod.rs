@@ -26,6 +26,7 @@ mod reach;
 mod report;
 mod running;
 mod singleton;
+mod sinks;
 mod sponsors;
 mod tenant;
 mod tracking;
@@ -47,6 +48,7 @@ use crate::log::Rate;
 use crate::payload::Payload;
 use crate::peer::Peer;
 use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
+use crate::sink::Sinks;
 
 pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
@@ -69,6 +71,7 @@ pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
 pub(crate) use reach::{Reached, constructor_of, home, method_named, reach, seen_through};
 pub(crate) use running::{Approach, Running, supervise, wait_at_door};
+pub(crate) use sinks::construct;
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
 pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
@@ -114,6 +117,11 @@ pub(crate) trait ServerObject: Send + Sync {
     fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
         self.guard()
             .map_or(Ok(()), |guard| guard.admit(caller, method))
+    }
+
+    /// What calls of the object pass through, as far as its origin is concerned.
+    fn sinks(&self) -> Sinks {
+        self.guard().map(|guard| guard.sinks()).unwrap_or_default()
     }
 
     /// The interfaces that it is offered through.

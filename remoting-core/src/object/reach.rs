@@ -12,6 +12,7 @@ use crate::id::{InterfaceId, MethodId};
 use crate::lifetime::LeaseState;
 use crate::peer::Peer;
 use crate::proxy::Reference;
+use crate::sink::Sinks;
 
 /// An object, and the method of it that is called.
 pub(crate) struct Reached {
@@ -22,6 +23,8 @@ pub(crate) struct Reached {
     pub(crate) method: &'static MethodDescriptor,
     /// Keeps the object until the call has ended.
     pub(crate) busy: Option<Busy>,
+    /// What the call passes through, as far as the object's origin is concerned.
+    pub(crate) sinks: Sinks,
 }
 
 /// Finds what runs a call of `method`.
@@ -40,6 +43,7 @@ pub(crate) fn reach(
     let interface = target.interface_id();
     let found = target.method(method);
     target.admit(caller, found.map(|(_, method)| method))?;
+    let sinks = target.sinks();
     if let Some((index, method)) = found {
         guard::admit_to(method, caller)?;
         let Entered { object, busy } = target.enter()?;
@@ -49,6 +53,7 @@ pub(crate) fn reach(
             index,
             method,
             busy,
+            sinks,
         });
     }
     let Some((index, method)) = lease::interface().method(method) else {
@@ -61,6 +66,7 @@ pub(crate) fn reach(
         index,
         method,
         busy: None,
+        sinks,
     })
 }
 
@@ -132,6 +138,17 @@ impl ServerObject for Tenant {
             .map_or(Ok(()), |guard| guard.admit(caller, method))
     }
 
+    fn sinks(&self) -> Sinks {
+        if self.guarded_elsewhere {
+            let object = self.lock().object.clone();
+            return object.map(|object| object.sinks()).unwrap_or_default();
+        }
+        self.guard
+            .as_ref()
+            .map(|guard| guard.sinks())
+            .unwrap_or_default()
+    }
+
     fn interfaces(&self) -> Vec<&'static InterfaceDescriptor> {
         let object = self.lock().object.clone();
         object.map_or_else(|| vec![self.interface], |object| object.interfaces())
@@ -200,6 +217,10 @@ impl ServerObject for View {
 
     fn admit(&self, caller: &Peer, method: Option<&MethodDescriptor>) -> Result<(), Fault> {
         self.of.admit(caller, method)
+    }
+
+    fn sinks(&self) -> Sinks {
+        self.of.sinks()
     }
 
     fn profile(&self, interface: InterfaceId) -> Arc<Profile> {

@@ -372,14 +372,14 @@ fn report_drop(method: &str, panic: Box<dyn Any + Send>) {
 }
 
 /// The text of a panic, where it has one.
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no text".to_owned())
 }
 
 /// Drops a panic's value, whose own `Drop` may panic.
-fn forget(panic: Box<dyn Any + Send>) {
+pub(super) fn forget(panic: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(again);
     }

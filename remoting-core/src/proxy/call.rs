@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight};
-use super::{CallError, Stub, passage, wait};
+use super::{CallError, Stub, passage, sinks, wait};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -140,8 +140,12 @@ impl<T, E> Future for Call<T, E> {
                 this.state.flight = Flight::Landed;
                 return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
             }
+            sinks::enter(&this.endpoint, &mut this.state);
         }
-        let fetched = ready!(this.endpoint.poll(&mut this.state, cx));
+        let fetched = match &mut this.state.flight {
+            Flight::Sunk(running) => ready!(running.as_mut().poll(cx)),
+            _ => ready!(this.endpoint.poll(&mut this.state, cx)),
+        };
         this.state.flight = Flight::Landed;
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::object::{Pinned, ServerObject};
 use crate::payload::Payload;
 use crate::session::Reply;
+use crate::sink::Sinks;
 use crate::wire::locks::LockTokens;
 
 /// Where calls go.
@@ -25,6 +26,11 @@ pub(crate) trait Endpoint: Send + Sync {
 
     /// Drives a call. The state is between two polls whatever the endpoint left in it.
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>>;
+
+    /// What calls pass through before they go there, if anything can be.
+    fn sinks(&self) -> Option<&Sinks> {
+        None
+    }
 
     /// How long a call waits unless something else was said.
     fn default_deadline(&self) -> Duration {
@@ -213,6 +219,8 @@ pub(crate) enum Flight {
     Sent { wire: Arc<dyn Wire>, call: CallId },
     /// The call runs in this process, or through a channel without sessions.
     Running(Pinned<'static, Result<Payload, Fault>>),
+    /// The call is on its way through sinks, which have its state.
+    Sunk(Pinned<'static, Result<Fetched, Fault>>),
     /// The call failed before it could start.
     Failed(Fault),
     /// The result was given out.
@@ -267,6 +275,7 @@ impl fmt::Debug for Flight {
             Self::Queued(_) => "queued",
             Self::Sent { .. } => "sent",
             Self::Running(_) => "running",
+            Self::Sunk(_) => "in sinks",
             Self::Failed(_) => "failed",
             Self::Landed => "done",
         })

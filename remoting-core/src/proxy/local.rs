@@ -56,6 +56,7 @@ impl LocalEndpoint {
             index,
             method,
             busy,
+            sinks,
         } = reach(Arc::clone(&self.object), id, &Peer::local())?;
         check_depth(call.depth, &Limits::default(), self.workers.counters())?;
         let permit = self.workers.admit()?.keeping(busy);
@@ -74,6 +75,7 @@ impl LocalEndpoint {
             call: raw,
             context,
             permit,
+            sinks,
         };
         let mut task = None;
         let _runtime = runtime().enter();

@@ -13,6 +13,7 @@ mod local;
 mod options;
 mod passage;
 mod reference;
+mod sinks;
 mod subscribers;
 mod wait;
 

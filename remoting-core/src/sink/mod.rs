@@ -1,0 +1,49 @@
+//! What is between the two ends of a call.
+//!
+//! A [`MessageSink`] sees calls pass, on their way out of a host or on their way in, and their replies on the way
+//! back: to log, count, check or answer them. In .NET: `IMessageSink`.
+//!
+//! ```
+//! use remoting_core::Error;
+//! use remoting_core::sink::{MessageSink, MethodCall, MethodReply, Next};
+//!
+//! /// Tells what was called, and for how long.
+//! struct Timing;
+//!
+//! impl MessageSink for Timing {
+//!     async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+//!         let name = format!("{}::{}", call.interface(), call.method());
+//!         let begun = std::time::Instant::now();
+//!         let reply = next.run(call).await;
+//!         println!("{name}: {:?}, {:?}", begun.elapsed(), reply.error());
+//!         reply
+//!     }
+//! }
+//!
+//! # fn main() -> remoting_core::Result<()> {
+//! let host = remoting_core::Host::builder().client_sink(Timing).server_sink(Timing).start_client()?;
+//! # drop(host);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which calls
+//!
+//! - `HostBuilder::client_sink`: those that leave the host through a channel, whatever they call.
+//! - `HostBuilder::server_sink`: those that come to the host through a channel, constructors and the methods that every object has
+//!   included, when it was found out who calls and that the caller may.
+//! - `Publication::sink` and `Dispatcher::sink`: those of these objects, made in their own process included. They come after the
+//!   host's.
+//!
+//! The first sink that was added is the outermost one. A call that is answered by a sink goes no further. Nothing of
+//! this costs a host anything that has no sinks.
+
+mod call;
+mod chain;
+mod message;
+
+pub(crate) use call::{Body, Carried};
+pub use call::{MethodCall, MethodReply, Side};
+pub(crate) use chain::Sinks;
+pub use chain::{MessageSink, Next, SinkRef};
+pub use message::{CallMessage, ReplyMessage, Ticket};

@@ -1,0 +1,162 @@
+//! Each sink sees each call once, in the order of the chain, and what it changes arrives.
+
+use remoting::prelude::*;
+
+use crate::ground::*;
+
+struct Quiet;
+
+impl Listener for Quiet {
+    async fn tell(&self, _text: &str) -> remoting::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_sink_sees_a_call_once_in_order_and_headers_arrive() {
+    for way in WAYS {
+        let (client_side, server_side) = (Record::default(), Record::default());
+        let builder = Host::builder().server_sink(server_side.sink("1"));
+        let server = listening(builder.server_sink(server_side.sink("2"))).await;
+        let desk = DeskDispatcher::singleton(Clerk::default);
+        let desk = desk.sink(server_side.sink("3")).sink(server_side.sink("4"));
+        server.publish("desk", desk).unwrap();
+        let builder = Host::builder().client_sink(client_side.sink("a"));
+        let client = client(builder.client_sink(client_side.sink("b")));
+
+        let desk = way.desk(&client, &server);
+        let seen = desk.header("way").await.unwrap();
+        assert_eq!(seen.as_deref(), Some("ab1234"), "{way:?}");
+        assert_eq!(
+            client_side.take(),
+            [
+                "ac> sinks.Desk::header",
+                "bc> sinks.Desk::header",
+                "bc< ok",
+                "ac< ok"
+            ],
+            "{way:?}"
+        );
+        assert_eq!(
+            server_side.take(),
+            [
+                "1s> sinks.Desk::header",
+                "2s> sinks.Desk::header",
+                "3s> sinks.Desk::header",
+                "4s> sinks.Desk::header",
+                "4s< ok",
+                "3s< ok",
+                "2s< ok",
+                "1s< ok"
+            ],
+            "{way:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn errors_pass_and_are_told_from_each_other() {
+    for way in WAYS {
+        let (outside, inside) = (Record::default(), Record::default());
+        let server = server(Host::builder().server_sink(inside.sink("s"))).await;
+        let client = client(Host::builder().client_sink(outside.sink("c")));
+        let desk = way.desk(&client, &server);
+        assert_eq!(desk.fail().await.unwrap_err(), DeskError::Closed);
+        assert_eq!(outside.take()[1], "cc< their error", "{way:?}");
+        assert_eq!(inside.take()[1], "ss< their error", "{way:?}");
+        let nobody: DeskProxy = client.get(&way.url(&server, "nobody")).unwrap();
+        nobody.count().await.unwrap_err();
+        assert_eq!(outside.take()[1], "cc< NotFound No", "{way:?}");
+        assert_eq!(inside.take(), [""; 0], "it has come to no object");
+        desk.panic().await.unwrap_err();
+        assert_eq!(outside.take()[1], "cc< Internal Yes", "{way:?}");
+        // Its sinks were unwound with it.
+        assert_eq!(inside.take(), ["ss> sinks.Desk::panic"], "{way:?}");
+        assert_eq!(desk.count().await.unwrap(), 1, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn constructors_blocking_methods_and_oneway_calls_pass_through_sinks() {
+    for way in WAYS {
+        let (outside, inside) = (Record::default(), Record::default());
+        let server = server(Host::builder().server_sink(inside.sink("s"))).await;
+        let client = client(Host::builder().client_sink(outside.sink("c")));
+        let desks = client.activate::<DeskProxy>(&way.url(&server, "desks"));
+        let desk = desks.open("anna").await.unwrap();
+        assert_eq!(outside.take(), ["cc> sinks.Desk::open", "cc< ok"]);
+        assert_eq!(inside.take(), ["ss> sinks.Desk::open", "ss< ok"]);
+        assert_eq!(desk.block(&[7; 100_000]).await.unwrap(), 100_000);
+        assert_eq!(outside.take(), ["cc> sinks.Desk::block", "cc< ok"]);
+        assert_eq!(inside.take(), ["ss> sinks.Desk::block", "ss< ok"]);
+        desk.note("x".to_owned()).await.unwrap();
+        assert_eq!(outside.take(), ["cc> sinks.Desk::note", "cc< ok"]);
+        // It is behind the note on a connection, and a request of its own elsewhere.
+        desk.count().await.unwrap();
+        if way != Way::Http {
+            assert_eq!(inside.take()[0], "ss> sinks.Desk::note");
+        }
+    }
+}
+
+#[tokio::test]
+async fn objects_pass_as_arguments_and_results_and_calls_back_pass_through_the_sinks_of_both() {
+    for way in [Way::Tcp, Way::WebSocket, Way::Http] {
+        let (outside, inside) = (Record::default(), Record::default());
+        let builder = Host::builder().server_sink(inside.sink("s"));
+        let server = server(builder.client_sink(inside.sink("s"))).await;
+        let builder = Host::builder().server_sink(outside.sink("c"));
+        let client = client(builder.client_sink(outside.sink("c")));
+        let listener = ListenerDispatcher::new(Quiet);
+        let same = way
+            .desk(&client, &server)
+            .call_back(listener.proxy())
+            .await
+            .unwrap();
+        same.tell("it came home").await.unwrap();
+        assert_eq!(
+            outside.take(),
+            [
+                "cc> sinks.Desk::call_back",
+                "cs> sinks.Listener::tell",
+                "cs< ok",
+                "cc< ok"
+            ],
+            "{way:?}"
+        );
+        assert_eq!(
+            inside.take(),
+            [
+                "ss> sinks.Desk::call_back",
+                "sc> sinks.Listener::tell",
+                "sc< ok",
+                "ss< ok"
+            ],
+            "{way:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn calls_in_a_process_pass_through_the_sinks_of_the_object_alone() {
+    let (of_host, of_object) = (Record::default(), Record::default());
+    let builder = Host::builder().server_sink(of_host.sink("h"));
+    let host = listening(builder.client_sink(of_host.sink("h"))).await;
+    let desk = DeskDispatcher::new(Clerk::default()).sink(of_object.sink("o"));
+    let near = desk.proxy();
+    host.marshal("desk", desk).unwrap();
+    assert_eq!(near.count().await.unwrap(), 1);
+    assert_eq!(of_host.take(), [""; 0]);
+    assert_eq!(of_object.take(), ["os> sinks.Desk::count", "os< ok"]);
+    // Its own URL leads through the channel.
+    let far: DeskProxy = host.get(&host.url("desk").unwrap()).unwrap();
+    assert_eq!(far.count().await.unwrap(), 2);
+    let seen = [
+        "hc> sinks.Desk::count",
+        "hs> sinks.Desk::count",
+        "hs< ok",
+        "hc< ok",
+    ];
+    assert_eq!(of_host.take(), seen);
+    assert_eq!(of_object.take(), ["os> sinks.Desk::count", "os< ok"]);
+}

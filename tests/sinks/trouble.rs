@@ -1,0 +1,131 @@
+//! Sinks that panic, overdo it, or are left in the middle; callers who may not call.
+
+use std::sync::Arc;
+
+use remoting::prelude::*;
+use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
+use remoting::{ErrorKind, Executed, HostBuilder, Principal, Principals};
+use tokio::sync::Notify;
+
+use crate::ground::*;
+
+fn with_panic(builder: HostBuilder) -> HostBuilder {
+    builder.server_sink(Before(|call: &mut MethodCall| {
+        assert!(call.method() != "count", "a sink that does not like it");
+        None
+    }))
+}
+
+#[tokio::test]
+async fn a_panic_in_a_sink_of_the_server_ends_that_call_alone() {
+    for way in WAYS {
+        let server = server(with_panic(Host::builder())).await;
+        let client = client(Host::builder());
+        let desk = way.desk(&client, &server);
+        let error = desk.count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal, "{way:?}");
+        assert_eq!(error.executed(), Executed::No, "{way:?}");
+        assert!(error.correlation().is_some(), "{error:?}");
+        assert!(error.message().contains("a sink panicked"), "{error}");
+        assert_eq!(desk.header("x").await.unwrap(), None, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn headers_of_a_sink_that_are_too_large_end_the_call_before_it_is_sent() {
+    for way in WAYS {
+        let inside = Record::default();
+        let server = server(Host::builder().server_sink(inside.sink("s"))).await;
+        let client = client(Host::builder().client_sink(Before(|call: &mut MethodCall| {
+            call.headers.push(("x".to_owned(), "x".repeat(9000)));
+            None
+        })));
+        let error = way.desk(&client, &server).count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{way:?}");
+        assert_eq!(error.executed(), Executed::No, "{way:?}");
+        assert_eq!(inside.take(), [""; 0], "{way:?}");
+    }
+}
+
+/// Tells when a call has come, and when it was left in the middle.
+#[derive(Clone, Default)]
+struct Watching(Arc<Notify>, Arc<Notify>);
+
+struct OnDrop(Arc<Notify>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl MessageSink for Watching {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        self.0.notify_one();
+        let _left = OnDrop(Arc::clone(&self.1));
+        next.run(call).await
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_takes_the_sinks_of_both_sides_along() {
+    for way in WAYS {
+        let (outside, inside) = (Watching::default(), Watching::default());
+        let server = server(Host::builder().server_sink(inside.clone())).await;
+        let client = client(Host::builder().client_sink(outside.clone()));
+        let call = tokio::spawn(way.desk(&client, &server).wait());
+        inside.0.notified().await;
+        call.abort();
+        outside.1.notified().await;
+        inside.1.notified().await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_may_not_call_does_not_get_as_far_as_the_sinks() {
+    for way in WAYS {
+        let inside = Record::default();
+        let known = Principals::new().token("a token of ann's", Principal::new("ann"));
+        let builder = Host::builder().authenticator(known);
+        let server = listening(builder.server_sink(inside.sink("s"))).await;
+        let desk = DeskDispatcher::singleton(Clerk::default).roles(["clerk"]);
+        server.publish("desk", desk.sink(inside.sink("p"))).unwrap();
+        let client = Host::builder()
+            .channel(TcpChannel::client().token("a token of ann's"))
+            .channel(HttpChannel::client().token("a token of ann's"))
+            .start_client()
+            .unwrap();
+        let error = way.desk(&client, &server).count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{way:?}");
+        assert_eq!(inside.take(), [""; 0], "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sink_sees_who_calls_where_to_and_how_much() {
+    for way in WAYS {
+        let inside = Record::default();
+        let (record, also) = (inside.clone(), inside.clone());
+        let builder = Host::builder().server_sink(Before(move |call: &mut MethodCall| {
+            let peer = call.peer().expect("somebody calls");
+            let is_near = peer.address().is_some_and(|at| at.ip().is_loopback());
+            record.add(format!("{is_near} {:?} {}", call.url(), call.size() > 1000));
+            None
+        }));
+        let server = server(builder).await;
+        let url = way.url(&server, "desk");
+        let client = client(
+            Host::builder().client_sink(Before(move |call: &mut MethodCall| {
+                also.add(format!("{} {}", call.url().unwrap(), call.peer().is_none()));
+                assert!(!call.remaining().is_zero());
+                None
+            })),
+        );
+        let desk: DeskProxy = client.get(&url).unwrap();
+        desk.block(&[0; 2000]).await.unwrap();
+        assert_eq!(
+            inside.take(),
+            [format!("{url} true"), "true None true".to_owned()]
+        );
+    }
+}
