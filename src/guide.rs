@@ -10,6 +10,10 @@ pub mod lifetime {}
 #[doc = include_str!("guide/http.md")]
 pub mod http {}
 
+#[cfg(all(feature = "tcp", feature = "macros"))]
+#[doc = include_str!("guide/sinks.md")]
+pub mod sinks {}
+
 #[cfg(all(feature = "tcp", feature = "http", feature = "tls"))]
 #[doc = include_str!("guide/security.md")]
 pub mod security {}

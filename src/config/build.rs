@@ -11,12 +11,13 @@ use super::classes::{Classes, Terms};
 use super::mistake::{Mistake, Mistakes, listed, shown};
 use super::path::KeyPath;
 use super::settings::{Activation, ClientSettings, PublicationSettings, Settings};
+use super::sinks;
 
 /// Checks what only the program's types can tell.
 pub(crate) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes) {
     for name in classes.twice() {
         let text = format!(
-            "the program has added the class {} twice; add it under two names",
+            "the program has added {} twice; add it under two names",
             shown(name)
         );
         let start = KeyPath::default();
@@ -33,6 +34,7 @@ pub(crate) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes)
             }
         }
     }
+    sinks::check(config, classes, mistakes);
     for (group, entries) in client_entries(config) {
         for entry in entries {
             check_interface(config, classes, group, entry, mistakes);
@@ -143,6 +145,7 @@ pub(crate) async fn build(config: &Config, classes: &Classes) -> Result<Host> {
     if !settings.principals.is_empty() {
         builder = builder.authenticator(known(settings));
     }
+    builder = sinks::add(builder, config, classes);
     for channel in &settings.channels {
         builder = channels::add(builder, channel);
     }
@@ -222,6 +225,7 @@ fn publish(
         .map(|initial| policy.initial(initial.unwrap_or_default()));
     let terms = Terms {
         lease,
+        sinks: classes.sinks_of(&publication.sinks),
         roles: publication.roles.as_deref(),
         methods: &publication.methods,
     };

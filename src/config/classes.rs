@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use remoting_core::__private::{Construct, ConstructWith, Dispatch, InterfaceDescriptor};
+use remoting_core::sink::SinkRef;
 use remoting_core::{Activatable, Dispatcher, Host, LeasePolicy, Proxy, Publication, Result};
 
 use super::settings::Activation;
@@ -141,6 +142,8 @@ where
 pub(crate) struct Terms<'a> {
     /// How long its objects live, if that is said.
     pub(crate) lease: Option<LeasePolicy>,
+    /// What their calls pass through.
+    pub(crate) sinks: Vec<SinkRef>,
     /// Who may do anything with them, if that is said.
     pub(crate) roles: Option<&'a [String]>,
     /// Who may call single methods.
@@ -169,8 +172,9 @@ pub struct Classes {
     served: BTreeMap<String, Served>,
     activated: BTreeMap<&'static str, Register>,
     well_known: BTreeMap<&'static str, Register>,
-    /// The classes that were added more than once.
-    twice: Vec<String>,
+    pub(super) sinks: BTreeMap<String, SinkRef>,
+    /// The classes and sinks that were added more than once.
+    pub(super) twice: Vec<String>,
 }
 
 /// What can be done with a class.
@@ -366,6 +370,7 @@ impl fmt::Debug for Classes {
             .field("served", &self.served.keys())
             .field("activated", &self.activated.keys())
             .field("well_known", &self.well_known.keys())
+            .field("sinks", &self.sinks.keys())
             .finish_non_exhaustive()
     }
 }
@@ -377,6 +382,9 @@ fn publish<T: Send + Sync + 'static>(
         let mut publication = make();
         if let Some(policy) = terms.lease {
             publication = publication.lease(policy);
+        }
+        for sink in terms.sinks {
+            publication = publication.sink(sink);
         }
         if let Some(roles) = terms.roles {
             publication = publication.roles(roles);

@@ -55,6 +55,7 @@ mod read;
 mod reference;
 mod secret;
 mod settings;
+mod sinks;
 mod time;
 mod value;
 

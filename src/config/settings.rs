@@ -33,6 +33,8 @@ pub(crate) struct HostSettings {
     pub(crate) allow_anonymous: bool,
     /// Whether callers are let in that are no principals, where there are any.
     pub(crate) admit_strangers: bool,
+    pub(crate) client_sinks: Vec<String>,
+    pub(crate) server_sinks: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +134,7 @@ pub(crate) struct PublicationSettings {
     pub(crate) activation: Activation,
     /// How long a lease runs, if that is said; `Some(None)`: for ever.
     pub(crate) lease: Option<Option<Duration>>,
+    pub(crate) sinks: Vec<String>,
     pub(crate) roles: Option<Vec<String>>,
     /// The methods that have roles of their own.
     pub(crate) methods: Vec<(String, Vec<String>)>,
@@ -271,6 +274,8 @@ fn host(found: &Found) -> HostSettings {
         allow_plaintext: insecure || table.flag("allow-plaintext"),
         allow_anonymous: insecure || table.flag("allow-anonymous"),
         admit_strangers: table.flag("admit-strangers"),
+        client_sinks: table.texts("client-sinks").unwrap_or_default(),
+        server_sinks: table.texts("server-sinks").unwrap_or_default(),
     }
 }
 
@@ -372,6 +377,7 @@ fn publication(table: &Table<'_>) -> Option<PublicationSettings> {
         class: table.text("class")?,
         activation,
         lease: table.time("lease"),
+        sinks: table.texts("sinks").unwrap_or_default(),
         roles: table.texts("roles"),
         methods: methods.collect(),
     })

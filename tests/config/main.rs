@@ -14,4 +14,5 @@ mod mistakes;
 mod remote;
 mod secrets;
 mod secured;
+mod sinks;
 mod support;

@@ -48,10 +48,16 @@ impl Guard {
     }
 
     /// What calls pass through.
+    #[inline]
     pub(crate) fn sinks(&self) -> Sinks {
-        if !self.has_sinks.load(Ordering::Acquire) {
-            return Sinks::default();
+        match self.has_sinks.load(Ordering::Acquire) {
+            true => self.known_sinks(),
+            false => Sinks::default(),
         }
+    }
+
+    #[cold]
+    fn known_sinks(&self) -> Sinks {
         let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         sinks.clone()
     }

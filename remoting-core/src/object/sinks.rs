@@ -15,14 +15,23 @@ use crate::sink::{Carried, MethodCall, Side, Sinks};
 impl Carried for Arc<dyn ServerObject> {}
 
 /// Runs a call of an object. It is in place as the call that runs here.
+///
+/// - `host`: the sinks of the host, outside of the others.
+#[inline]
 pub(super) fn dispatch(
+    host: &Sinks,
     sinks: Sinks,
     object: Arc<dyn ServerObject>,
     call: RawCall<'_>,
 ) -> Dispatched {
-    if sinks.is_empty() {
+    if host.is_empty() && sinks.is_empty() {
         return object.dispatch(call);
     }
+    dispatch_through(host.clone().then(sinks), object, call)
+}
+
+#[cold]
+fn dispatch_through(sinks: Sinks, object: Arc<dyn ServerObject>, call: RawCall<'_>) -> Dispatched {
     let call = call.into_owned();
     let facet = object.facet(call.interface);
     let interface = facet.unwrap_or_else(|| object.interface()).name;

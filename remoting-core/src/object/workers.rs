@@ -111,7 +111,7 @@ impl Workers {
         let (method, index, size) = (call.method, call.index, call.payload.as_slice().len());
         let profile = object.profile(call.interface);
         let slow = profile.is_slow(index);
-        let dispatch = || sinks::dispatch(self.sinks.clone().then(sinks), object, call);
+        let dispatch = || sinks::dispatch(&self.sinks, sinks, object, call);
         let (mut running, at_door) = if method.blocking || slow {
             let mut running = Running::start(context, dispatch);
             match running.approach(&mut Context::from_waker(Waker::noop())) {

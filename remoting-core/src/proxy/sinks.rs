@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
 use crate::clock;
 use crate::error::Fault;
-use crate::sink::{Body, Carried, MethodCall, Side};
+use crate::sink::{Body, Carried, MethodCall, Side, Sinks};
 
 impl Carried for Fetched {
     fn into_body(self) -> Body {
@@ -25,10 +25,15 @@ impl Carried for Fetched {
 }
 
 /// Sends a call into the sinks of its endpoint, if there are any. They have its state from then on.
+#[inline]
 pub(super) fn enter(endpoint: &Arc<dyn Endpoint>, state: &mut CallState) {
-    let Some(sinks) = endpoint.sinks().filter(|sinks| !sinks.is_empty()) else {
-        return;
-    };
+    if let Some(sinks) = endpoint.sinks().filter(|sinks| !sinks.is_empty()) {
+        enter_into(sinks.clone(), endpoint, state);
+    }
+}
+
+#[cold]
+fn enter_into(sinks: Sinks, endpoint: &Arc<dyn Endpoint>, state: &mut CallState) {
     let Some(number) = state.method_id() else {
         return;
     };
@@ -52,7 +57,7 @@ pub(super) fn enter(endpoint: &Arc<dyn Endpoint>, state: &mut CallState) {
     let mut left = CallState::new(kind, interface, index, None, state.formatter.clone());
     left.deadline = state.deadline;
     let own = std::mem::replace(state, left);
-    let (sinks, endpoint) = (sinks.clone(), Arc::clone(endpoint));
+    let endpoint = Arc::clone(endpoint);
     state.flight = Flight::Sunk(sinks.run(call, move |call| {
         Box::pin(send(endpoint, own, call.headers))
     }));

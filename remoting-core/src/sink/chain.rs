@@ -131,6 +131,7 @@ impl Progress {
 pub(crate) struct Sinks(Option<Arc<[SinkRef]>>);
 
 impl Sinks {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
