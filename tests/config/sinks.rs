@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use remoting::config::Classes;
-use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
 
 use crate::support::*;

@@ -128,12 +128,16 @@ impl Progress {
 
 /// Some sinks in their order, or none.
 #[derive(Clone, Default)]
-pub(crate) struct Sinks(Option<Arc<[SinkRef]>>);
+pub(crate) struct Sinks(Option<Arc<Vec<SinkRef>>>);
 
 impl Sinks {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    fn all(&self) -> &[SinkRef] {
+        self.0.as_ref().map_or(&[], |sinks| sinks.as_slice())
     }
 
     /// These sinks, and behind them others.
@@ -160,7 +164,7 @@ impl Sinks {
                 Box::pin(async move { MethodReply(ended.await.map(Carried::into_body)) })
             });
             let next = Next {
-                sinks: self.0.as_deref().unwrap_or_default(),
+                sinks: self.all(),
                 last,
                 progress: Arc::clone(&progress),
             };
@@ -176,14 +180,14 @@ impl Sinks {
 
 impl FromIterator<SinkRef> for Sinks {
     fn from_iter<I: IntoIterator<Item = SinkRef>>(sinks: I) -> Self {
-        let sinks: Arc<[SinkRef]> = sinks.into_iter().collect();
-        Self(Some(sinks).filter(|sinks| !sinks.is_empty()))
+        let sinks: Vec<SinkRef> = sinks.into_iter().collect();
+        Self(Some(sinks).filter(|sinks| !sinks.is_empty()).map(Arc::new))
     }
 }
 
 impl fmt::Debug for Sinks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sinks = self.0.as_deref().unwrap_or_default();
+        let sinks = self.all();
         f.debug_list().entries(sinks).finish()
     }
 }
