@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use remoting_core::ObjectUrl;
+use remoting_core::{ObjectUrl, Secret};
 
 use super::channels;
 use super::mistake::{Mistakes, shown};
@@ -128,6 +128,12 @@ fn tls(found: &Found, channel: &ChannelSettings, mistakes: &mut Mistakes) {
 /// Says who of the listed could never be known.
 fn principals(found: &Found, settings: &Settings, mistakes: &mut Mistakes) {
     let all = KeyPath::of(["principals"]);
+    let mut tls = settings
+        .channels
+        .iter()
+        .filter_map(|channel| channel.tls.as_ref());
+    let asks_for_certificates =
+        tls.any(|tls| tls.client_roots.is_some()) || mistakes.are_about(&KeyPath::of(["channels"]));
     let mut wrong = |path: &KeyPath, text: &str| {
         if !mistakes.are_about(path) {
             mistakes.add(&found.origin(path), path, text);
@@ -144,11 +150,6 @@ fn principals(found: &Found, settings: &Settings, mistakes: &mut Mistakes) {
             wrong(&strangers, text);
         }
     }
-    let tls = settings
-        .channels
-        .iter()
-        .filter_map(|channel| channel.tls.as_ref());
-    let asks_for_certificates = tls.clone().any(|tls| tls.client_roots.is_some());
     for principal in &settings.principals {
         match (&principal.token, &principal.certificate) {
             (None, None) => {
@@ -162,6 +163,29 @@ fn principals(found: &Found, settings: &Settings, mistakes: &mut Mistakes) {
             }
             _ => {}
         }
+    }
+    for (index, principal) in settings.principals.iter().enumerate() {
+        let others = settings.principals.get(..index).unwrap_or_default();
+        let same_token = others
+            .iter()
+            .find(|other| same(&other.token, &principal.token));
+        let same_name = others.iter().find(|other| {
+            other.certificate.is_some() && other.certificate == principal.certificate
+        });
+        for (key, other) in [("token", same_token), ("certificate", same_name)] {
+            if let Some(other) = other {
+                let other = shown(other.at.last());
+                let text = format!("{other} is known by the same; give each one of its own");
+                wrong(&principal.at.with(key), &text);
+            }
+        }
+    }
+}
+
+fn same(one: &Option<Secret>, other: &Option<Secret>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.expose() == other.expose(),
+        _ => false,
     }
 }
 

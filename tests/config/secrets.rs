@@ -34,7 +34,8 @@ fn secrets_of_files_and_variables_are_in_no_text_of_a_configuration() {
     let path = folder.path().join("remoting.toml");
     let variables = [
         ("TOKEN", CANARY),
-        ("REMOTING__PRINCIPALS__BOB__TOKEN", "env:TOKEN"),
+        ("OTHER", "another canary"),
+        ("REMOTING__PRINCIPALS__BOB__TOKEN", "env:OTHER"),
     ];
     let config = Config::parse(text, &path, variables).unwrap();
     for text in [

@@ -212,6 +212,43 @@ async fn certificates_are_renewed_from_files_with_their_keys_and_not_from_variab
     assert!(error.message().contains(told), "{error}");
 }
 
+#[tokio::test]
+async fn two_who_are_known_by_the_same_are_told() {
+    let place = Place::new();
+    let tls = "tls = { certificate = \"server.pem\", key = \"server.key\", client-roots = \"issuer.pem\" }";
+    let text = format!(
+        "[channels.c]\nkind = \"tcp\"\n{tls}\nlisten = \"127.0.0.1:0\"\n[principals.ann]\ntoken = \"env:A\"\ncertificate = \"CN=a\"\n[principals.bob]\ntoken = \"env:B\"\ncertificate = \"CN=a\"\n"
+    );
+    let tokens = |own| [("A", "a canary of ann's"), ("B", own)];
+    let error = Config::parse(&text, place.path(), tokens("a canary of ann's")).unwrap_err();
+    for told in [
+        "remoting.toml:9:9: principals.bob.token: `ann` is known by the same",
+        "remoting.toml:10:15: principals.bob.certificate: `ann` is known by the same",
+    ] {
+        assert!(error.message().contains(told), "{error}");
+    }
+    assert!(!error.message().contains("canary"), "{error}");
+    let other = text.replace(
+        "bob]\ntoken = \"env:B\"\ncertificate = \"CN=a\"",
+        "bob]\ntoken = \"env:B\"\ncertificate = \"CN=b\"",
+    );
+    Config::parse(&other, place.path(), tokens("another")).unwrap();
+    // A mistake in the table of TLS is one alone.
+    let broken = text
+        .replace("issuer.pem", "nothing.pem")
+        .replace("env:B", "env:A");
+    let error = Config::parse(
+        &broken.replace("CN=a\"\n[p", "CN=c\"\n[p"),
+        place.path(),
+        tokens("x"),
+    );
+    let error = error.unwrap_err();
+    assert!(
+        !error.message().contains("no channel of the file asks"),
+        "{error}"
+    );
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_key_that_others_may_read_is_refused_at_its_place() {

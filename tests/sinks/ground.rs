@@ -27,6 +27,7 @@ pub trait Desk {
     async fn open(name: &str) -> Result<Self, DeskError>;
     async fn header(&self, name: &str) -> remoting::Result<Option<String>>;
     async fn count(&mut self) -> remoting::Result<u64>;
+    async fn count_slowly(&mut self) -> remoting::Result<u64>;
     async fn fail(&self) -> Result<(), DeskError>;
     async fn panic(&self) -> remoting::Result<()>;
     async fn wait(&self) -> remoting::Result<()>;
@@ -55,6 +56,13 @@ impl Desk for Clerk {
         Ok(context.header(name).map(str::to_owned))
     }
     async fn count(&mut self) -> remoting::Result<u64> {
+        self.count += 1;
+        Ok(self.count)
+    }
+    async fn count_slowly(&mut self) -> remoting::Result<u64> {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
         self.count += 1;
         Ok(self.count)
     }

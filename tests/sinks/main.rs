@@ -4,5 +4,6 @@
 
 mod answers;
 mod ground;
+mod inside;
 mod order;
 mod trouble;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
-use remoting::{ErrorKind, Executed, HostBuilder, Principal, Principals};
+use remoting::{Error, ErrorKind, Executed, HostBuilder, Principal, Principals};
 use tokio::sync::Notify;
 
 use crate::ground::*;
@@ -26,9 +26,70 @@ async fn a_panic_in_a_sink_of_the_server_ends_that_call_alone() {
         assert_eq!(error.kind(), ErrorKind::Internal, "{way:?}");
         assert_eq!(error.executed(), Executed::No, "{way:?}");
         assert!(error.correlation().is_some(), "{error:?}");
-        assert!(error.message().contains("a sink panicked"), "{error}");
+        assert!(
+            error.message().contains("a sink of `count` panicked"),
+            "{error}"
+        );
         assert_eq!(desk.header("x").await.unwrap(), None, "{way:?}");
     }
+}
+
+/// Panics when the call has run.
+struct Late;
+
+impl MessageSink for Late {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        let reply = next.run(call).await;
+        panic!("a sink that does not like {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_sink_after_the_call_says_that_it_has_run_and_harms_no_object() {
+    for way in WAYS {
+        let server = server(Host::builder().server_sink(Late)).await;
+        let client = client(Host::builder());
+        let desk = way.desk(&client, &server);
+        for _ in 0..2 {
+            let error = desk.count().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Internal, "{way:?} {error}");
+            assert_eq!(error.executed(), Executed::Yes, "{way:?}");
+            assert!(error.message().contains("a sink of `count`"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_of_a_sink_at_the_server_are_bounded_too() {
+    for way in WAYS {
+        let server = server(Host::builder().server_sink(Before(|call: &mut MethodCall| {
+            call.headers.push(("x".to_owned(), "x".repeat(9000)));
+            None
+        })));
+        let server = server.await;
+        let error = way
+            .desk(&client(Host::builder()), &server)
+            .count()
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{way:?}");
+        assert_eq!(error.executed(), Executed::No, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_sink_refuses_is_not_held_against_the_caller() {
+    let server = server(Host::builder().server_sink(Before(|call: &mut MethodCall| {
+        (call.method() == "count").then(|| Error::new(ErrorKind::BadArguments, "odd").into())
+    })));
+    let server = server.await;
+    let client = client(Host::builder());
+    let desk = Way::Tcp.desk(&client, &server);
+    for _ in 0..2000 {
+        let error = desk.count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadArguments, "{error}");
+    }
+    assert_eq!(desk.header("x").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -113,6 +113,7 @@ impl Connection {
             queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
+            ended: false,
             refusal: None,
         };
         let formatter = self

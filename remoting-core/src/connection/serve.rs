@@ -15,7 +15,7 @@ use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::payload::Content;
 use crate::proxy::Style;
 use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
-use crate::sink::ReplyMessage;
+use crate::sink::{ReplyMessage, is_of_sink};
 use crate::wire::header::Header;
 use crate::wire::locks::LockTokens;
 
@@ -146,6 +146,7 @@ impl Connection {
             queue: self.limits.queued_per_object,
             cancellation: None,
             started: false,
+            ended: false,
             refusal: None,
         };
         let formatter = self
@@ -236,7 +237,7 @@ impl Connection {
             ErrorKind::BadArguments,
             ErrorKind::Unsupported,
         ];
-        error.executed() == Executed::No && bad.contains(&error.kind())
+        error.executed() == Executed::No && bad.contains(&error.kind()) && !is_of_sink(error)
     }
 
     /// Answers a call that ran as a task.

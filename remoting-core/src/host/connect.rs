@@ -5,12 +5,11 @@ use std::task::{Context, Poll};
 
 use super::named::{NamedEndpoint, into_error};
 use super::peers::{Route, host_is_gone};
-use crate::channel::Exchange;
 use crate::clock;
 use crate::connection::{Connection, Deferred};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::object::DESCRIBE;
-use crate::proxy::{CallState, Endpoint, Flight, RequestKind};
+use crate::proxy::{CallState, Endpoint, Flight, RequestKind, drive};
 
 impl NamedEndpoint {
     /// Connects and makes sure that the name is there and has the interface.
@@ -40,7 +39,7 @@ impl NamedEndpoint {
         };
         let connection = match route {
             Route::Session(connection) => connection,
-            Route::Exchange(exchange) => return self.ask(exchange, &mut call).await,
+            Route::Exchange(_) => return self.ask(call).await,
         };
         std::future::poll_fn(|cx| {
             let mut deferred = Deferred::new();
@@ -54,14 +53,14 @@ impl NamedEndpoint {
     }
 
     /// Asks the object whether it is there.
-    async fn ask(&self, exchange: Arc<dyn Exchange>, call: &mut CallState) -> Result<(), Error> {
+    async fn ask(&self, mut call: CallState) -> Result<(), Error> {
         call.kind = RequestKind::Forwarded(DESCRIBE);
         call.formatter = self.formatter();
         let nothing = call.formatter.encode::<[(); 0]>(&[]);
         call.payload =
             nothing.map_err(|error| Error::new(ErrorKind::BadArguments, error.to_string()))?;
-        let asked = self.exchange(exchange, call).map_err(into_error)?;
-        let found = asked.await.map_err(|fault| self.explain(fault));
+        let endpoint: Arc<dyn Endpoint> = self.own.upgrade().ok_or_else(host_is_gone)?;
+        let found = drive(&endpoint, call).await;
         found.map(drop).map_err(into_error)
     }
 

@@ -140,6 +140,7 @@ pub(super) fn call_of(
         queue: registry.limits.queued_per_object,
         cancellation: None,
         started: false,
+        ended: false,
         refusal: None,
     };
     let raw = RawCall {

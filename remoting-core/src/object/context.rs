@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -133,6 +133,8 @@ pub(crate) struct Active {
     pub(crate) cancellation: Option<Arc<Cancellation>>,
     /// Whether the user's code has begun.
     pub(crate) started: bool,
+    /// Whether it has ended, and only sinks are left.
+    pub(crate) ended: bool,
     /// What the caller is to be told in place of the error that the user's code gives.
     pub(crate) refusal: Option<(&'static str, Fault)>,
 }
@@ -142,6 +144,8 @@ pub(crate) struct Active {
 pub(crate) struct Visit {
     pub(crate) active: Active,
     pub(crate) door: Door,
+    /// Who waits at the door, if it is reached through something that looks at wakers.
+    waiting: Option<Waker>,
 }
 
 /// What stands between the object's gate, which the call has passed, and the user's code.
@@ -159,7 +163,15 @@ impl Visit {
         Box::new(Self {
             active,
             door: Door::Open,
+            waiting: None,
         })
+    }
+
+    /// Sets the door, and gives what it was, and who is to be woken then.
+    pub(crate) fn set_door(&mut self, door: Door) -> (Door, Option<Waker>) {
+        let before = std::mem::replace(&mut self.door, door);
+        let waiting = self.waiting.take_if(|_| door == Door::Open);
+        (before, waiting)
     }
 
     /// Puts the context in place while `run` runs, and takes it back.
@@ -220,6 +232,18 @@ pub(crate) fn made() {
     });
 }
 
+/// Notes that the user's code has ended, and takes back what locks it has gone in to.
+///
+/// - `locks`: those that were held before it.
+pub(crate) fn end(locks: LockTokens) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(visit) = current {
+            visit.active.locks = locks;
+            visit.active.ended = true;
+        }
+    });
+}
+
 /// Whether the user's code has begun. Outside of a call it has.
 pub(crate) fn has_begun() -> bool {
     CURRENT.with_borrow(|current| current.as_ref().is_none_or(|visit| visit.active.started))
@@ -228,12 +252,13 @@ pub(crate) fn has_begun() -> bool {
 /// Waits at the door until it is open. The user's code [begins](begin) behind it, when its
 /// arguments have been read.
 ///
-/// Nobody is woken when the door opens: who shut it polls again.
+/// Who opens the door polls again, and wakes what is between them.
 pub(crate) async fn door() {
-    poll_fn(|_| {
+    poll_fn(|cx| {
         CURRENT.with_borrow_mut(|current| match current {
             Some(visit) if visit.door != Door::Open => {
                 visit.door = Door::Reached;
+                visit.waiting = Some(cx.waker().clone());
                 Poll::Pending
             }
             Some(_) | None => Poll::Ready(()),
@@ -254,10 +279,12 @@ pub(crate) fn approach<T>(part: impl FnOnce() -> Poll<T>) -> Poll<T> {
 
 /// Sets the running call's door, and gives what it was.
 fn set_door(door: Door) -> Option<Door> {
-    CURRENT.with_borrow_mut(|current| {
-        let visit = current.as_mut()?;
-        Some(std::mem::replace(&mut visit.door, door))
-    })
+    let (before, waiting) =
+        CURRENT.with_borrow_mut(|current| Some(current.as_mut()?.set_door(door)))?;
+    if let Some(waiting) = waiting {
+        waiting.wake();
+    }
+    Some(before)
 }
 
 /// Sets what the caller of `constructor` is told in place of its error, if that is what runs.
@@ -306,6 +333,14 @@ pub(crate) fn seen() -> (Option<Arc<Peer>>, Instant, Headers) {
             (peer, active.deadline, active.headers.clone())
         }
         None => (None, clock::now(), None),
+    })
+}
+
+/// The locks that the callers of the call that runs hold, and it too.
+pub(crate) fn locks() -> LockTokens {
+    CURRENT.with_borrow(|current| match current {
+        Some(visit) => visit.active.locks.clone(),
+        None => LockTokens::default(),
     })
 }
 

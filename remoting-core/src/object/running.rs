@@ -131,16 +131,9 @@ impl<R: Send + 'static> Running<R> {
         if self.future.is_none() {
             return Err(self.failed_to_start(panic));
         }
-        let text = panic_text(&*panic);
-        forget(panic);
-        let name = self.method.name;
         let started = self.has_started();
         self.drop_future();
-        Err(if started {
-            internal(name, &format!("`{name}` panicked"), &text)
-        } else {
-            unreadable(name, &text)
-        })
+        Err(fault_of(self.method.name, started, panic))
     }
 
     /// Whether the user's code has begun.
@@ -148,6 +141,12 @@ impl<R: Send + 'static> Running<R> {
         self.context
             .as_ref()
             .is_some_and(|visit| visit.active.started)
+    }
+
+    /// Whether the user's code has begun and not ended: afterwards only sinks are left.
+    fn is_inside(&self) -> bool {
+        let visit = self.context.as_ref();
+        visit.is_some_and(|visit| visit.active.started && !visit.active.ended)
     }
 
     /// The handle by which the call is told that nobody waits for it.
@@ -177,8 +176,9 @@ impl<R: Send + 'static> Running<R> {
     }
 
     fn set_door(&mut self, door: Door) {
-        if let Some(visit) = &mut self.context {
-            visit.door = door;
+        let set = self.context.as_mut().map(|visit| visit.set_door(door));
+        if let Some((_, Some(waiting))) = set {
+            waiting.wake();
         }
     }
 
@@ -225,12 +225,8 @@ impl<R> Running<R> {
     /// Drops what is left of the call, whose `Drop`s may panic too.
     fn drop_future(&mut self) {
         if let Some(future) = self.future.take() {
-            let dropped = Visit::during(&mut self.context, || {
-                catch_unwind(AssertUnwindSafe(|| drop(future)))
-            });
-            if let Err(panic) = dropped {
-                report_drop(self.method.name, panic);
-            }
+            let method = self.method.name;
+            Visit::during(&mut self.context, || drop_caught(method, future));
         }
     }
 }
@@ -349,12 +345,29 @@ fn reason_to_cut<R: Send + 'static>(
     let Poll::Ready(reason) = cancellation.poll_cancelled(cx) else {
         return None;
     };
-    if reason == CancelReason::Cap || !running.has_started() || running.method.may_be_cut() {
+    if reason == CancelReason::Cap || !running.is_inside() || running.method.may_be_cut() {
         return Some(reason);
     }
     match cancellation.poll_graver(reason, cx) {
         Poll::Ready(CancelReason::Cap) => Some(CancelReason::Cap),
         Poll::Ready(_) | Poll::Pending => None,
+    }
+}
+
+/// What the caller is told of a panic in a call.
+pub(super) fn fault_of(method: &str, started: bool, panic: Box<dyn Any + Send>) -> Fault {
+    let text = panic_text(&*panic);
+    forget(panic);
+    match started {
+        true => internal(method, &format!("`{method}` panicked"), &text),
+        false => unreadable(method, &text),
+    }
+}
+
+/// Drops a part of a call, whose `Drop`s may panic.
+pub(super) fn drop_caught(method: &str, part: impl Sized) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(part))) {
+        report_drop(method, panic);
     }
 }
 

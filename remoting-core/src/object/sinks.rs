@@ -1,16 +1,22 @@
 //! Calls that come to an object through the sinks of the host and of the object's origin.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
-use super::running::{forget, panic_text};
+use super::running::{drop_caught, fault_of, forget, panic_text};
 use super::{
     Class, ConstructorCall, Dispatched, Made, Pinned, RawCall, ServerObject, context, internal,
 };
-use crate::error::{Executed, Fault};
-use crate::sink::{Carried, MethodCall, Side, Sinks};
+use crate::descriptor::MethodDescriptor;
+use crate::error::{ErrorKind, Executed, Fault};
+use crate::id::MethodId;
+use crate::proxy::{CallOptions, FORWARDED};
+use crate::sink::{Carried, MethodCall, Side, Sinks, of_sink};
+use crate::wire::locks::LockTokens;
 
 impl Carried for Arc<dyn ServerObject> {}
 
@@ -63,57 +69,209 @@ fn run<R: Carried>(
     interface: &'static str,
     constructs: bool,
     call: RawCall<'static>,
-    last: impl FnOnce(RawCall<'static>) -> Pinned<'static, Result<R, Fault>> + Send + 'static,
+    start: impl FnOnce(RawCall<'static>) -> Pinned<'static, Result<R, Fault>> + Send + 'static,
 ) -> Pinned<'static, Result<R, Fault>> {
     let method = call.method;
+    let seen = seen(interface, constructs, &call);
+    let inside = Arc::new(Inside::new(method, move || start(call)));
+    let own = Arc::clone(&inside);
+    let running = sinks.run(seen, None, move |seen| match inside.enter(seen.headers) {
+        Ok(passage) => Box::pin(passage),
+        Err(fault) => Box::pin(std::future::ready(Err(fault))),
+    });
+    outside(running, own)
+}
+
+/// What sinks see of a call.
+fn seen(interface: &'static str, constructs: bool, call: &RawCall<'_>) -> MethodCall {
     let (peer, deadline, headers) = context::seen();
-    let seen = MethodCall {
+    // What goes on to somebody else has a number in the place of a name.
+    let is_known = !std::ptr::eq(call.method, &FORWARDED);
+    let forwarded = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
+    MethodCall {
         headers: headers.map(|headers| headers.to_vec()).unwrap_or_default(),
         side: Side::Server,
         interface,
-        method: Some(method),
-        number: method.id,
+        method: is_known.then_some(call.method),
+        number: if is_known { call.method.id } else { forwarded },
         constructs,
         url: None,
         peer,
         size: call.payload.as_slice().len(),
         deadline,
         formatter: call.style.formatter.clone(),
-    };
-    let has_passed = Arc::new(AtomicBool::new(false));
-    let passed = Arc::clone(&has_passed);
-    let running = sinks.run(seen, move |seen| {
-        passed.store(true, Ordering::Relaxed);
-        context::set_headers(seen.headers);
-        last(call)
-    });
-    guarded(method.name, running, has_passed)
+    }
 }
 
-/// Ends a call with an error in which a sink panics before it has passed the call on.
-fn guarded<R: Send + 'static>(
-    method: &'static str,
-    mut running: Pinned<'static, Result<R, Fault>>,
-    has_passed: Arc<AtomicBool>,
-) -> Pinned<'static, Result<R, Fault>> {
-    Box::pin(poll_fn(move |cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
-        polled.unwrap_or_else(|panic| {
-            if has_passed.load(Ordering::Relaxed) {
-                // What comes then is as without sinks.
-                resume_unwind(panic);
+/// The call itself, behind the sinks.
+struct Inside<R> {
+    method: &'static MethodDescriptor,
+    start: Mutex<Option<Start<R>>>,
+    /// What a sink has given up and may not be cut: it runs on to its end.
+    left: Mutex<Option<Pinned<'static, Result<R, Fault>>>>,
+    /// The locks that are held outside of it.
+    locks: LockTokens,
+    /// Whether it has ended in an error of its own.
+    has_failed: AtomicBool,
+}
+
+type Start<R> = Box<dyn FnOnce() -> Pinned<'static, Result<R, Fault>> + Send>;
+
+impl<R: Send + 'static> Inside<R> {
+    fn new(
+        method: &'static MethodDescriptor,
+        start: impl FnOnce() -> Pinned<'static, Result<R, Fault>> + Send + 'static,
+    ) -> Self {
+        Self {
+            method,
+            start: Mutex::new(Some(Box::new(start))),
+            left: Mutex::default(),
+            locks: context::locks(),
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets the call in, once.
+    fn enter(
+        self: &Arc<Self>,
+        headers: Vec<(String, String)>,
+    ) -> Result<impl Future<Output = Result<R, Fault>> + Send + use<R>, Fault> {
+        let headers = CallOptions {
+            headers,
+            ..CallOptions::default()
+        };
+        headers.check()?;
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = { start }.take().ok_or_else(|| {
+            let text = "a sink has passed the call on twice, which it cannot at the server";
+            Fault::refused(ErrorKind::Unsupported, text)
+        })?;
+        context::set_headers(headers.headers);
+        let mut passage = Passage {
+            inside: Arc::clone(self),
+            start: Some(start),
+            running: None,
+        };
+        Ok(poll_fn(move |cx| passage.poll(cx)))
+    }
+
+    /// Polls it, if it is there, and keeps it if it goes on.
+    fn poll(
+        &self,
+        running: &mut Option<Pinned<'static, Result<R, Fault>>>,
+        start: Option<Start<R>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<R, Fault>> {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(start) = start {
+                *running = Some(start());
             }
-            let text = panic_text(&*panic);
-            forget(panic);
-            let fault = internal(
-                method,
-                &format!("a sink panicked before `{method}` was run"),
-                &text,
-            );
-            std::task::Poll::Ready(Err(match fault {
-                Fault::Error(error) => Fault::Error(error.with_executed(Executed::No)),
-                fault => fault,
-            }))
-        })
+            running
+                .as_mut()
+                .map_or(Poll::Pending, |running| running.as_mut().poll(cx))
+        }));
+        let result = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(panic) => Err(fault_of(self.method.name, context::has_begun(), panic)),
+        };
+        drop_caught(self.method.name, running.take());
+        if result.is_err() {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        context::end(self.locks.clone());
+        Poll::Ready(result)
+    }
+
+    /// Polls what a sink has given up. Tells whether nothing is left of it.
+    fn poll_left(&self, cx: &mut Context<'_>) -> bool {
+        let left = || self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = left().take();
+        if running.is_none() {
+            return true;
+        }
+        match self.poll(&mut running, None, cx) {
+            Poll::Ready(_) => true,
+            Poll::Pending => {
+                *left() = running;
+                false
+            }
+        }
+    }
+}
+
+/// A call that a sink has passed on and waits for.
+struct Passage<R: Send + 'static> {
+    inside: Arc<Inside<R>>,
+    start: Option<Start<R>>,
+    running: Option<Pinned<'static, Result<R, Fault>>>,
+}
+
+impl<R: Send + 'static> Passage<R> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Fault>> {
+        let inside = Arc::clone(&self.inside);
+        inside.poll(&mut self.running, self.start.take(), cx)
+    }
+}
+
+impl<R: Send + 'static> Drop for Passage<R> {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let inside = &self.inside;
+        if context::has_begun() && !inside.method.may_be_cut() {
+            let mut left = inside.left.lock().unwrap_or_else(PoisonError::into_inner);
+            *left = Some(running);
+        } else {
+            drop_caught(inside.method.name, running);
+            context::end(inside.locks.clone());
+        }
+    }
+}
+
+/// Runs the sinks to their end, and what they have given up. A panic of one of them ends the call with an error.
+fn outside<R: Send + 'static>(
+    running: Pinned<'static, Result<R, Fault>>,
+    inside: Arc<Inside<R>>,
+) -> Pinned<'static, Result<R, Fault>> {
+    let method = inside.method.name;
+    let (mut sinks, mut reply) = (Some(running), None);
+    Box::pin(poll_fn(move |cx| {
+        if let Some(running) = &mut sinks {
+            match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(result)) => reply = Some(result),
+                Err(panic) => reply = Some(Err(panicked(method, panic))),
+            }
+        }
+        if reply.is_some() {
+            drop_caught(method, sinks.take());
+        }
+        let is_done = inside.poll_left(cx);
+        match reply.take() {
+            Some(Err(Fault::Error(error))) if is_done => {
+                let is_own = inside.has_failed.load(Ordering::Relaxed);
+                let error = if is_own { error } else { of_sink(error) };
+                Poll::Ready(Err(Fault::Error(error)))
+            }
+            Some(result) if is_done => Poll::Ready(result),
+            waiting => {
+                reply = waiting;
+                Poll::Pending
+            }
+        }
     }))
+}
+
+/// What the caller is told of a sink that has panicked.
+fn panicked(method: &str, panic: Box<dyn Any + Send>) -> Fault {
+    let text = panic_text(&*panic);
+    forget(panic);
+    match internal(method, &format!("a sink of `{method}` panicked"), &text) {
+        Fault::Error(error) if !context::has_begun() => {
+            Fault::Error(error.with_executed(Executed::No))
+        }
+        fault => fault,
+    }
 }

@@ -142,10 +142,7 @@ impl<T, E> Future for Call<T, E> {
             }
             sinks::enter(&this.endpoint, &mut this.state);
         }
-        let fetched = match &mut this.state.flight {
-            Flight::Sunk(running) => ready!(running.as_mut().poll(cx)),
-            _ => ready!(this.endpoint.poll(&mut this.state, cx)),
-        };
+        let fetched = ready!(sinks::poll(&this.endpoint, &mut this.state, cx));
         this.state.flight = Flight::Landed;
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }

@@ -4,11 +4,10 @@
 //! holder takes the calls and makes them itself, with the same bytes, deadline and
 //! headers; proxies in them go along, one hop at a time.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::endpoint::{CallState, Identity, RequestKind};
-use super::{CallOptions, Passenger, Reference};
+use super::{CallOptions, Passenger, Reference, sinks};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::Fault;
 use crate::id::{InterfaceId, MethodId};
@@ -16,7 +15,7 @@ use crate::object::{Bytes, Dispatched, Entered, Profile, RawCall, ServerObject, 
 use crate::payload::Payload;
 
 /// What stands for all methods and interfaces of others, which need not be known here.
-static METHOD: MethodDescriptor = MethodDescriptor::new("(forwarded)", &[]);
+pub(crate) static FORWARDED: MethodDescriptor = MethodDescriptor::new("(forwarded)", &[]);
 static INTERFACE: InterfaceDescriptor = InterfaceDescriptor::new("(forwarded)", 0);
 
 /// A server object that is a proxy.
@@ -45,16 +44,14 @@ impl ServerObject for Forwarder {
 
     /// All methods are there: whether one really is, the object itself will tell.
     fn method(&self, id: MethodId) -> Option<(usize, &'static MethodDescriptor)> {
-        Some((usize::try_from(id.0).ok()?, &METHOD))
+        Some((usize::try_from(id.0).ok()?, &FORWARDED))
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {
         let call = call.into_owned();
         Box::pin(async move {
             context::begin();
-            let mut state = onward(&call);
-            let endpoint = self.reference.endpoint();
-            let fetched = poll_fn(|cx| endpoint.poll(&mut state, cx)).await?;
+            let fetched = sinks::drive(self.reference.endpoint(), onward(&call)).await?;
             Ok(fetched.payload)
         })
     }

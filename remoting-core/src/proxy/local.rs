@@ -113,6 +113,7 @@ fn context(call: &mut CallState, method: &'static MethodDescriptor, now: Instant
         queue: Limits::default().queued_per_object,
         cancellation: None,
         started: false,
+        ended: false,
         refusal: None,
     }
 }

@@ -30,7 +30,7 @@ pub use call::Call;
 pub(crate) use endpoint::{
     CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Waiting, Wire,
 };
-pub(crate) use forwarder::Forwarder;
+pub(crate) use forwarder::{FORWARDED, Forwarder};
 #[cfg(feature = "json")]
 pub use handle::{DynamicError, ObjectHandle};
 pub use options::CallOptions;
@@ -40,6 +40,7 @@ pub(crate) use passage::{
 };
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
+pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
 pub(crate) use wait::{OnRuntime, own_runtime, runtime};
 

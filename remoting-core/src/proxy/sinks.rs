@@ -2,11 +2,18 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
+use super::{CallOptions, OnRuntime};
 use crate::clock;
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::Fault;
+use crate::formatter::FormatterRef;
+use crate::payload::Payload;
 use crate::sink::{Body, Carried, MethodCall, Side, Sinks};
+use crate::wire::locks::LockTokens;
 
 impl Carried for Fetched {
     fn into_body(self) -> Body {
@@ -57,10 +64,73 @@ fn enter_into(sinks: Sinks, endpoint: &Arc<dyn Endpoint>, state: &mut CallState)
     let mut left = CallState::new(kind, interface, index, None, state.formatter.clone());
     left.deadline = state.deadline;
     let own = std::mem::replace(state, left);
+    let departure = Departure::of(own);
     let endpoint = Arc::clone(endpoint);
-    state.flight = Flight::Sunk(sinks.run(call, move |call| {
-        Box::pin(send(endpoint, own, call.headers))
-    }));
+    let running = sinks.run(call, state.deadline, move |call| {
+        Box::pin(send(Arc::clone(&endpoint), departure.state(), call.headers))
+    });
+    state.flight = Flight::Sunk(Box::pin(OnRuntime::new(running)));
+}
+
+/// Drives a call that has entered.
+pub(super) fn poll(
+    endpoint: &Arc<dyn Endpoint>,
+    state: &mut CallState,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Fetched, Fault>> {
+    match &mut state.flight {
+        Flight::Sunk(running) => running.as_mut().poll(cx),
+        _ => endpoint.poll(state, cx),
+    }
+}
+
+/// Sends a call that no user of a proxy has made.
+pub(crate) async fn drive(
+    endpoint: &Arc<dyn Endpoint>,
+    mut state: CallState,
+) -> Result<Fetched, Fault> {
+    enter(endpoint, &mut state);
+    poll_fn(|cx| poll(endpoint, &mut state, cx)).await
+}
+
+/// A call that may be sent more than once.
+struct Departure {
+    kind: RequestKind,
+    interface: &'static InterfaceDescriptor,
+    index: usize,
+    formatter: FormatterRef,
+    payload: Payload,
+    options: Option<Arc<CallOptions>>,
+    deadline: Option<Instant>,
+    locks: LockTokens,
+    depth: u32,
+}
+
+impl Departure {
+    fn of(mut state: CallState) -> Self {
+        Self {
+            kind: state.kind,
+            interface: state.interface,
+            index: state.index,
+            formatter: state.formatter.clone(),
+            payload: std::mem::take(&mut state.payload),
+            options: state.options.take(),
+            deadline: state.deadline,
+            locks: std::mem::take(&mut state.locks),
+            depth: state.depth,
+        }
+    }
+
+    /// The call, of which nothing has happened.
+    fn state(&self) -> CallState {
+        let (options, formatter) = (self.options.clone(), self.formatter.clone());
+        let mut state = CallState::new(self.kind, self.interface, self.index, options, formatter);
+        state.payload = self.payload.clone();
+        state.deadline = self.deadline;
+        state.locks = self.locks.clone();
+        state.depth = self.depth;
+        state
+    }
 }
 
 async fn send(
@@ -73,8 +143,6 @@ async fn send(
         options.headers = headers;
         options.check()?;
     }
-    // The sinks may have taken their time.
-    state.departing = None;
     debug_assert!(state.kind != RequestKind::Cast, "sinks see calls alone");
     poll_fn(|cx| endpoint.poll(&mut state, cx)).await
 }

@@ -25,7 +25,8 @@ pub enum Side {
     Server,
 }
 
-/// A call on its way through the sinks. Its arguments are encoded already, and are not shown.
+/// A call on its way through the sinks; cheap to clone but for its headers. Its arguments are encoded already, and are not shown.
+#[derive(Clone)]
 pub struct MethodCall {
     /// The pairs that go along with the call, for its handler: `CallContext::headers`. A sink may change them. At
     /// most 64 and 8 KiB in all; more ends the call with `TooLarge`.
@@ -48,7 +49,7 @@ impl MethodCall {
         self.side
     }
 
-    /// The name of the interface.
+    /// The name of the interface; `(forwarded)` for calls of objects that others have lent, and whose interface is not known here.
     pub fn interface(&self) -> &'static str {
         self.interface
     }
@@ -77,7 +78,8 @@ impl MethodCall {
         self.method.is_some_and(|method| method.oneway)
     }
 
-    /// The URL of the object, at the client, if it has one.
+    /// The URL of the object, at the client, if it has one. That of an object without a session has its ticket in it: whoever
+    /// reads that has the object.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
@@ -153,7 +155,7 @@ impl MethodReply {
         matches!(self.0, Err(Fault::App(_)))
     }
 
-    /// Whether the method has run.
+    /// Whether the method has run, or a sink has answered in its place.
     pub fn executed(&self) -> Executed {
         self.error().map_or(Executed::Yes, Error::executed)
     }

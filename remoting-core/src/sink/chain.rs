@@ -4,10 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::time::timeout_at;
 
 use super::call::{Carried, MethodCall, MethodReply};
-use crate::error::{ErrorKind, Executed, Fault};
+use crate::error::{Error, ErrorKind, Executed, Fault};
 
 /// A future that has lost its type.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -15,7 +18,8 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Sees calls pass.
 ///
 /// It runs where the call does: at the client in the caller's task, at the server where the call was read, so that it must not block.
-/// It is dropped at any await when the caller gives up. At the server a panic in it ends the call with `Internal`.
+/// It is dropped at any await when the caller gives up or its time is over, unless a method is inside of it that may not be cut. At the
+/// server a panic in it ends the call with `Internal`.
 pub trait MessageSink: Send + Sync + 'static {
     /// Handles a call: mostly by passing it on, `next.run(call).await`, with something before and after that.
     fn process(&self, call: MethodCall, next: Next<'_>)
@@ -55,6 +59,10 @@ impl<S: MessageSink> AnySink for S {
 }
 
 /// What comes after a sink: the other sinks, and then the call itself.
+///
+/// At the client a call may be passed on more than once, with clones of this. At the server it runs once, and whatever
+/// more ends with `Unsupported`.
+#[derive(Clone)]
 #[must_use = "a call that is not passed on does not run"]
 pub struct Next<'a> {
     sinks: &'a [SinkRef],
@@ -63,26 +71,24 @@ pub struct Next<'a> {
 }
 
 /// What runs the call itself.
-type Last = Box<dyn FnOnce(MethodCall) -> Boxed<'static, MethodReply> + Send>;
+type Last = Arc<dyn Fn(MethodCall) -> Boxed<'static, MethodReply> + Send + Sync>;
 
 impl Next<'_> {
-    /// Passes the call on. Dropping the future gives the call up, as dropping the call itself would.
+    /// Passes the call on. Dropping the future gives the call up, as dropping the call itself would: a method that has begun and
+    /// may not be cut, of `&mut self` for example, runs to its end, and the reply of the sink leaves after that.
     pub async fn run(self, call: MethodCall) -> MethodReply {
         if let Some((first, rest)) = self.sinks.split_first() {
             let next = Next {
                 sinks: rest,
                 last: self.last,
-                progress: self.progress,
+                progress: Arc::clone(&self.progress),
             };
-            return first.0.process(call, next).await;
+            let reply = first.0.process(call, next).await;
+            return MethodReply(reply.0.map_err(|fault| self.progress.settle(fault)));
         }
-        self.progress.set(Progress::UNDER_WAY);
+        self.progress.begin();
         let reply = (self.last)(call).await;
-        self.progress.set(match reply.executed() {
-            Executed::No => Progress::NOT_RUN,
-            Executed::Yes => Progress::RUN,
-            Executed::Unknown => Progress::UNDER_WAY,
-        });
+        self.progress.end(reply.executed());
         reply
     }
 }
@@ -95,31 +101,49 @@ impl fmt::Debug for Next<'_> {
 
 /// How far the call itself has come: what a sink says of it cannot be less.
 #[derive(Default)]
-struct Progress(AtomicU8);
+struct Progress {
+    /// How often it was passed on and has not ended, or was given up.
+    open: AtomicUsize,
+    /// Whether one that has ended may have run.
+    is_doubtful: AtomicBool,
+    has_run: AtomicBool,
+}
 
 impl Progress {
-    const NOT_RUN: u8 = 0;
-    /// It may run, or have run.
-    const UNDER_WAY: u8 = 1;
-    const RUN: u8 = 2;
-
-    fn set(&self, progress: u8) {
-        self.0.store(progress, Ordering::Relaxed);
+    fn begin(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+    fn end(&self, executed: Executed) {
+        match executed {
+            Executed::No => {}
+            Executed::Yes => self.has_run.store(true, Ordering::Relaxed),
+            Executed::Unknown => self.is_doubtful.store(true, Ordering::Relaxed),
+        }
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What is known of all that was passed on.
+    fn executed(&self) -> Executed {
+        if self.has_run.load(Ordering::Relaxed) {
+            return Executed::Yes;
+        }
+        let is_open = self.open.load(Ordering::Relaxed) > 0;
+        match is_open || self.is_doubtful.load(Ordering::Relaxed) {
+            true => Executed::Unknown,
+            false => Executed::No,
+        }
     }
 
     /// Makes an error of a sink's tell whether the call has run.
     fn settle(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Error(error) if error.executed() == Executed::No => {
-                Fault::Error(match self.get() {
-                    Self::NOT_RUN => error,
-                    Self::RUN => error.with_executed(Executed::Yes),
-                    _ => error.with_executed(Executed::Unknown),
-                })
+            Fault::Error(error) if error.executed() != Executed::Yes => {
+                let known = match (error.executed(), self.executed()) {
+                    (Executed::Unknown, Executed::No) => Executed::Unknown,
+                    (_, known) => known,
+                };
+                Fault::Error(error.with_executed(known))
             }
             fault => fault,
         }
@@ -151,15 +175,17 @@ impl Sinks {
 
     /// Runs a call through the sinks.
     ///
+    /// - `until`: when it ends with `DeadlineExceeded`, if nobody else sees to that.
     /// - `last`: runs the call itself, where a sink has not answered it.
     pub(crate) fn run<R: Carried>(
         self,
         call: MethodCall,
-        last: impl FnOnce(MethodCall) -> Boxed<'static, Result<R, Fault>> + Send + 'static,
+        until: Option<Instant>,
+        last: impl Fn(MethodCall) -> Boxed<'static, Result<R, Fault>> + Send + Sync + 'static,
     ) -> Boxed<'static, Result<R, Fault>> {
         let progress = Arc::<Progress>::default();
         Box::pin(async move {
-            let last: Last = Box::new(move |call| {
+            let last: Last = Arc::new(move |call| {
                 let ended = last(call);
                 Box::pin(async move { MethodReply(ended.await.map(Carried::into_body)) })
             });
@@ -168,7 +194,18 @@ impl Sinks {
                 last,
                 progress: Arc::clone(&progress),
             };
-            let reply = next.run(call).await;
+            let processed = next.run(call);
+            let reply = match until {
+                None => processed.await,
+                Some(deadline) => {
+                    timeout_at(deadline.into(), processed)
+                        .await
+                        .unwrap_or_else(|_| {
+                            let kind = ErrorKind::DeadlineExceeded;
+                            Error::new(kind, "the call's deadline has passed").into()
+                        })
+                }
+            };
             let body = reply.0.map_err(|fault| progress.settle(fault))?;
             R::from_body(body).ok_or_else(|| {
                 let text = "a sink has answered with a value where an object is to be made";
@@ -190,4 +227,31 @@ impl fmt::Debug for Sinks {
         let sinks = self.all();
         f.debug_list().entries(sinks).finish()
     }
+}
+
+/// Marks errors that a sink has made: they are no fault of the caller's.
+#[derive(Debug)]
+struct OfSink;
+
+impl fmt::Display for OfSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sink has answered")
+    }
+}
+
+impl std::error::Error for OfSink {}
+
+/// Marks an error, unless it has a source of its own.
+pub(crate) fn of_sink(error: Error) -> Error {
+    use std::error::Error as _;
+    match error.source() {
+        Some(_) => error,
+        None => error.with_source(OfSink),
+    }
+}
+
+/// Whether an error was marked.
+pub(crate) fn is_of_sink(error: &Error) -> bool {
+    use std::error::Error as _;
+    error.source().is_some_and(|source| source.is::<OfSink>())
 }

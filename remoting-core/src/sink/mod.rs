@@ -31,7 +31,8 @@
 //!
 //! - `HostBuilder::client_sink`: those that leave the host through a channel, whatever they call.
 //! - `HostBuilder::server_sink`: those that come to the host through a channel, constructors and the methods that every object has
-//!   included, when it was found out who calls and that the caller may.
+//!   included, when it was found out who calls and that the caller may. Not among them is what HTTP asks without a call: GETs that
+//!   describe, renewing and giving back tickets, and requests with a key whose answer is kept.
 //! - `Publication::sink` and `Dispatcher::sink`: those of these objects, made in their own process included. They come after the
 //!   host's.
 //!
@@ -44,6 +45,6 @@ mod message;
 
 pub(crate) use call::{Body, Carried};
 pub use call::{MethodCall, MethodReply, Side};
-pub(crate) use chain::Sinks;
 pub use chain::{MessageSink, Next, SinkRef};
+pub(crate) use chain::{Sinks, is_of_sink, of_sink};
 pub use message::{CallMessage, ReplyMessage, Ticket};
