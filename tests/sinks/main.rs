@@ -6,4 +6,5 @@ mod answers;
 mod ground;
 mod inside;
 mod order;
+mod retry;
 mod trouble;

@@ -42,9 +42,11 @@
 mod call;
 mod chain;
 mod message;
+mod retry;
 
 pub(crate) use call::{Body, Carried};
 pub use call::{MethodCall, MethodReply, Side};
 pub use chain::{MessageSink, Next, SinkRef};
 pub(crate) use chain::{Sinks, is_of_sink, of_sink};
 pub use message::{CallMessage, ReplyMessage, Ticket};
+pub use retry::Retry;
