@@ -5,6 +5,7 @@
 mod answers;
 mod ground;
 mod inside;
+mod locks;
 mod order;
 mod retry;
 mod trouble;
