@@ -180,9 +180,10 @@ async fn failures(client: &Host, url: &str, person: &Person) -> anyhow::Result<(
         error.executed()
     );
     ensure!(error.kind() == ErrorKind::DeadlineExceeded);
+    // Mostly nobody can tell whether it ran; where the server's clock is first, its answer says so.
     ensure!(
-        error.executed() == Executed::Unknown,
-        "it was sent: whether it ran, nobody can tell"
+        error.executed() != Executed::No,
+        "it was sent: it may have run"
     );
     Ok(())
 }

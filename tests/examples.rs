@@ -83,7 +83,7 @@ fn person_shows_values_and_errors() {
             "client: a year later 17, and the copy here is still 16",
             "client: 969 is too old by 847",
             "client: a wrong name: executed No",
-            "client: out of patience: executed Unknown",
+            "client: out of patience: executed",
             "client: the server is gone: executed No",
         ],
     );
