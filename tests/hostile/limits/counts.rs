@@ -118,8 +118,10 @@ pub async fn connections() -> Host {
     let mut server = Server::with(|limits| limits.connections = 4).await;
     // The good client is inside.
     assert_eq!(let_in(&server).await, 3);
-    until(|| server.host.open_connections() == 1).await;
-    assert_eq!(let_in(&server).await, 3, "who goes makes room");
+    // Who goes makes room, a moment after its connection has ended.
+    while let_in(&server).await != 3 {
+        until(|| server.host.open_connections() == 1).await;
+    }
     server.goes_on().await;
     server.host
 }
