@@ -16,17 +16,6 @@ fn list() -> Principals {
         .or_strangers()
 }
 
-fn caller(token: Option<&str>) -> Host {
-    let (tcp, http) = (TcpChannel::client(), HttpChannel::client());
-    let builder = match token {
-        Some(token) => Host::builder()
-            .channel(tcp.token(token))
-            .channel(http.token(token)),
-        None => Host::builder().channel(tcp).channel(http),
-    };
-    builder.start_client().unwrap()
-}
-
 async fn server(kind: Kind) -> Host {
     let builder = kind.listen(Host::builder().authenticator(list()), None);
     builder.start().await.unwrap()

@@ -184,3 +184,15 @@ fn request(place: &str, method: &str, path: &str, headers: &str, body: &str) -> 
     stream.read_to_string(&mut answer).unwrap();
     answer
 }
+
+/// A client that shows a token over both kinds of channel, if it has one.
+pub fn caller(token: Option<&str>) -> Host {
+    let (tcp, http) = (TcpChannel::client(), HttpChannel::client());
+    let builder = match token {
+        Some(token) => Host::builder()
+            .channel(tcp.token(token))
+            .channel(http.token(token)),
+        None => Host::builder().channel(tcp).channel(http),
+    };
+    builder.start_client().unwrap()
+}

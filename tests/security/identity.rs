@@ -19,18 +19,6 @@ pub fn known() -> Principals {
     Principals::new().token(GOOD, Principal::new("ann").role("teller"))
 }
 
-/// A client that shows a token, if it has one.
-fn shows(token: Option<&str>) -> Host {
-    let (tcp, http) = (TcpChannel::client(), HttpChannel::client());
-    let builder = match token {
-        Some(token) => Host::builder()
-            .channel(tcp.token(token))
-            .channel(http.token(token)),
-        None => Host::builder().channel(tcp).channel(http),
-    };
-    builder.start_client().unwrap()
-}
-
 pub async fn server(kind: Kind, builder: HostBuilder) -> Host {
     let host = kind.listen(builder, None).start().await.unwrap();
     host.publish("desk", DeskDispatcher::single_call(|| Clerk))
@@ -64,7 +52,7 @@ fn a_caller_with_a_known_token_is_who_the_token_says() {
     within_patience(async {
         for kind in KINDS {
             let server = server(kind, Host::builder().authenticator(known())).await;
-            let client = shows(Some(GOOD));
+            let client = caller(Some(GOOD));
             let desk: DeskProxy = client.connect(&kind.url(&server)).await.unwrap();
             let (_, principal) = desk.who().await.unwrap();
             assert_eq!(principal.as_deref(), Some("ann"), "{kind:?}");
@@ -98,7 +86,7 @@ fn a_wrong_or_missing_token_opens_nothing_and_only_the_operator_is_told_why() {
         for kind in KINDS {
             let log = within_patience(async {
                 let server = server(kind, Host::builder().authenticator(known())).await;
-                let client = shows(token);
+                let client = caller(token);
                 let desk: DeskProxy = client.get(&kind.url(&server)).unwrap();
                 let tills = kind.url(&server).replace("desk", "tills");
                 let made = client.activate::<TillProxy>(&tills).open().await;
@@ -134,10 +122,10 @@ fn strangers_are_let_in_where_the_list_says_so_and_a_wrong_token_is_not_theirs()
         for kind in KINDS {
             let builder = Host::builder().authenticator(known().or_strangers());
             let server = server(kind, builder).await;
-            let stranger = shows(None);
+            let stranger = caller(None);
             let desk: DeskProxy = stranger.get(&kind.url(&server)).unwrap();
             assert_eq!(desk.who().await.unwrap(), (None, None));
-            let liar = shows(Some("wrong"));
+            let liar = caller(Some("wrong"));
             let desk: DeskProxy = liar.get(&kind.url(&server)).unwrap();
             assert_eq!(
                 desk.add(1, 2).await.unwrap_err().kind(),
@@ -204,7 +192,7 @@ fn an_authenticator_that_waits_is_asked_once_for_a_session_and_its_calls_wait_in
             let asked = Arc::default();
             let slow = Slow(Arc::clone(&asked));
             let server = server(kind, Host::builder().authenticator(slow)).await;
-            let client = shows(Some("bob"));
+            let client = caller(Some("bob"));
             let desk: DeskProxy = client.get(&kind.url(&server)).unwrap();
             let (first, second) = tokio::join!(desk.who(), desk.add(1, 2));
             assert_eq!(first.unwrap().1.as_deref(), Some("bob"));
@@ -232,7 +220,7 @@ fn an_authenticator_that_says_nothing_has_denied_when_the_time_of_a_handshake_is
             limits.handshake_time = std::time::Duration::from_millis(30);
             let builder = Host::builder().limits(limits).authenticator(Silent);
             let server = server(kind, builder).await;
-            let client = shows(Some(GOOD));
+            let client = caller(Some(GOOD));
             let desk: DeskProxy = client.get(&kind.url(&server)).unwrap();
             let error = desk.add(1, 2).await.unwrap_err();
             assert_eq!(
@@ -248,7 +236,7 @@ fn an_authenticator_that_says_nothing_has_denied_when_the_time_of_a_handshake_is
 #[test]
 fn a_token_goes_nowhere_where_others_could_read_it() {
     within_patience(async {
-        let client = shows(Some(GOOD));
+        let client = caller(Some(GOOD));
         for url in [
             "tcp://bank.example:1/desk",
             "http://bank.example/desk",
@@ -271,7 +259,7 @@ fn a_token_is_shown_by_no_debug() {
         format!("{tcp:?}"),
         format!("{http:?}"),
         format!("{:?}", known()),
-        format!("{:?}", shows(Some(GOOD))),
+        format!("{:?}", caller(Some(GOOD))),
     ];
     for text in texts {
         assert!(!text.contains("canary"), "{text}");

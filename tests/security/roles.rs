@@ -66,17 +66,6 @@ fn list() -> Principals {
         .or_strangers()
 }
 
-fn caller(token: Option<&str>) -> Host {
-    let (tcp, http) = (TcpChannel::client(), HttpChannel::client());
-    let builder = match token {
-        Some(token) => Host::builder()
-            .channel(tcp.token(token))
-            .channel(http.token(token)),
-        None => Host::builder().channel(tcp).channel(http),
-    };
-    builder.start_client().unwrap()
-}
-
 async fn server(kind: Kind, entered: &Arc<AtomicUsize>) -> Host {
     let builder = kind.listen(Host::builder().authenticator(list()), None);
     let host = builder.start().await.unwrap();
