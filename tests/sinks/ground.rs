@@ -7,6 +7,7 @@ use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next, Side};
 use remoting::{Error, HostBuilder};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum DeskError {
@@ -150,6 +151,26 @@ where
             Some(reply) => reply,
             None => next.run(call).await,
         }
+    }
+}
+
+/// Tells when a call has come, and when it was left in the middle.
+#[derive(Clone, Default)]
+pub struct Watching(pub Arc<Notify>, pub Arc<Notify>);
+
+struct OnDrop(Arc<Notify>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl MessageSink for Watching {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        self.0.notify_one();
+        let _left = OnDrop(Arc::clone(&self.1));
+        next.run(call).await
     }
 }
 

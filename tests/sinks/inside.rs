@@ -69,34 +69,15 @@ async fn a_call_that_waits_in_a_sink_ends_at_its_deadline() {
             let executed = if before { Executed::No } else { Executed::Yes };
             assert_eq!(error.executed(), executed, "{way:?}");
 
-            let left = Left::default();
+            let left = Watching::default();
             let builder = Host::builder().server_sink(left.clone());
             let inside = server(builder.server_sink(Stuck(before))).await;
             let outer = client(Host::builder());
             let call = way.desk(&outer, &inside).count();
             let error = call.deadline(short).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DeadlineExceeded, "{way:?}");
-            left.0.notified().await;
+            left.1.notified().await;
         }
-    }
-}
-
-/// Tells when it was left.
-#[derive(Clone, Default)]
-struct Left(Arc<tokio::sync::Notify>);
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
-struct OnDrop(Arc<tokio::sync::Notify>);
-
-impl MessageSink for Left {
-    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
-        let _left = OnDrop(Arc::clone(&self.0));
-        next.run(call).await
     }
 }
 

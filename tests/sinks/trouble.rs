@@ -1,11 +1,8 @@
 //! Sinks that panic, overdo it, or are left in the middle; callers who may not call.
 
-use std::sync::Arc;
-
 use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
 use remoting::{Error, ErrorKind, Executed, HostBuilder, Principal, Principals};
-use tokio::sync::Notify;
 
 use crate::ground::*;
 
@@ -105,26 +102,6 @@ async fn headers_of_a_sink_that_are_too_large_end_the_call_before_it_is_sent() {
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{way:?}");
         assert_eq!(error.executed(), Executed::No, "{way:?}");
         assert_eq!(inside.take(), [""; 0], "{way:?}");
-    }
-}
-
-/// Tells when a call has come, and when it was left in the middle.
-#[derive(Clone, Default)]
-struct Watching(Arc<Notify>, Arc<Notify>);
-
-struct OnDrop(Arc<Notify>);
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
-impl MessageSink for Watching {
-    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
-        self.0.notify_one();
-        let _left = OnDrop(Arc::clone(&self.1));
-        next.run(call).await
     }
 }
 
