@@ -2,6 +2,14 @@
 //!
 //! Entries that lack what they need are left out here; a mistake tells of each.
 
+#![cfg_attr(
+    not(all(feature = "http", any(feature = "tls", feature = "tls-aws-lc"))),
+    allow(
+        dead_code,
+        reason = "for what is not compiled in; `check.rs` refuses it"
+    )
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,13 +66,6 @@ pub(crate) enum Activation {
 
 /// A table `[channels.NAME]`.
 #[derive(Debug)]
-#[cfg_attr(
-    not(all(feature = "http", any(feature = "tls", feature = "tls-aws-lc"))),
-    allow(
-        dead_code,
-        reason = "for what is not compiled in; `check.rs` refuses it"
-    )
-)]
 pub(crate) struct ChannelSettings {
     /// The table.
     pub(crate) at: KeyPath,
@@ -82,13 +83,6 @@ pub(crate) struct ChannelSettings {
 
 /// What a listening channel shows.
 #[derive(Debug)]
-#[cfg_attr(
-    not(any(feature = "tls", feature = "tls-aws-lc")),
-    allow(
-        dead_code,
-        reason = "for what is not compiled in; `check.rs` refuses it"
-    )
-)]
 pub(crate) struct ServerTls {
     pub(crate) certificate: PathBuf,
     pub(crate) key: KeySource,
@@ -99,13 +93,6 @@ pub(crate) struct ServerTls {
 
 /// What a dialling channel shows and trusts.
 #[derive(Debug)]
-#[cfg_attr(
-    not(any(feature = "tls", feature = "tls-aws-lc")),
-    allow(
-        dead_code,
-        reason = "for what is not compiled in; `check.rs` refuses it"
-    )
-)]
 pub(crate) struct ClientTls {
     pub(crate) roots: Option<PathBuf>,
     pub(crate) certificate: Option<PathBuf>,
@@ -114,13 +101,6 @@ pub(crate) struct ClientTls {
 
 /// Where the key of a certificate is.
 #[derive(Debug)]
-#[cfg_attr(
-    not(any(feature = "tls", feature = "tls-aws-lc")),
-    allow(
-        dead_code,
-        reason = "for what is not compiled in; `check.rs` refuses it"
-    )
-)]
 pub(crate) enum KeySource {
     File(PathBuf),
     Secret(Secret),
