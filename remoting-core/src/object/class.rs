@@ -90,8 +90,7 @@ impl<T: Send + Sync + 'static> Publication<T> {
     /// and everything else. Roles that the trait asks for are asked for besides.
     #[must_use]
     pub fn roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
-        let guard = self.kind.guard();
-        guard.set_roles(roles.into_iter().map(Into::into).collect());
+        self.kind.guard().set_roles(roles);
         self
     }
 
@@ -104,8 +103,7 @@ impl<T: Send + Sync + 'static> Publication<T> {
         method: &str,
         roles: impl IntoIterator<Item = R>,
     ) -> Self {
-        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
-        self.kind.guard().add_method(method, &roles);
+        self.kind.guard().add_method(method, roles);
         self
     }
 

@@ -129,8 +129,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
     /// are asked for besides; code of this process is not asked.
     #[must_use]
     pub fn roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
-        let guard = self.instance.kind().guard();
-        guard.set_roles(roles.into_iter().map(Into::into).collect());
+        self.instance.kind().guard().set_roles(roles);
         self
     }
 
@@ -143,8 +142,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
         method: &str,
         roles: impl IntoIterator<Item = R>,
     ) -> Self {
-        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
-        self.instance.kind().guard().add_method(method, &roles);
+        self.instance.kind().guard().add_method(method, roles);
         self
     }
 

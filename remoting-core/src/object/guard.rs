@@ -31,13 +31,19 @@ struct Rules {
 
 impl Guard {
     /// Asks for one of these roles, whatever is called.
-    pub(super) fn set_roles(&self, roles: Vec<String>) {
+    pub(super) fn set_roles<R: Into<String>>(&self, roles: impl IntoIterator<Item = R>) {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
         self.change(|rules| rules.roles = Some(roles.clone()));
     }
 
     /// Asks for one of these roles where a method is called.
-    pub(super) fn add_method(&self, method: &str, roles: &[String]) {
-        self.change(|rules| rules.methods.push((method.to_owned(), roles.to_vec())));
+    pub(super) fn add_method<R: Into<String>>(
+        &self,
+        method: &str,
+        roles: impl IntoIterator<Item = R>,
+    ) {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.change(|rules| rules.methods.push((method.to_owned(), roles.clone())));
     }
 
     /// Has calls pass through one more sink.
@@ -167,8 +173,8 @@ mod tests {
         assert_eq!(kind(&guard, &PLAIN, &[]), None);
         assert_eq!(kind(&guard, &GUARDED, &["teller"]), denied);
         assert_eq!(kind(&guard, &GUARDED, &["owner"]), None);
-        guard.set_roles(vec!["teller".to_owned()]);
-        guard.add_method("look", &["eyes".to_owned()]);
+        guard.set_roles(["teller"]);
+        guard.add_method("look", ["eyes"]);
         assert_eq!(kind(&guard, &GUARDED, &["boss"]), denied);
         assert_eq!(kind(&guard, &GUARDED, &["boss", "teller"]), None);
         assert_eq!(kind(&guard, &PLAIN, &["teller"]), denied);
@@ -178,7 +184,7 @@ mod tests {
     #[test]
     fn where_no_role_is_listed_nobody_has_one() {
         let guard = Arc::new(Guard::default());
-        guard.set_roles(Vec::new());
+        guard.set_roles([""; 0]);
         assert_eq!(
             kind(&guard, &PLAIN, &["teller"]),
             Some(ErrorKind::PermissionDenied)
