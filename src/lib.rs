@@ -41,8 +41,9 @@ pub use remoting_core::{
 };
 pub use remoting_core::{
     AlsoOffers, Certificate, Description, Lease, LeaseInfo, LeasePolicy, LeaseReport, LeaseState,
-    MethodDescription, Peer, Principal, Removed, Sponsor, SponsorDispatcher, SponsorProxy,
-    SubscriberId, Subscribers, Tracked, TrackingEvent, TrackingEvents, WhenFull, sponsor_fn,
+    MethodDescription, Peer, Principal, Producer, Removed, Sponsor, SponsorDispatcher,
+    SponsorProxy, Streaming, SubscriberId, Subscribers, Tracked, TrackingEvent, TrackingEvents,
+    WhenFull, sponsor_fn,
 };
 #[cfg(feature = "json")]
 pub use remoting_core::{DynamicError, ObjectHandle};
@@ -63,7 +64,7 @@ pub mod prelude {
     pub use crate::config::FromConfig;
     #[cfg(feature = "macros")]
     pub use crate::remote;
-    pub use crate::{CallContext, CallOptions, Host, InProcessChannel, Proxy};
+    pub use crate::{CallContext, CallOptions, Host, InProcessChannel, Proxy, Streaming};
 }
 
 #[doc(hidden)]

@@ -94,6 +94,8 @@ pub struct MethodDescriptor {
     pub cancel_safe: bool,
     /// `#[blocking]`: runs on the blocking pool.
     pub blocking: bool,
+    /// Its result has a `Streaming` in it.
+    pub streams: bool,
     /// `#[roles(..)]`: one of these is what callers need; anybody may call where there are none.
     pub roles: &'static [&'static str],
 }
@@ -112,6 +114,7 @@ impl MethodDescriptor {
             detached: false,
             cancel_safe: false,
             blocking: false,
+            streams: false,
             roles: &[],
         }
     }
@@ -161,6 +164,12 @@ impl MethodDescriptor {
     /// Marks a `#[blocking]` method.
     pub const fn blocking(mut self) -> Self {
         self.blocking = true;
+        self
+    }
+
+    /// Marks a method whose result has a `Streaming` in it.
+    pub const fn streams(mut self) -> Self {
+        self.streams = true;
         self
     }
 

@@ -53,6 +53,7 @@ mod lifetime;
 mod object;
 mod proxy;
 pub mod sink;
+mod stream;
 
 pub mod channel;
 mod connection;
@@ -80,6 +81,7 @@ pub use crate::proxy::{
 pub use crate::proxy::{DynamicError, ObjectHandle};
 pub use crate::secret::Secret;
 pub use crate::sink::{CallMessage, ReplyMessage, Ticket};
+pub use crate::stream::{Producer, Streaming};
 pub use crate::url::ObjectUrl;
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote;
@@ -89,7 +91,7 @@ pub mod prelude {
     pub use crate::formatter::FormatterRef;
     #[cfg(feature = "macros")]
     pub use crate::remote;
-    pub use crate::{CallContext, CallOptions, Host, Proxy};
+    pub use crate::{CallContext, CallOptions, Host, Proxy, Streaming};
 }
 
 /// What generated code uses. Nothing here is promised to anybody else.

@@ -107,6 +107,13 @@ limits! {
     objects_per_principal: usize = 100_000;
     /// How many objects a second one principal may activate, after a burst of five times as many.
     activations_per_second: u32 = 1000;
+    /// How many streams of the peer may be open at once in one session.
+    streams_per_session: usize = 128;
+    /// How many items of a stream may be on their way to a consumer that does not read. A peer that sends more breaks
+    /// the protocol.
+    stream_items: usize = 4096;
+    /// How many bytes of such items. One item counts no more than all of these.
+    stream_bytes: usize = 256 * 1024;
     /// For how long a lease is renewed at once.
     lease_renewal: Duration = Duration::from_secs(3600);
     /// How many sponsors an object may have.
@@ -186,7 +193,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 34);
+        assert_eq!(counters.all().len(), 37);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

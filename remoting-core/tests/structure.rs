@@ -36,7 +36,7 @@ const LAYERS: &[&[&str]] = &[
     // From here on the time may be read, and lines be logged.
     &["clock", "log"],
     // The two ends of a call, and what is between them without a session.
-    &["object", "proxy", "sink"],
+    &["object", "proxy", "sink", "stream"],
     // What a transport has to offer.
     &["channel"],
     // A link with its session, and the one driver.

@@ -27,5 +27,6 @@ mod reentrancy;
 mod references;
 mod servers;
 mod sponsors;
+mod streams;
 mod tower;
 mod unreadable;

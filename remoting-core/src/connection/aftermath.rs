@@ -1,4 +1,4 @@
-//! What a locked session leaves to be done: waking, cancelling and dropping, all of which may
+//! What a locked session leaves to be done: waking, cancelling, streaming and dropping, all of which may
 //! run code of other people.
 
 use super::Export;
@@ -31,6 +31,9 @@ fn carry_out(effects: &mut Effects<Export>) {
     }
     for waker in wakers.drain(..) {
         waker.wake();
+    }
+    for (source, stream) in rare.iter_mut().flat_map(|rare| rare.begun.drain(..)) {
+        source.begin(stream);
     }
     for export in rare.into_iter().flat_map(|rare| rare.dropped.drain(..)) {
         drop_quietly(export);

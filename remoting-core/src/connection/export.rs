@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Connection;
 use crate::error::Fault;
-use crate::object::{Hold, Keeper, ServerObject, Tenant};
+use crate::object::{Busy, Hold, Keeper, ServerObject, Tenant};
 use crate::session::Exported;
 
 /// What a slot stands for. Small, since a session may have very many.
@@ -53,6 +53,12 @@ impl Export {
             Self::Kept(hold) => Arc::clone(hold.tenant()) as _,
             Self::Seen(seen) => Arc::clone(&seen.0),
         }
+    }
+
+    /// Keeps the object as a running call does, if anybody keeps it.
+    pub(crate) fn keep_busy(&self) -> Option<Busy> {
+        let target = self.object().target().ok()?;
+        target.tenant()?.enter().ok()?.busy
     }
 
     /// What keeps the object, where it is kept.

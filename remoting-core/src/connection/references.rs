@@ -5,41 +5,83 @@ use std::sync::Arc;
 
 use bytes::Bytes as SharedBytes;
 
+use super::inbox::Inbox;
+use super::pump::Outlet;
 use super::{Connection, Export, SlotEndpoint};
-use crate::error::Fault;
+use crate::error::{ErrorKind, Fault};
 use crate::object::{Bytes, home};
 use crate::payload::Payload;
 use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
 use crate::session::{ExportKey, Lent, Received, Session, kept};
+use crate::stream::Freight;
 
 impl Connection {
-    /// What the session has to know of the proxies in a payload. Asks them, so nothing may be
+    /// What the session has to know of the proxies and streams in a payload. Asks them, so nothing may be
     /// locked meanwhile.
     ///
     /// # Errors
     ///
-    /// `ResourceExhausted` if the host keeps as many objects as it may.
+    /// `ResourceExhausted` if the host keeps as many objects as it may, `BadArguments` for a stream that
+    /// was sent before.
     #[inline]
     pub(crate) fn lent(self: &Arc<Self>, payload: &Payload) -> Result<Vec<Lent<Export>>, Fault> {
         if !payload.has_attached() {
             return Ok(Vec::new());
         }
-        self.lend_all(payload)
+        self.lend_all(payload, None)
     }
 
-    fn lend_all(self: &Arc<Self>, payload: &Payload) -> Result<Vec<Lent<Export>>, Fault> {
+    /// The same for what an object of this side has returned: the streams in it keep the object.
+    #[inline]
+    pub(super) fn lent_by(
+        self: &Arc<Self>,
+        target: &Export,
+        payload: &Payload,
+    ) -> Result<Vec<Lent<Export>>, Fault> {
+        if !payload.has_attached() {
+            return Ok(Vec::new());
+        }
+        self.lend_all(payload, Some(target))
+    }
+
+    fn lend_all(
+        self: &Arc<Self>,
+        payload: &Payload,
+        by: Option<&Export>,
+    ) -> Result<Vec<Lent<Export>>, Fault> {
         let passengers = passengers(payload).iter();
-        passengers.map(|passenger| self.lend(passenger)).collect()
+        passengers
+            .map(|passenger| self.lend(passenger, by))
+            .collect()
     }
 
-    fn lend(self: &Arc<Self>, passenger: &Passenger) -> Result<Lent<Export>, Fault> {
-        let endpoint = passenger.reference.endpoint();
+    fn lend(
+        self: &Arc<Self>,
+        passenger: &Passenger,
+        by: Option<&Export>,
+    ) -> Result<Lent<Export>, Fault> {
+        let (reference, interface) = match passenger {
+            Passenger::Proxy {
+                reference,
+                interface,
+            } => (reference, *interface),
+            Passenger::Stream(freight) if freight.is_taken() => {
+                let text = "a stream can be sent once; make a new one for each call";
+                return Err(Fault::refused(ErrorKind::BadArguments, text));
+            }
+            Passenger::Stream(freight) => {
+                let busy = by.and_then(Export::keep_busy);
+                let outlet = Outlet::new(Arc::clone(self), freight.clone(), busy);
+                return Ok(Lent::Stream(Arc::new(outlet)));
+            }
+        };
+        let endpoint = reference.endpoint();
         if let Some(slot) = endpoint.slot_in(Arc::as_ptr(self) as usize) {
             return Ok(Lent::Home(slot));
         }
         let object = endpoint
             .object()
-            .unwrap_or_else(|| Arc::new(Forwarder::new(passenger.clone())));
+            .unwrap_or_else(|| Arc::new(Forwarder::new(reference.clone(), interface)));
         let key = ExportKey {
             object: object.identity(),
             interface: object.interface_id(),
@@ -83,7 +125,7 @@ impl Connection {
         match received {
             Received::Theirs { slot, interface } => {
                 self.service.keeper().tracking().unmarshalled(interface);
-                Passenger {
+                Passenger::Proxy {
                     reference: Reference::new(Arc::new(SlotEndpoint::new(Arc::clone(self), slot))),
                     interface: Some(interface),
                 }
@@ -93,15 +135,18 @@ impl Connection {
                 // What the peer may not call itself, it cannot have called by somebody who may.
                 let target = Arc::clone(&object).target();
                 let admitted = target.map_or(Ok(()), |target| target.admit(self.peer(), None));
-                Passenger {
+                Passenger::Proxy {
                     interface: Some(object.interface_id()),
                     reference: admitted.map_or_else(Reference::dead_end, |()| home(object)),
                 }
             }
-            Received::Nothing => Passenger {
+            Received::Nothing => Passenger::Proxy {
                 interface: None,
                 reference: Reference::dead_end(Fault::not_held()),
             },
+            Received::Stream(key) => {
+                Passenger::Stream(Freight::new(Inbox::new(Arc::clone(self), key)))
+            }
         }
     }
 }

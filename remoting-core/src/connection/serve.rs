@@ -22,7 +22,6 @@ use crate::wire::locks::LockTokens;
 /// A call that has arrived, from whichever place.
 struct Arrived<'f> {
     key: IncomingKey,
-    target: Export,
     method: MethodId,
     codec: u8,
     locks: LockTokens,
@@ -77,7 +76,6 @@ impl Connection {
         let references = call.references;
         let arrived = Arrived {
             key,
-            target: call.target,
             method: call.method,
             codec: call.header.codec_or_default(),
             headers: headers_of(&call.header),
@@ -86,7 +84,7 @@ impl Connection {
             depth: call.header.depth,
             deadline: call.deadline,
         };
-        self.run(arrived, now)
+        self.run(&call.target, arrived, now)
     }
 
     /// Runs a call that had to wait for its object.
@@ -94,7 +92,6 @@ impl Connection {
         self.take_proxies(&mut call.payload);
         let arrived = Arrived {
             key: call.key,
-            target: call.target,
             method: call.method,
             codec: call.codec,
             locks: call.locks,
@@ -106,22 +103,28 @@ impl Connection {
             deadline: call.deadline,
         };
         let mut now = clock::now();
-        if let Some(answer) = self.run(arrived, &mut now) {
+        if let Some(answer) = self.run(&call.target, arrived, &mut now) {
             self.append(&answer, now);
         }
     }
 
-    fn run(self: &Arc<Self>, call: Arrived<'_>, now: &mut Instant) -> Option<Answer> {
+    fn run(
+        self: &Arc<Self>,
+        target: &Export,
+        call: Arrived<'_>,
+        now: &mut Instant,
+    ) -> Option<Answer> {
         let key = call.key;
-        let result = match self.try_run(call, now) {
+        let result = match self.try_run(target, call, now) {
             Ok(result) => result?,
             Err(fault) => Err(fault),
         };
-        Some(self.answer_of(key, result))
+        Some(self.answer_of(key, target, result))
     }
 
     fn try_run(
         self: &Arc<Self>,
+        target: &Export,
         call: Arrived<'_>,
         now: &mut Instant,
     ) -> Result<Option<ReplyMessage>, Fault> {
@@ -133,7 +136,7 @@ impl Connection {
             method,
             busy,
             sinks,
-        } = reach(call.target.object(), call.method, &peer)?;
+        } = reach(target.object(), call.method, &peer)?;
         self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?.keeping(busy);
         let context = Active {
@@ -175,8 +178,8 @@ impl Connection {
             if let Some(reason) = late {
                 cancellation.cancel(reason);
             }
-            let connection = Arc::clone(self);
-            move |result| connection.finish(key, result)
+            let (connection, target) = (Arc::clone(self), target.clone());
+            move |result| connection.finish(key, &target, result)
         }))
     }
 
@@ -193,12 +196,17 @@ impl Connection {
     }
 
     /// Makes the answer of a call. Asks the proxies in it, so nothing may be locked meanwhile.
-    fn answer_of(self: &Arc<Self>, key: IncomingKey, mut result: ReplyMessage) -> Answer {
+    fn answer_of(
+        self: &Arc<Self>,
+        key: IncomingKey,
+        target: &Export,
+        mut result: ReplyMessage,
+    ) -> Answer {
         if let Ok(payload) = &mut result {
             payload.share();
         }
         let lent = match &result {
-            Ok(payload) | Err(Fault::App(payload)) => self.lent(payload),
+            Ok(payload) | Err(Fault::App(payload)) => self.lent_by(target, payload),
             Err(Fault::Error(_)) => Ok(Vec::new()),
         };
         let (result, lent) = match lent {
@@ -241,8 +249,8 @@ impl Connection {
     }
 
     /// Answers a call that ran as a task.
-    fn finish(self: &Arc<Self>, key: IncomingKey, result: ReplyMessage) {
-        self.append(&self.answer_of(key, result), clock::now());
+    fn finish(self: &Arc<Self>, key: IncomingKey, target: &Export, result: ReplyMessage) {
+        self.append(&self.answer_of(key, target, result), clock::now());
         let then = {
             let mut state = self.lock();
             let alone = state.session.stats().incoming == 0;

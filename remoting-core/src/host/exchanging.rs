@@ -34,10 +34,11 @@ impl OverSession {
 
 impl NamedEndpoint {
     /// What takes a call instead, if it needs a session and there is a way to one: objects are made
-    /// for a session, and objects of this side are called back over it.
+    /// for a session, objects of this side are called back over it, and streams go beside its calls.
     pub(super) fn over_session(&self, call: &CallState) -> Option<&Arc<NamedEndpoint>> {
         let session = self.session.as_ref()?;
-        let needs = call.is_constructor() || call.payload.has_attached();
+        let streams = call.method().is_some_and(|method| method.streams);
+        let needs = call.is_constructor() || call.payload.has_attached() || streams;
         needs.then(|| {
             session
                 .endpoint
@@ -61,6 +62,9 @@ impl NamedEndpoint {
             .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
         if call.payload.has_attached() {
             return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
+        }
+        if call.method().is_some_and(|method| method.streams) {
+            return Err(Fault::refused(ErrorKind::Unsupported, NO_STREAMS));
         }
         if call.payload.len() > self.max_message {
             return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
@@ -110,6 +114,9 @@ type Reply = BoxFuture<'static, Result<Payload, Fault>>;
 
 const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
     sessions; call through one that has, such as `tcp://`";
+
+const NO_STREAMS: &str =
+    "streams need a channel that has sessions; call through one, such as `tcp://`";
 
 const TOO_LARGE: &str = "the arguments are larger than `Limits::max_message` of this host allows";
 

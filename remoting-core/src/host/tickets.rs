@@ -16,7 +16,7 @@ use crate::id;
 use crate::limits::{Counters, Limits};
 use crate::object::{Keeper, ServerObject, Tenant, home};
 use crate::peer::{Peer, Principal};
-use crate::proxy::{Boarded, Forwarder, Passenger};
+use crate::proxy::{Boarded, Forwarder};
 use crate::sink::Ticket;
 use crate::url::TICKETS;
 use crate::wire::MAX_REFERENCES;
@@ -218,10 +218,8 @@ fn take_in(
 ) -> Result<Arc<Tenant>, Fault> {
     let endpoint = boarded.reference.endpoint();
     let object = endpoint.object().unwrap_or_else(|| {
-        Arc::new(Forwarder::new(Passenger {
-            reference: boarded.reference.clone(),
-            interface: Some(boarded.interface.id),
-        }))
+        let reference = boarded.reference.clone();
+        Arc::new(Forwarder::new(reference, Some(boarded.interface.id)))
     });
     let export = Export::lent(keeper, object)?;
     let reference = boarded.reference.clone();

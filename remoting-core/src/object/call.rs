@@ -178,7 +178,7 @@ pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
 }
 
 /// Encodes a user's error. One that cannot be written is still an error of that call, and of no other.
-pub(super) fn app_fault<E: Serialize>(method: &str, style: &Style, error: &E) -> Fault {
+pub(crate) fn app_fault<E: Serialize>(method: &str, style: &Style, error: &E) -> Fault {
     match encode(style, error) {
         Ok(payload) => Fault::App(payload),
         Err(failure) => internal(

@@ -50,8 +50,8 @@ use crate::peer::Peer;
 use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
 use crate::sink::Sinks;
 
-pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
+pub(crate) use call::{app_fault, refused};
 pub(crate) use class::Class;
 pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
@@ -70,7 +70,7 @@ pub(crate) use kind::Kind;
 pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
 pub(crate) use reach::{Reached, constructor_of, home, method_named, reach, seen_through};
-pub(crate) use running::{Approach, Running, supervise, wait_at_door};
+pub(crate) use running::{Approach, Running, drop_caught, fault_of, supervise, wait_at_door};
 pub(crate) use sinks::construct;
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;

@@ -355,7 +355,7 @@ fn reason_to_cut<R: Send + 'static>(
 }
 
 /// What the caller is told of a panic in a call.
-pub(super) fn fault_of(method: &str, started: bool, panic: Box<dyn Any + Send>) -> Fault {
+pub(crate) fn fault_of(method: &str, started: bool, panic: Box<dyn Any + Send>) -> Fault {
     let text = panic_text(&*panic);
     forget(panic);
     match started {
@@ -365,7 +365,7 @@ pub(super) fn fault_of(method: &str, started: bool, panic: Box<dyn Any + Send>) 
 }
 
 /// Drops a part of a call, whose `Drop`s may panic.
-pub(super) fn drop_caught(method: &str, part: impl Sized) {
+pub(crate) fn drop_caught(method: &str, part: impl Sized) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(part))) {
         report_drop(method, panic);
     }

@@ -170,7 +170,7 @@ pub(super) fn decode_value<T: DeserializeOwned, E: CallError>(
         Ok(fetched) => {
             passage::decode(formatter, &fetched.payload, ScanLimits::default()).map_err(unreadable)
         }
-        Err(fault) => Err(decode_fault(formatter, fault)),
+        Err(fault) => Err(decode_error(formatter, fault)),
     }
 }
 
@@ -181,7 +181,7 @@ pub(super) fn decode_bytes<E: CallError>(
 ) -> Result<Vec<u8>, E> {
     match fetched {
         Ok(fetched) => formatter.decode_bytes(fetched.payload).map_err(unreadable),
-        Err(fault) => Err(decode_fault(formatter, fault)),
+        Err(fault) => Err(decode_error(formatter, fault)),
     }
 }
 
@@ -196,11 +196,12 @@ pub(super) fn decode_object<P: Stub, E: CallError>(
             ..
         }) => Ok(P::from_reference(reference)),
         Ok(Fetched { object: None, .. }) => Err(unreadable("the answer holds no object")),
-        Err(fault) => Err(decode_fault(formatter, fault)),
+        Err(fault) => Err(decode_error(formatter, fault)),
     }
 }
 
-fn decode_fault<E: CallError>(formatter: &FormatterRef, fault: Fault) -> E {
+/// Reads a user's error, or makes one of what went wrong otherwise.
+pub(crate) fn decode_error<E: CallError>(formatter: &FormatterRef, fault: Fault) -> E {
     match fault {
         Fault::Error(error) => E::from(error),
         Fault::App(payload) => {

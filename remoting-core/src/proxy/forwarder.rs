@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::endpoint::{CallState, Identity, RequestKind};
-use super::{CallOptions, Passenger, Reference, sinks};
+use super::{CallOptions, Reference, sinks};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::Fault;
 use crate::id::{InterfaceId, MethodId};
@@ -25,10 +25,11 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn new(passenger: Passenger) -> Self {
+    /// - `interface`: the one that the object is seen through; nothing for one that is not there.
+    pub(crate) fn new(reference: Reference, interface: Option<InterfaceId>) -> Self {
         Self {
-            reference: passenger.reference,
-            interface: passenger.interface.unwrap_or(INTERFACE.id),
+            reference,
+            interface: interface.unwrap_or(INTERFACE.id),
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::object::{Dispatch, Dispatcher, Lease};
 
 pub use call::Call;
+pub(crate) use call::decode_error;
 pub(crate) use endpoint::{
     CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Waiting, Wire,
 };
@@ -35,14 +36,14 @@ pub(crate) use forwarder::{FORWARDED, Forwarder};
 pub use handle::{DynamicError, ObjectHandle};
 pub use options::CallOptions;
 pub(crate) use passage::{
-    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode_arguments, encode,
-    encode_owned, passengers,
+    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, alight_stream, board_stream,
+    decode, decode_arguments, encode, encode_owned, passengers,
 };
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
-pub(crate) use wait::{OnRuntime, own_runtime, runtime};
+pub(crate) use wait::{OnRuntime, block_on, own_runtime, runtime};
 
 /// Implemented by generated code: what makes a type a proxy.
 pub trait Stub: Clone + Send + Sync + 'static {

@@ -1,4 +1,4 @@
-//! Proxies on their way through payloads.
+//! Proxies and streams on their way through payloads.
 //!
 //! A proxy inside an argument, a result or an error is written as a number: its place in a
 //! list beside the bytes. The list is attached to the payload; the session counts what is in
@@ -25,17 +25,21 @@ use crate::formatter::{Arguments, DecodeArguments, FormatError, FormatterRef};
 use crate::id::{self, InterfaceId};
 use crate::object::ANY;
 use crate::payload::Payload;
+use crate::stream::{Flow, Freight};
 use crate::url::TICKETS;
 
-/// A proxy beside the payload that it belongs to.
-#[derive(Clone)]
-pub(crate) struct Passenger {
-    pub(crate) reference: Reference,
-    /// The interface that it is seen through; nothing for an object that is not there.
-    pub(crate) interface: Option<InterfaceId>,
+/// What goes along beside a payload.
+#[derive(Clone, Debug)]
+pub(crate) enum Passenger {
+    Proxy {
+        reference: Reference,
+        /// The interface that it is seen through; nothing for an object that is not there.
+        interface: Option<InterfaceId>,
+    },
+    Stream(Freight),
 }
 
-/// All proxies of one payload, in the order of their numbers.
+/// All proxies and streams of one payload, in the order of their numbers.
 pub(crate) type Passengers = Vec<Passenger>;
 
 /// The proxies that are attached to a payload.
@@ -131,10 +135,17 @@ pub(crate) fn company(payload: &Payload) -> Company<'_> {
 /// The list that proxies are written to or read from.
 enum Scope {
     Outside,
-    Writing(Passengers),
+    Writing(Passengers, FormatterRef),
     WritingTickets(Tickets),
-    Reading(Arc<Passengers>),
+    Reading(Arc<Reading>),
     ReadingTickets(Arc<dyn Redeem>),
+}
+
+/// What is needed to read a payload with passengers.
+struct Reading {
+    passengers: Passengers,
+    formatter: FormatterRef,
+    limits: ScanLimits,
 }
 
 thread_local! {
@@ -166,23 +177,28 @@ impl Drop for Restore {
 
 fn writing(
     by_ticket: bool,
+    formatter: &FormatterRef,
     write: impl FnOnce() -> Result<Payload, FormatError>,
 ) -> Result<Payload, FormatError> {
     let inner = match by_ticket {
-        false => Scope::Writing(Vec::new()),
+        false => Scope::Writing(Vec::new(), formatter.clone()),
         true => Scope::WritingTickets(Vec::new()),
     };
     let scope = Restore(Some(SCOPE.replace(inner)));
     let mut payload = write()?;
     match scope.end() {
-        Scope::Writing(passengers) if !passengers.is_empty() => payload.attach(passengers),
+        Scope::Writing(passengers, _) if !passengers.is_empty() => payload.attach(passengers),
         Scope::WritingTickets(tickets) if !tickets.is_empty() => payload.attach(tickets),
         _ => {}
     }
     Ok(payload)
 }
 
-fn reading<R>(company: Company<'_>, read: impl FnOnce() -> R) -> R {
+fn reading<R>(
+    company: Company<'_>,
+    (formatter, limits): (&FormatterRef, ScanLimits),
+    read: impl FnOnce() -> R,
+) -> R {
     let inner = match company {
         Company::None => {
             if SCOPE.with_borrow(|scope| matches!(scope, Scope::Outside)) {
@@ -190,7 +206,11 @@ fn reading<R>(company: Company<'_>, read: impl FnOnce() -> R) -> R {
             }
             Scope::Outside
         }
-        Company::Numbered(passengers) => Scope::Reading(Arc::new(passengers.to_vec())),
+        Company::Numbered(passengers) => Scope::Reading(Arc::new(Reading {
+            passengers: passengers.to_vec(),
+            formatter: formatter.clone(),
+            limits,
+        })),
         Company::Ticketed(redeem) => Scope::ReadingTickets(Arc::clone(redeem)),
     };
     let _scope = Restore(Some(SCOPE.replace(inner)));
@@ -202,7 +222,9 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     style: &Style,
     value: &T,
 ) -> Result<Payload, FormatError> {
-    writing(style.tickets.is_some(), || style.formatter.encode(value))
+    writing(style.tickets.is_some(), &style.formatter, || {
+        style.formatter.encode(value)
+    })
 }
 
 /// Writes a value that is not needed any more, and attaches the proxies in it.
@@ -210,7 +232,7 @@ pub(crate) fn encode_owned<T: Serialize + 'static>(
     style: &Style,
     value: T,
 ) -> Result<Payload, FormatError> {
-    writing(style.tickets.is_some(), || {
+    writing(style.tickets.is_some(), &style.formatter, || {
         style.formatter.encode_owned(value)
     })
 }
@@ -221,7 +243,9 @@ pub(crate) fn encode_arguments<A: Arguments>(
     names: &'static [&'static str],
     arguments: &A,
 ) -> Result<Payload, FormatError> {
-    writing(false, || formatter.encode_arguments(names, arguments))
+    writing(false, formatter, || {
+        formatter.encode_arguments(names, arguments)
+    })
 }
 
 /// Reads a value; the proxies in it are those that are attached.
@@ -230,7 +254,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     payload: &Payload,
     limits: ScanLimits,
 ) -> Result<T, FormatError> {
-    reading(company(payload), || {
+    reading(company(payload), (formatter, limits), || {
         formatter.decode(payload.as_slice(), limits)
     })
 }
@@ -243,11 +267,15 @@ pub(crate) fn decode_arguments<'de, A: DecodeArguments<'de>>(
     company: Company<'_>,
     limits: ScanLimits,
 ) -> Result<A, FormatError> {
-    reading(company, || formatter.decode_arguments(names, bytes, limits))
+    reading(company, (formatter, limits), || {
+        formatter.decode_arguments(names, bytes, limits)
+    })
 }
 
-const OUTSIDE: &str = "a proxy is written and read only as part of a remote call \
-    (`OutsideCall`): it stands for an object in a connection, and means nothing in a file";
+const OUTSIDE: &str = "a proxy, or a stream, is written and read only as part of a remote call \
+    (`OutsideCall`): it stands for something in a connection, and means nothing in a file";
+
+const SESSIONLESS: &str = "a stream needs a channel with sessions, such as `tcp://` or `ws://`";
 
 /// What writing a proxy gives.
 pub type Written<S> = Result<<S as Serializer>::Ok, <S as Serializer>::Error>;
@@ -265,7 +293,9 @@ enum Mark {
 pub fn board<P: Stub, S: Serializer>(proxy: &P, serializer: S) -> Written<S> {
     let (reference, interface) = (proxy.reference(), P::interface());
     let mark = SCOPE.with_borrow_mut(|scope| match scope {
-        Scope::Writing(passengers) => Some(Mark::Number(number(passengers, reference, interface))),
+        Scope::Writing(passengers, _) => {
+            Some(Mark::Number(number(passengers, reference, interface)))
+        }
         Scope::WritingTickets(tickets) => Some(Mark::Ticket(path(tickets, reference, interface))),
         Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => None,
     });
@@ -286,12 +316,16 @@ fn number(
     interface: &InterfaceDescriptor,
 ) -> usize {
     let interface = Some(interface.id);
-    let known = passengers.iter().position(|known| {
-        known.interface == interface && known.reference.is_same_endpoint(reference)
+    let known = passengers.iter().position(|known| match known {
+        Passenger::Proxy {
+            reference: known,
+            interface: seen,
+        } => *seen == interface && known.is_same_endpoint(reference),
+        Passenger::Stream(_) => false,
     });
     known.unwrap_or_else(|| {
         let reference = reference.without_options();
-        passengers.push(Passenger {
+        passengers.push(Passenger::Proxy {
             reference,
             interface,
         });
@@ -333,29 +367,77 @@ pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, 
         return found.map(P::from_reference).map_err(D::Error::custom);
     }
     let number = u32::deserialize(deserializer)?;
-    let place = usize::try_from(number).unwrap_or(usize::MAX);
-    let found = SCOPE.with_borrow(|scope| match scope {
-        Scope::Reading(passengers) => Some(passengers.get(place).cloned()),
-        _ => None,
-    });
-    let Some(Some(passenger)) = found else {
-        return Err(D::Error::custom(match found {
-            None => OUTSIDE.to_owned(),
-            Some(_) => format!("no object number {number} came along"),
-        }));
+    let (
+        Passenger::Proxy {
+            reference,
+            interface,
+        },
+        _,
+    ) = passenger(number).map_err(D::Error::custom)?
+    else {
+        return Err(D::Error::custom(format_args!(
+            "number {number} is a stream, not an object"
+        )));
     };
     let wanted = P::interface();
-    if wanted.id != ANY && passenger.interface.is_some_and(|id| id != wanted.id) {
+    if wanted.id != ANY && interface.is_some_and(|id| id != wanted.id) {
         return Err(D::Error::custom(format_args!(
             "object number {number} does not have the interface `{}`",
             wanted.name
         )));
     }
-    Ok(P::from_reference(passenger.reference))
+    Ok(P::from_reference(reference))
 }
 
-impl fmt::Debug for Passenger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} as {:?}", self.reference, self.interface)
-    }
+/// What came along under a number with the call that is being read.
+fn passenger(number: u32) -> Result<(Passenger, Arc<Reading>), String> {
+    let reading = SCOPE.with_borrow(|scope| match scope {
+        Scope::Reading(reading) => Some(Arc::clone(reading)),
+        _ => None,
+    });
+    let reading = reading.ok_or(OUTSIDE)?;
+    let place = usize::try_from(number).unwrap_or(usize::MAX);
+    let found = reading.passengers.get(place).cloned();
+    let found = found.ok_or_else(|| format!("no object number {number} came along"))?;
+    Ok((found, reading))
+}
+
+/// Writes a stream as what stands for it in the list of the call that is being written.
+///
+/// - `load`: makes what travels, with items in the format of the call.
+pub(crate) fn board_stream<S: Serializer>(
+    serializer: S,
+    load: impl FnOnce(FormatterRef) -> Freight,
+) -> Written<S> {
+    let number = SCOPE.with_borrow_mut(|scope| match scope {
+        Scope::Writing(passengers, formatter) => {
+            passengers.push(Passenger::Stream(load(formatter.clone())));
+            Ok(passengers.len() - 1)
+        }
+        Scope::WritingTickets(_) => Err(SESSIONLESS),
+        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => Err(OUTSIDE),
+    });
+    let number = number.map_err(S::Error::custom)?;
+    serializer.serialize_u32(u32::try_from(number).map_err(S::Error::custom)?)
+}
+
+/// Reads a stream as what stands for it in the call that is being read.
+///
+/// - `unload`: makes it of its items, and how they are to be read.
+pub(crate) fn alight_stream<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    unload: impl FnOnce(Box<dyn Flow>, FormatterRef, ScanLimits) -> T,
+) -> Read<'de, T, D> {
+    let number = u32::deserialize(deserializer)?;
+    let (passenger, reading) = passenger(number).map_err(D::Error::custom)?;
+    let flow = match passenger {
+        Passenger::Stream(freight) => freight.take(),
+        Passenger::Proxy { .. } => None,
+    };
+    let flow = flow.ok_or_else(|| {
+        D::Error::custom(format_args!(
+            "number {number} is no stream, or was read before"
+        ))
+    })?;
+    Ok(unload(flow, reading.formatter.clone(), reading.limits))
 }

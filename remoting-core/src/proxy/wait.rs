@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// # Panics
 ///
 /// On a thread that runs async code at the moment: the runtime says so.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     if let Ok(handle) = Handle::try_current() {
         // A thread for blocking code, such as those of `spawn_blocking`; others are told to await.
         return handle.block_on(future);

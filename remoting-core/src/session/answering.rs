@@ -241,12 +241,16 @@ impl<T: Exported> Session<T> {
     }
 
     /// The longest body of a frame with an answer.
-    fn longest_frame(&self) -> usize {
+    pub(super) fn longest_frame(&self) -> usize {
         self.max_body().min(longest_body(&self.config.limits))
     }
 
     /// Takes a frame back that was not written, or is too long.
-    fn fits_since(&mut self, begin: usize, written: Result<(), TooLong>) -> Result<(), TooLong> {
+    pub(super) fn fits_since(
+        &mut self,
+        begin: usize,
+        written: Result<(), TooLong>,
+    ) -> Result<(), TooLong> {
         let length = self.output.mark().saturating_sub(begin);
         if written.is_ok() && length <= self.longest_frame().saturating_add(HEAD_LENGTH) {
             return Ok(());

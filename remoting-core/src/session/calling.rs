@@ -10,8 +10,8 @@ use super::{Effects, Exported, Lent, Outgoing, Posting, Reply, Session, Start, W
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, Slot};
 use crate::wire::{
-    ErrorReply, HeaderBlock, ResolveAnswer, ResolveRequest, Return, TooLong, Violation, write_call,
-    write_cancel, write_post, write_resolve,
+    ErrorReply, HeaderBlock, ReferenceTable, ResolveAnswer, ResolveRequest, Return, TooLong,
+    Violation, WireFault, write_call, write_cancel, write_post, write_resolve,
 };
 
 impl<T: Exported> Session<T> {
@@ -155,11 +155,11 @@ impl<T: Exported> Session<T> {
             return Ok(());
         }
         let answer = if message.more || unknown {
-            self.decline(header.references);
+            self.decline(header.references)?;
             Err(Fault::executed(ErrorKind::Unsupported, text))
         } else if resolve {
             let answer = ResolveAnswer::parse(message.payload)?;
-            self.decline(header.references);
+            self.decline(header.references)?;
             self.imports.add(answer.slot);
             let slot = Some((answer.slot, answer.signature));
             Ok(Reply {
@@ -168,7 +168,7 @@ impl<T: Exported> Session<T> {
             })
         } else {
             Ok(Reply {
-                payload: self.keep(message.payload, header.references),
+                payload: self.keep(message.payload, header.references)?,
                 slot: None,
             })
         };
@@ -181,7 +181,19 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
         let resolve = self.outgoing.expects(message.call)?;
-        let fault = &message.fault;
+        let fault = self.fault_of(&message.fault, message.header.references)?;
+        if let Some(Ok(mut begun)) = self.assembly.take_answer(message.call) {
+            self.discard(&mut begun, effects);
+        }
+        self.on_answer(message.call, Err(fault), resolve, effects)
+    }
+
+    /// What went wrong at the peer, with the objects that came along.
+    pub(super) fn fault_of(
+        &mut self,
+        fault: &WireFault<'_>,
+        table: ReferenceTable<'_>,
+    ) -> Result<Fault, Violation> {
         let executed = match fault.executed {
             0 => Executed::No,
             1 => Executed::Yes,
@@ -194,15 +206,11 @@ impl<T: Exported> Session<T> {
             fault.text,
             fault.payload,
         );
-        let table = message.header.references;
         match &mut fault {
-            Fault::App(payload) if !table.is_empty() => payload.attach(self.receive(table)),
-            Fault::App(_) | Fault::Error(_) => self.decline(table),
+            Fault::App(payload) if !table.is_empty() => payload.attach(self.receive(table)?),
+            Fault::App(_) | Fault::Error(_) => self.decline(table)?,
         }
-        if let Some(Ok(mut begun)) = self.assembly.take_answer(message.call) {
-            self.discard(&mut begun, effects);
-        }
-        self.on_answer(message.call, Err(fault), resolve, effects)
+        Ok(fault)
     }
 
     pub(super) fn expire_outgoing(&mut self, now: Instant, effects: &mut Effects<T>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::end::{End, LastWords, PeerText};
 use super::parts::Parts;
 use super::{Effects, Exported, Session};
-use crate::error::{Error, ErrorKind, Executed};
+use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::wire::{Abort, ContOf, GoAway, Violation, write_abort, write_go_away};
 
 impl<T: Exported> Session<T> {
@@ -31,10 +31,14 @@ impl<T: Exported> Session<T> {
         );
     }
 
-    /// Whether the peer was told to go away, nothing of it runs any more, and no call of this
-    /// side waits for its answer.
+    /// Whether the peer was told to go away, nothing of it runs any more, no call of this
+    /// side waits for its answer, and no stream is under way.
     pub fn is_drained(&self) -> bool {
-        self.going_away && self.incoming.running() == 0 && !self.outgoing.is_any_awaited()
+        self.going_away
+            && self.incoming.running() == 0
+            && !self.outgoing.is_any_awaited()
+            && self.outflows.len() == 0
+            && self.inflows.open() == 0
     }
 
     /// Says that what was taken out of the output is being written at this moment, nobody knows
@@ -79,6 +83,10 @@ impl<T: Exported> Session<T> {
             }
         };
         self.outgoing.lose(error, &mut effects.wakers);
+        self.outflows.clear(&mut effects.wakers);
+        effects.wakers.append(&mut self.choked);
+        let cut = || Fault::Error(end.error(Executed::Yes));
+        self.inflows.close(cut, &mut effects.wakers);
         self.admission.clear(&mut effects.wakers);
         self.parts = Parts::default();
         self.clear_assembly(effects);

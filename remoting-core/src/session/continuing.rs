@@ -148,8 +148,7 @@ impl<T: Exported> Session<T> {
         match cont.of {
             ContOf::Call(call) => self.on_more_of_request(call, cont, now, effects),
             ContOf::Return(call) => return self.on_more_of_answer(call, cont, effects),
-            // Streams are not in use.
-            ContOf::Item(_) => {}
+            ContOf::Item(_) => return Err(Violation::ItemInParts),
         }
         Ok(())
     }
@@ -267,7 +266,7 @@ impl<T: Exported> Session<T> {
         if self.assembly.has_answer(call) {
             return Err(Violation::UnknownCallAnswered);
         }
-        let payload = self.keep(message.payload, message.header.references);
+        let payload = self.keep(message.payload, message.header.references)?;
         self.assembly.begin_answer(call, payload);
         if !self.outgoing.is_awaited(call) {
             self.keep_no_answer(call, Fault::of(ErrorKind::Cancelled), effects);

@@ -26,7 +26,9 @@ impl<T: Exported> Session<T> {
             max_calls: usize::try_from(hello.max_calls).unwrap_or(usize::MAX),
             incarnation: hello.incarnation,
             token: hello.token,
+            window: hello.window,
         });
+        self.outflows.on_hello(hello.window, &mut effects.wakers);
         effects.wakers.append(&mut self.curious);
         self.admit(effects);
         Ok(())

@@ -140,8 +140,9 @@ impl<T: Exported> Session<T> {
             }
             Message::Pong(_) | Message::Ack(_) | Message::Ignored(_) => Ok(()),
             Message::Cont(cont) => self.on_cont(&cont, now, effects),
-            // Not in use: what they belong to was refused (rule S19).
-            Message::Item(_) | Message::Credit(_) | Message::End(_) => Ok(()),
+            Message::Item(item) => self.on_item(&item, effects),
+            Message::Credit(credit) => self.on_credit(credit, effects),
+            Message::End(end) => self.on_end(&end, effects),
             // These have been dealt with, or were refused before HELLO.
             Message::Call(_) | Message::Post(_) | Message::Resolve(_) => Ok(()),
         };
@@ -155,13 +156,15 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
-            self.decline(arrived.header.references);
+            self.decline(arrived.header.references)
+                .map_err(End::Violation)?;
             return Ok(None);
         }
         self.on_request(arrived.call, arrived.frame)
             .map_err(End::Violation)?;
         if let Some(fault) = self.refusal_of(&arrived) {
-            self.decline(arrived.header.references);
+            self.decline(arrived.header.references)
+                .map_err(End::Violation)?;
             self.refuse(arrived.call, &fault, None, now)?;
             return self.count_bad(&fault, now).map(|()| None);
         }
@@ -179,7 +182,9 @@ impl<T: Exported> Session<T> {
             let begun = Begun {
                 key: self.incoming.begin(Some(call), times),
                 goal,
-                references: self.receive(arrived.header.references),
+                references: self
+                    .receive(arrived.header.references)
+                    .map_err(End::Violation)?,
                 times,
             };
             self.begin_partial(call, arrived.frame, begun, now, effects);
@@ -188,7 +193,9 @@ impl<T: Exported> Session<T> {
         match routed {
             Route::Object(target) => {
                 let key = self.incoming.begin(arrived.call, times);
-                let references = self.receive(arrived.header.references);
+                let references = self
+                    .receive(arrived.header.references)
+                    .map_err(End::Violation)?;
                 Ok(Some(Request::Call(IncomingRequest {
                     key,
                     target,
@@ -212,7 +219,8 @@ impl<T: Exported> Session<T> {
         bad: bool,
         now: Instant,
     ) -> Result<Option<Request<'f, T>>, End> {
-        self.decline(arrived.header.references);
+        self.decline(arrived.header.references)
+            .map_err(End::Violation)?;
         let bad = bad.then_some(()).map_or(Ok(()), |()| self.bad_request(now));
         self.refuse(arrived.call, fault, Some(Executed::No), now)?;
         bad.map(|()| None)
@@ -226,13 +234,15 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
-            self.decline(resolve.header.references);
+            self.decline(resolve.header.references)
+                .map_err(End::Violation)?;
             return Ok(None);
         }
         self.on_request(Some(resolve.call), frame)
             .map_err(End::Violation)?;
         if let Some(fault) = refusal_of_header(&resolve.header, false) {
-            self.decline(resolve.header.references);
+            self.decline(resolve.header.references)
+                .map_err(End::Violation)?;
             self.write_fault(resolve.call, &fault, None);
             self.liveness.on_append(now);
             let counted = self.count_bad(&fault, now);
@@ -241,7 +251,9 @@ impl<T: Exported> Session<T> {
         }
         let times = self.times(&resolve.header, now);
         let key = self.incoming.begin_resolve(resolve.call, times);
-        let references = self.receive(resolve.header.references);
+        let references = self
+            .receive(resolve.header.references)
+            .map_err(End::Violation)?;
         if resolve.more {
             let begun = Begun {
                 key,
@@ -315,7 +327,8 @@ impl<T: Exported> Session<T> {
             self.config.counters.assembly.add();
             let text = "too much waits for an object that is still being made";
             let fault = refused(ErrorKind::ResourceExhausted, text);
-            self.decline(arrived.header.references);
+            self.decline(arrived.header.references)
+                .map_err(End::Violation)?;
             return self.refuse(arrived.call, &fault, None, now);
         }
         let Arrived {
@@ -325,7 +338,9 @@ impl<T: Exported> Session<T> {
             payload,
             ..
         } = arrived;
-        let payload = self.keep(payload, header.references);
+        let payload = self
+            .keep(payload, header.references)
+            .map_err(End::Violation)?;
         let key = self.incoming.begin(*call, times);
         let chained = ChainedCall::new(key, times, *method, header, payload);
         self.incoming.chain(chained, on);

@@ -31,7 +31,9 @@ mod exports;
 mod frames;
 mod imports;
 mod incoming;
+mod inflows;
 mod liveness;
+mod outflows;
 mod outgoing;
 mod output;
 mod parts;
@@ -41,6 +43,7 @@ mod references;
 mod requests;
 mod routing;
 mod running;
+mod streaming;
 mod time;
 
 #[cfg(test)]
@@ -56,6 +59,8 @@ use bytes::Bytes;
 pub use cancellation::{CancelReason, Cancellation, Watch};
 pub use end::End;
 pub use exports::ExportKey;
+pub use inflows::{Arrived, StreamKey};
+pub use outflows::{Stopped, StreamRoom};
 pub use output::Gathered;
 pub(crate) use rates::Rate;
 pub(crate) use references::kept;
@@ -64,6 +69,7 @@ pub use requests::{
     Assembled, Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello,
     Posting, QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
 };
+pub use streaming::StreamSource;
 
 use admission::Admission;
 use assembly::Assembly;
@@ -71,10 +77,13 @@ use continuing::longest_message;
 use exports::Exports;
 use imports::Imports;
 use incoming::IncomingTable;
+use inflows::Inflows;
 use liveness::{Facts, Liveness};
+use outflows::Outflows;
 use outgoing::OutgoingTable;
 use output::Output;
 use parts::Parts;
+use streaming::window_of;
 
 use crate::error::Error;
 use crate::id::CallId;
@@ -131,6 +140,12 @@ pub struct Session<T> {
     incoming: IncomingTable,
     exports: Exports<T>,
     imports: Imports,
+    /// The streams whose items go to the peer.
+    outflows: Outflows,
+    /// Their producers who wait for bytes to leave.
+    choked: Vec<Waker>,
+    /// The streams whose items come from the peer.
+    inflows: Inflows,
     liveness: Liveness,
     rates: Rates,
     /// The bytes of the frame that is being taken in, where they can be shared.
@@ -181,6 +196,9 @@ impl<T: Exported> Session<T> {
             incoming: IncomingTable::new(limits.calls_per_session.max(EARLY_CALLS)),
             exports: Exports::new(limits.objects_per_session),
             imports: Imports::default(),
+            outflows: Outflows::default(),
+            choked: Vec::new(),
+            inflows: Inflows::new(window_of(limits)),
             liveness: Liveness::new(limits, &config.counters, now),
             rates: Rates::new(limits, now),
             arriving: None,
@@ -262,6 +280,7 @@ impl<T: Exported> Session<T> {
     pub fn written(&mut self, bytes: usize, now: Instant, effects: &mut Effects<T>) {
         self.output.on_written(bytes);
         self.liveness.on_written(now, self.output.unsent());
+        self.unchoke(effects);
         self.admit(effects);
     }
 
@@ -309,6 +328,7 @@ impl<T: Exported> Session<T> {
             answers: self.incoming.answers(),
             exports: self.exports.len(),
             imports: self.imports.len(),
+            streams: self.outflows.len().saturating_add(self.inflows.len()),
         }
     }
 
@@ -385,6 +405,7 @@ fn hello(config: &SessionConfig) -> Hello {
         rx_count: 0,
         heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
         incarnation: config.incarnation,
+        window: Some(window_of(limits)),
         token: config.token.clone(),
     }
 }

@@ -1,12 +1,16 @@
-//! Objects that go along with payloads, both ways.
+//! Objects and streams that go along with payloads, both ways.
 //!
 //! They travel in the frame's own table, and are counted when the frame is written
 //! and when it is read. So the counts are exact whatever the payload says of them,
 //! and even if nobody can decode it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::exports::ExportKey;
+use super::inflows::StreamKey;
+use super::streaming::StreamSource;
 use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InterfaceId, Slot};
@@ -25,6 +29,8 @@ pub enum Lent<T> {
     },
     /// One of the peer's that is held here: it goes home.
     Home(Slot),
+    /// Not an object but a stream, whose items this sends.
+    Stream(Arc<dyn StreamSource>),
 }
 
 /// An object that a payload of the peer refers to.
@@ -41,32 +47,42 @@ pub enum Received<T> {
     Own(T),
     /// A slot of this side that the peer does not hold.
     Nothing,
+    /// Not an object but a stream, for one consumer here, who is to [leave](Session::leave_stream) it.
+    Stream(StreamKey),
 }
 
 impl<T: Exported> Session<T> {
-    /// Counts the objects that a frame brings.
-    pub(super) fn receive(&mut self, table: ReferenceTable<'_>) -> Vec<Received<T>> {
+    /// Counts the objects and streams that a frame brings.
+    pub(super) fn receive(
+        &mut self,
+        table: ReferenceTable<'_>,
+    ) -> Result<Vec<Received<T>>, Violation> {
         let received = table.iter().map(|referred| match referred {
             Referred::Senders { slot, interface } => {
                 self.imports.add(slot);
-                Received::Theirs { slot, interface }
+                Ok(Received::Theirs { slot, interface })
             }
-            Referred::Receivers(slot) => match self.exports.get(slot) {
+            Referred::Receivers(slot) => Ok(match self.exports.get(slot) {
                 // Its holder may give it up before anybody has looked.
                 Ok(object) => Received::Own(object.clone()),
                 Err(_) => Received::Nothing,
-            },
+            }),
+            Referred::Stream(stream) => self.begin_inflow(stream).map(Received::Stream),
         });
         received.collect()
     }
 
     /// Takes a payload out of its frame, with the objects that came along.
-    pub(super) fn keep(&mut self, payload: &[u8], table: ReferenceTable<'_>) -> Payload {
+    pub(super) fn keep(
+        &mut self,
+        payload: &[u8],
+        table: ReferenceTable<'_>,
+    ) -> Result<Payload, Violation> {
         let mut payload = kept(payload, self.arriving.as_ref());
         if !table.is_empty() {
-            payload.attach(self.receive(table));
+            payload.attach(self.receive(table)?);
         }
-        payload
+        Ok(payload)
     }
 
     /// What a slot stands for that the peer holds.
@@ -86,14 +102,19 @@ impl<T: Exported> Session<T> {
 }
 
 impl<T: Exported> Session<T> {
-    /// Gives back the objects that came with a frame which nobody looks into.
-    pub(super) fn decline(&mut self, table: ReferenceTable<'_>) {
+    /// Gives back the objects, and leaves the streams, that came with a frame which nobody looks into.
+    pub(super) fn decline(&mut self, table: ReferenceTable<'_>) -> Result<(), Violation> {
         for referred in table.iter() {
-            if let Referred::Senders { slot, .. } = referred {
-                self.imports.add(slot);
-                self.imports.release(slot, 1);
+            match referred {
+                Referred::Senders { slot, .. } => {
+                    self.imports.add(slot);
+                    self.imports.release(slot, 1);
+                }
+                Referred::Receivers(_) => {}
+                Referred::Stream(stream) => self.decline_stream(stream)?,
             }
         }
+        Ok(())
     }
 
     /// Gives back the objects of a payload that nobody wants.
@@ -108,6 +129,7 @@ impl<T: Exported> Session<T> {
                 Received::Theirs { slot, .. } => self.imports.release(slot, 1),
                 Received::Own(object) => effects.rare().dropped.push(object),
                 Received::Nothing => {}
+                Received::Stream(key) => self.leave_stream(key, effects),
             }
         }
     }
@@ -151,8 +173,9 @@ impl<T: Exported> Session<T> {
         }
         let table = self.lend(lent, effects)?;
         let written = write(self, &header.with_references(table.iter().copied()));
-        if written.is_err() {
-            self.take_back(&table, effects);
+        match &written {
+            Ok(_) => begin_streams(lent, &table, effects),
+            Err(_) => self.take_back(&table, effects),
         }
         Ok(written)
     }
@@ -167,6 +190,13 @@ impl<T: Exported> Session<T> {
         for lent in lent {
             let referred = match lent {
                 Lent::Home(slot) => Referred::Receivers(*slot),
+                Lent::Stream(_) => match self.begin_outflow() {
+                    Ok(stream) => Referred::Stream(stream),
+                    Err(error) => {
+                        self.take_back(&table, effects);
+                        return Err(error);
+                    }
+                },
                 Lent::Own { object, key } => match self.exports.lend(object.clone(), *key) {
                     Ok((slot, spare)) => {
                         effects.rare().dropped.extend(spare);
@@ -190,10 +220,23 @@ impl<T: Exported> Session<T> {
     /// Undoes the lending of a table that was not sent.
     fn take_back(&mut self, table: &[Referred], effects: &mut Effects<T>) {
         for referred in table {
-            if let Referred::Senders { slot, .. } = referred {
-                let last = self.exports.release(*slot, 1);
-                effects.rare().dropped.extend(last.unwrap_or_default());
+            match referred {
+                Referred::Senders { slot, .. } => {
+                    let last = self.exports.release(*slot, 1);
+                    effects.rare().dropped.extend(last.unwrap_or_default());
+                }
+                Referred::Receivers(_) => {}
+                Referred::Stream(stream) => self.outflows.take_back(*stream),
             }
+        }
+    }
+}
+
+/// Has the streams of a message that is on its way begin.
+fn begin_streams<T>(lent: &[Lent<T>], table: &[Referred], effects: &mut Effects<T>) {
+    for (lent, referred) in lent.iter().zip(table) {
+        if let (Lent::Stream(source), Referred::Stream(stream)) = (lent, referred) {
+            effects.rare().begun.push((Arc::clone(source), *stream));
         }
     }
 }

@@ -13,13 +13,14 @@ use bytes::Bytes;
 
 use super::cancellation::{CancelReason, Cancellation};
 use super::references::Received;
+use super::streaming::StreamSource;
 use crate::error::Error;
-use crate::id::{CallId, InterfaceId, MethodId, Slot};
+use crate::id::{CallId, InterfaceId, MethodId, Slot, StreamId};
 use crate::payload::{Content, Payload};
 use crate::secret::Secret;
 use crate::wire::{
     Flags, Header, HeaderBlock, LockTokens, Message, RawFrame, Resolve, ResolveWhat, Target,
-    Violation,
+    Violation, Window,
 };
 
 /// What is to be done after the session's lock was let go.
@@ -42,6 +43,8 @@ pub struct RareEffects<T> {
     pub ready: Vec<QueuedCall<T>>,
     /// A request that came in several frames, of which this was the last.
     pub assembled: Option<Assembled<T>>,
+    /// Streams that are to send their items from now on, with their numbers.
+    pub begun: Vec<(Arc<dyn StreamSource>, StreamId)>,
 }
 
 impl<T> RareEffects<T> {
@@ -51,6 +54,7 @@ impl<T> RareEffects<T> {
             dropped: Vec::new(),
             ready: Vec::new(),
             assembled: None,
+            begun: Vec::new(),
         }
     }
 
@@ -59,6 +63,7 @@ impl<T> RareEffects<T> {
             && self.dropped.is_empty()
             && self.ready.is_empty()
             && self.assembled.is_none()
+            && self.begun.is_empty()
     }
 }
 
@@ -368,6 +373,8 @@ pub struct PeerHello {
     pub incarnation: u64,
     /// What it shows to prove who it is, until that is taken.
     pub token: Option<Secret>,
+    /// What it takes of streams, if it takes any.
+    pub window: Option<Window>,
 }
 
 /// How full the tables of a session are.
@@ -385,4 +392,6 @@ pub struct SessionStats {
     pub exports: usize,
     /// Slots of the peer that are held here.
     pub imports: usize,
+    /// Streams in either direction that somebody sends or reads.
+    pub streams: usize,
 }

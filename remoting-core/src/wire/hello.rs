@@ -11,7 +11,7 @@ use crate::authentication::MAX_TOKEN;
 use crate::secret::Secret;
 
 /// The numbers of HELLO's keys. Not used yet and skipped: 14 session id, 16 resume
-/// secret, 20 resume window, 26 initial credit.
+/// secret, 20 resume window.
 mod key {
     pub(super) const AGENT: u64 = 2;
     pub(super) const FEATURES: u64 = 4;
@@ -22,6 +22,7 @@ mod key {
     pub(super) const RX_COUNT: u64 = 18;
     pub(super) const HEARTBEAT_MS: u64 = 22;
     pub(super) const INCARNATION: u64 = 24;
+    pub(super) const WINDOW: u64 = 26;
     pub(super) const TOKEN: u64 = 29;
     /// The keys up to here have meanings, or will, and may not occur twice.
     pub(super) const LAST: u64 = 29;
@@ -58,9 +59,25 @@ pub struct Hello {
     pub heartbeat_ms: u64,
     /// A number that the sender's host has drawn when it began; 0 if it does not tell.
     pub incarnation: u64,
+    /// What the sender takes of streams, if it takes any.
+    pub window: Option<Window>,
     /// What proves who the sender is, if it has to; at most 4,096 bytes.
     pub token: Option<Secret>,
 }
+
+/// What a consumer of streams has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// How many streams may be open at once, each way for itself; ids are below it. At least 16.
+    pub streams: u32,
+    /// How many items may come of a stream before the first CREDIT; at least 1.
+    pub items: u32,
+    /// How many bytes of items, of which one counts no more than all of these; at least 16 KiB.
+    pub bytes: u64,
+}
+
+/// The least number of streams that a side which takes any has room for.
+pub const LEAST_STREAMS: u32 = 16;
 
 impl Default for Hello {
     /// What holds for keys that a HELLO leaves out.
@@ -75,6 +92,7 @@ impl Default for Hello {
             rx_count: 0,
             heartbeat_ms: 15_000,
             incarnation: 0,
+            window: None,
             token: None,
         }
     }
@@ -122,6 +140,10 @@ impl Hello {
         if self.incarnation != 0 {
             put_number(&mut block, key::INCARNATION, self.incarnation);
         }
+        if let Some(window) = self.window {
+            put_varint(&mut block, key::WINDOW);
+            put_prefixed(&mut block, &window.to_bytes());
+        }
         if let Some(token) = &self.token {
             put_varint(&mut block, key::TOKEN);
             put_prefixed(&mut block, cut_text(token.expose(), MAX_TOKEN).as_bytes());
@@ -143,11 +165,36 @@ impl Hello {
             key::RX_COUNT => self.rx_count = whole(value, Reader::varint64)?,
             key::HEARTBEAT_MS => self.heartbeat_ms = whole(value, Reader::varint64)?,
             key::INCARNATION => self.incarnation = whole(value, Reader::varint64)?,
+            key::WINDOW => self.window = Some(Window::parse(value)?),
             key::TOKEN => self.token = Some(Secret::new(text(value, MAX_TOKEN)?)),
             _ if key % 2 == 1 => return Err(Violation::UnknownHelloKey),
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Window {
+    fn parse(value: &[u8]) -> Result<Self, Violation> {
+        let mut reader = Reader::new(value);
+        let window = Self {
+            streams: reader.varint32()?,
+            items: reader.varint32()?,
+            bytes: reader.varint64()?,
+        };
+        reader.finish()?;
+        let is_enough = window.streams >= LEAST_STREAMS
+            && window.items >= 1
+            && window.bytes >= u64::from(LEAST_LIMIT);
+        is_enough.then_some(window).ok_or(Violation::BadWindow)
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        let mut value = Vec::with_capacity(16);
+        put_varint(&mut value, u64::from(self.streams));
+        put_varint(&mut value, u64::from(self.items));
+        put_varint(&mut value, self.bytes);
+        value
     }
 }
 

@@ -7,7 +7,7 @@ use super::header::Header;
 use super::hello::Hello;
 use super::release::Release;
 use super::resolve::Resolve;
-use crate::id::{CallId, MethodId, Slot};
+use crate::id::{CallId, MethodId, Slot, StreamId};
 
 /// How many bytes the text of an error, a GOAWAY or an ABORT has at most.
 pub const MAX_TEXT: usize = 1024;
@@ -149,7 +149,7 @@ pub struct Ping {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item<'a> {
     /// The stream, by the producer's number.
-    pub stream: u32,
+    pub stream: StreamId,
     /// The payload goes on in a CONT.
     pub more: bool,
     /// The header block.
@@ -162,7 +162,7 @@ pub struct Item<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
     /// The stream.
-    pub stream: u32,
+    pub stream: StreamId,
     /// The number is one of the receiver's, not of the sender's.
     pub yours: bool,
     /// How many items.
@@ -175,7 +175,7 @@ pub struct Credit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End<'a> {
     /// The stream.
-    pub stream: u32,
+    pub stream: StreamId,
     /// The number is one of the receiver's, not of the sender's.
     pub yours: bool,
     /// The header block.
@@ -203,7 +203,7 @@ pub enum ContOf {
     /// A RETURN.
     Return(CallId),
     /// An ITEM of this stream.
-    Item(u32),
+    Item(StreamId),
 }
 
 /// No further calls are taken.

@@ -14,7 +14,7 @@ use super::release::Release;
 use super::resolve::{Resolve, ResolveRequest, ResolveWhat};
 use super::varint::Reader;
 use super::violation::Violation;
-use crate::id::{CallId, MethodId, Slot};
+use crate::id::{CallId, MethodId, Slot, StreamId};
 
 impl<'a> Message<'a> {
     /// Reads a frame.
@@ -105,13 +105,13 @@ fn read<'a>(kind: u8, flags: Flags, reader: &mut Reader<'a>) -> Result<Message<'
         kind::PING => Message::Ping(ping(reader)?),
         kind::PONG => Message::Pong(ping(reader)?),
         kind::ITEM => Message::Item(Item {
-            stream: reader.id()?,
+            stream: reader.stream()?,
             more: flags.contains(Flags::MORE),
             header: header(flags, reader)?,
             payload: reader.rest(),
         }),
         kind::CREDIT => Message::Credit(Credit {
-            stream: reader.id()?,
+            stream: reader.stream()?,
             yours: flags.contains(Flags::EXTRA),
             items: reader.varint32()?,
             bytes: reader.varint64()?,
@@ -233,7 +233,7 @@ fn ping(reader: &mut Reader<'_>) -> Result<Ping, Violation> {
 
 fn end<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<End<'a>, Violation> {
     Ok(End {
-        stream: reader.id()?,
+        stream: reader.stream()?,
         yours: flags.contains(Flags::EXTRA),
         header: header(flags, reader)?,
         fault: match reader.byte()? {
@@ -247,7 +247,7 @@ fn cont<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<Cont<'a>, Violation
     let of = match tagged(reader)? {
         (call, 0) => ContOf::Call(CallId(call)),
         (call, 1) => ContOf::Return(CallId(call)),
-        (stream, 2) => ContOf::Item(stream),
+        (stream, 2) => ContOf::Item(StreamId(stream)),
         _ => return Err(Violation::UnknownContinuation),
     };
     Ok(Cont {

@@ -1,10 +1,10 @@
-//! The reference table: the objects that a payload names by their index in it.
+//! The reference table: the objects and streams that a payload names by their index in it.
 //!
 //! It is checked when the header is read and then walked where it lies.
 
 use super::varint::{Reader, put_varint};
 use super::violation::Violation;
-use crate::id::{InterfaceId, Slot};
+use crate::id::{InterfaceId, Slot, StreamId};
 
 /// How many objects one message refers to at most.
 pub const MAX_REFERENCES: usize = 1024;
@@ -13,6 +13,7 @@ pub const MAX_REFERENCES: usize = 1024;
 mod whose {
     pub(super) const SENDERS: u8 = 0;
     pub(super) const RECEIVERS: u8 = 1;
+    pub(super) const STREAM: u8 = 4;
 }
 
 /// An object that a message refers to.
@@ -27,6 +28,8 @@ pub enum Referred {
     },
     /// One that the receiver has exported: it comes home.
     Receivers(Slot),
+    /// Not an object but a stream, whose items the sender is going to send.
+    Stream(StreamId),
 }
 
 /// A checked reference table, perhaps an empty one.
@@ -77,6 +80,10 @@ impl Referred {
                 out.push(whose::RECEIVERS);
                 put_varint(out, u64::from(slot.0));
             }
+            Self::Stream(stream) => {
+                out.push(whose::STREAM);
+                put_varint(out, u64::from(stream.0));
+            }
         }
     }
 }
@@ -88,6 +95,7 @@ fn referred(reader: &mut Reader<'_>) -> Result<Referred, Violation> {
             interface: InterfaceId(reader.u64_le()?),
         }),
         whose::RECEIVERS => reader.slot().map(Referred::Receivers),
+        whose::STREAM => reader.stream().map(Referred::Stream),
         _ => Err(Violation::BadReferences),
     }
 }

@@ -4,7 +4,7 @@
 //! shortest form, so that every message has exactly one encoding.
 
 use super::violation::Violation;
-use crate::id::{CallId, Slot};
+use crate::id::{CallId, Slot, StreamId};
 
 /// Ids are below this, so that a kind fits beside them in one 32-bit number.
 pub const ID_LIMIT: u32 = 1 << 30;
@@ -157,6 +157,15 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn slot(&mut self) -> Result<Slot, Violation> {
         Ok(Slot(self.id()?))
+    }
+
+    /// Reads the number of a stream.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`id`](Self::id).
+    pub fn stream(&mut self) -> Result<StreamId, Violation> {
+        Ok(StreamId(self.id()?))
     }
 
     /// Reads an id of any kind.

@@ -55,6 +55,7 @@ violations! {
     BadCodecs = "L6", "a HELLO announces no codec or more than 32";
     BadMaxFrame = "L8", "a HELLO announces a frame limit outside its range";
     BadMaxMessage = "L10", "a HELLO announces a message limit that is too small";
+    BadWindow = "L26", "a HELLO announces less room for streams than it must";
     UnknownTarget = "M1", "a call has a target of an unknown kind";
     AnswerPathNotEmpty = "M1", "a call reaches into an answer, which is not defined yet";
     ErrorWithoutCode = "M3", "an error has the code 0";
@@ -77,6 +78,12 @@ violations! {
     TooManyPings = "S15", "too many pings";
     TooManyCancels = "S16", "too many cancels";
     TooManyBadRequests = "S17", "too many bad requests";
+    StreamIdOutOfRange = "S28", "the id of a stream is not below the announced number of streams";
+    StreamIdInUse = "S28", "the id of a stream is used again before both sides have ended it";
+    UnknownStream = "S28", "an item or an end came for a stream that is not open";
+    ItemInParts = "S29", "an item goes on in a CONT, which is not defined yet";
+    MoreThanCredit = "S30", "more items came of a stream than there was credit for";
+    TooMuchCredit = "S30", "a stream was given more credit than can be counted";
 }
 
 impl fmt::Display for Violation {

@@ -8,10 +8,10 @@
 use super::frame::{Flags, HEAD_LENGTH, MAX_BODY, TooLong, begin_frame, end_frame, kind};
 use super::header_block::HeaderBlock;
 use super::hello::Hello;
-use super::message::{Abort, ContOf, GoAway, MAX_TEXT, Ping, Target, WireFault};
+use super::message::{Abort, ContOf, Credit, GoAway, MAX_TEXT, Ping, Target, WireFault};
 use super::resolve::{ResolveRequest, ResolveWhat};
 use super::varint::{cut_text, put_prefixed, put_varint};
-use crate::id::{CallId, MethodId, Slot};
+use crate::id::{CallId, MethodId, Slot, StreamId};
 
 /// More than the fixed fields of a CALL ever take.
 const FIXED_FIELDS: usize = 32;
@@ -91,10 +91,7 @@ pub fn write_error(
     if !header.is_empty() {
         header.write(out);
     }
-    out.extend_from_slice(&[fault.code, fault.executed]);
-    put_varint(out, fault.retry_after_ms);
-    put_text(out, fault.text);
-    out.extend_from_slice(fault.payload);
+    put_fault(out, fault);
     end_frame(out, start)
 }
 
@@ -145,10 +142,66 @@ pub fn write_cont(
     let tag = match of {
         ContOf::Call(call) => u64::from(call.0) * 4,
         ContOf::Return(call) => u64::from(call.0) * 4 + 1,
-        ContOf::Item(stream) => u64::from(stream) * 4 + 2,
+        ContOf::Item(stream) => u64::from(stream.0) * 4 + 2,
     };
     put_varint(out, tag);
     out.extend_from_slice(payload);
+    end_frame(out, start)
+}
+
+/// Writes an ITEM of a stream.
+///
+/// # Errors
+///
+/// [`TooLong`] if it does not fit into one frame.
+pub fn write_item(
+    out: &mut Vec<u8>,
+    stream: StreamId,
+    header: &HeaderBlock,
+    payload: &[u8],
+) -> Result<(), TooLong> {
+    let fields = |out: &mut Vec<u8>| put_varint(out, u64::from(stream.0));
+    write_payload(out, kind::ITEM, fields, header, payload)
+}
+
+/// Writes a CREDIT: leave to send more items.
+pub fn write_credit(out: &mut Vec<u8>, credit: Credit) {
+    let flags = Flags::EXTRA.when(credit.yours);
+    write_small(out, kind::CREDIT, flags, |out| {
+        put_varint(out, u64::from(credit.stream.0));
+        put_varint(out, u64::from(credit.items));
+        put_varint(out, credit.bytes);
+    });
+}
+
+/// Writes an END of a stream.
+///
+/// - `yours`: the stream is one of the receiver's.
+/// - `fault`: what went wrong; nothing if the stream is complete.
+///
+/// # Errors
+///
+/// [`TooLong`] if it does not fit into one frame.
+pub fn write_end(
+    out: &mut Vec<u8>,
+    stream: StreamId,
+    yours: bool,
+    header: &HeaderBlock,
+    fault: Option<&WireFault<'_>>,
+) -> Result<(), TooLong> {
+    if fault.is_some_and(|fault| fault.payload.len() > MAX_BODY) {
+        return Err(TooLong);
+    }
+    let flags = Flags::HDR.when(!header.is_empty());
+    let start = begin_frame(out, kind::END, flags.and(Flags::EXTRA.when(yours)));
+    put_varint(out, u64::from(stream.0));
+    if !header.is_empty() {
+        header.write(out);
+    }
+    match fault {
+        None => out.push(0),
+        Some(fault) => put_fault(out, fault),
+    }
     end_frame(out, start)
 }
 
@@ -258,6 +311,13 @@ fn put_target(out: &mut Vec<u8>, target: Target) {
             out.push(0);
         }
     }
+}
+
+fn put_fault(out: &mut Vec<u8>, fault: &WireFault<'_>) {
+    out.extend_from_slice(&[fault.code, fault.executed]);
+    put_varint(out, fault.retry_after_ms);
+    put_text(out, fault.text);
+    out.extend_from_slice(fault.payload);
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {

@@ -1,6 +1,6 @@
 //! The interface's descriptor: names, numbers and what the attributes ask for.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
 use crate::ast::{Interface, Method, Receiver};
@@ -39,9 +39,20 @@ fn method_descriptor(method: &Method) -> TokenStream {
         .into_iter()
         .filter(|(mark, _)| method.marks.has(*mark))
         .map(|(_, setter)| setter);
+    let streams =
+        mentions(method.answer.to_token_stream(), "Streaming").then(|| quote!(.streams()));
     let roles = &method.marks.roles;
     let roles = (!roles.is_empty()).then(|| quote!(.roles(&[#(#roles),*])));
-    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)* #roles)
+    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)* #streams #roles)
+}
+
+/// Whether a word stands somewhere in a type.
+fn mentions(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => mentions(group.stream(), word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Sums up all signatures, so that two ends can tell that their versions differ.

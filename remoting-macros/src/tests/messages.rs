@@ -174,10 +174,6 @@ fn what_is_returned_is_checked() {
         &["return `AccountProxy`"],
     );
     check(
-        "async fn get(&self) -> Result<Streaming<u8>, E>;",
-        &["`Streaming` comes in a later version"],
-    );
-    check(
         "#[constructor] async fn get() -> Result<u8, E>;",
         &["`#[constructor]` returns `Result<Self, E>`"],
     );

@@ -174,14 +174,4 @@ pub(super) fn check_path(found: &Path, errors: &mut Errors) {
             "`Self` is one type here and another at the server; name the type, or use the proxy's";
         errors.push(found, text);
     }
-    if let Some(stream) = found
-        .segments
-        .last()
-        .filter(|last| last.ident == "Streaming")
-    {
-        errors.push(
-            &stream.ident,
-            "`Streaming` comes in a later version; return a `Vec` of one page until then",
-        );
-    }
 }

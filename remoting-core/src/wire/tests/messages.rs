@@ -205,7 +205,7 @@ fn streams_renewals_and_continuations_are_read() {
     let parts = [
         ContOf::Call(CallId(2)),
         ContOf::Return(CallId(2)),
-        ContOf::Item(2),
+        ContOf::Item(StreamId(2)),
     ];
     for (tag, of) in (8..).zip(parts) {
         let cont = frame(kind::CONT | 0x40, &[tag, 1]);

@@ -1,0 +1,111 @@
+//! The consumer's end of a stream: takes what the session has of it, and lets the peer send more.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{Connection, apply};
+use crate::clock;
+use crate::error::Fault;
+use crate::payload::Payload;
+use crate::session::{Arrived, Effects, StreamKey};
+use crate::stream::Flow;
+
+/// A stream of the peer. Dropped, it is ended.
+pub(super) struct Inbox {
+    connection: Arc<Connection>,
+    key: StreamKey,
+    /// What was taken out of the session.
+    batch: VecDeque<Payload>,
+    /// Items and bytes that were read since the peer was given leave for more.
+    used: (u32, u64),
+    /// How much the peer may send ahead.
+    window: (u32, u64),
+    has_ended: bool,
+}
+
+impl Inbox {
+    pub(super) fn new(connection: Arc<Connection>, key: StreamKey) -> Self {
+        let window = connection.lock().session.window();
+        Self {
+            connection,
+            key,
+            batch: VecDeque::new(),
+            used: (0, 0),
+            window,
+            has_ended: false,
+        }
+    }
+
+    /// Counts an item as read. When half of what the peer may send ahead was read, it may send as much more.
+    fn count(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).min(self.window.1);
+        self.used = (
+            self.used.0.saturating_add(1),
+            self.used.1.saturating_add(bytes),
+        );
+        if self.used.0 < self.window.0 / 2 && self.used.1 < self.window.1 / 2 {
+            return;
+        }
+        let (items, bytes) = std::mem::take(&mut self.used);
+        let then = {
+            let mut state = self.connection.lock();
+            state.session.grant(self.key, items, bytes, clock::now());
+            state.flush_stream()
+        };
+        self.connection.act(then);
+    }
+
+    /// Takes what has come out of the session.
+    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<Arrived> {
+        let mut state = self.connection.lock();
+        state
+            .session
+            .poll_items(self.key, &mut self.batch, cx.waker())
+    }
+}
+
+impl Flow for Inbox {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
+        loop {
+            if let Some(mut item) = self.batch.pop_front() {
+                self.count(item.len());
+                self.connection.take_proxies(&mut item);
+                return Poll::Ready(Some(Ok(item)));
+            }
+            if self.has_ended {
+                return Poll::Ready(None);
+            }
+            match self.poll_session(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Arrived::Items) => {}
+                Poll::Ready(Arrived::End(fault)) => {
+                    self.has_ended = true;
+                    return Poll::Ready(fault.map(|mut fault| {
+                        if let Fault::App(payload) = &mut fault {
+                            self.connection.take_proxies(payload);
+                        }
+                        Err(fault)
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // What was taken out and not read may refer to objects: they are given back as the proxies that they would be.
+        for mut item in std::mem::take(&mut self.batch) {
+            self.connection.take_proxies(&mut item);
+        }
+        let mut effects = Effects::new();
+        let then = {
+            let mut state = self.connection.lock();
+            state.session.leave_stream(self.key, &mut effects);
+            state.flush_stream()
+        };
+        apply(effects);
+        self.connection.act(then);
+    }
+}

@@ -1,0 +1,237 @@
+//! The streams whose items this side takes: what has come and waits for its consumer.
+//!
+//! The peer numbers its streams, and uses a number again when both sides have ended it. Consumers go by
+//! keys of this side, for they may read long after that.
+//!
+//! ```text
+//! Open --END of the peer, answered--> Complete --consumer leaves--> free
+//! Open --consumer leaves, END sent--> Left --END of the peer--> free
+//! ```
+
+use std::collections::VecDeque;
+use std::task::{Poll, Waker};
+
+use slab::Slab;
+
+use super::outflows::cost;
+use crate::error::Fault;
+use crate::id::StreamId;
+use crate::payload::Payload;
+use crate::wire::{Violation, Window};
+
+/// Everything that the peer streams to this side.
+#[derive(Debug)]
+pub(super) struct Inflows {
+    flows: Slab<Inflow>,
+    /// Those that the peer has not ended, by its numbers.
+    open: Vec<Option<StreamKey>>,
+    /// How many those are.
+    count: usize,
+    window: Window,
+}
+
+#[derive(Debug)]
+struct Inflow {
+    stream: StreamId,
+    state: State,
+    /// What the peer may still send.
+    items: u32,
+    bytes: u64,
+    queue: VecDeque<Payload>,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    /// Nobody reads it any more, and the peer has been told.
+    Left,
+    /// All has come; with what went wrong at the producer.
+    Complete(Option<Fault>),
+}
+
+/// Names a stream of the peer for its consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StreamKey(usize);
+
+/// What a consumer finds.
+#[derive(Debug)]
+pub enum Arrived {
+    /// Items.
+    Items,
+    /// The end, with what went wrong at the producer.
+    End(Option<Fault>),
+}
+
+impl Inflows {
+    /// - `window`: what the peer is told that there is room for.
+    pub(super) fn new(window: Window) -> Self {
+        Self {
+            flows: Slab::new(),
+            open: Vec::new(),
+            count: 0,
+            window,
+        }
+    }
+
+    /// How many there are that somebody reads, or that the peer has not ended.
+    pub(super) fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// How many the peer has not ended.
+    pub(super) fn open(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The peer begins a stream.
+    pub(super) fn begin(&mut self, stream: StreamId) -> Result<StreamKey, Violation> {
+        if stream.0 >= self.window.streams {
+            return Err(Violation::StreamIdOutOfRange);
+        }
+        let place = place(stream);
+        if place >= self.open.len() {
+            self.open.resize(place.saturating_add(1), None);
+        }
+        let Some(entry @ None) = self.open.get_mut(place) else {
+            return Err(Violation::StreamIdInUse);
+        };
+        let key = StreamKey(self.flows.insert(Inflow {
+            stream,
+            state: State::Open,
+            items: self.window.items,
+            bytes: self.window.bytes,
+            queue: VecDeque::new(),
+            waker: None,
+        }));
+        *entry = Some(key);
+        self.count = self.count.saturating_add(1);
+        Ok(key)
+    }
+
+    /// Counts an item that has come. Tells whether somebody wants it.
+    pub(super) fn on_item(&mut self, stream: StreamId, bytes: usize) -> Result<bool, Violation> {
+        let cost = cost(bytes, self.window.bytes);
+        let flow = self.open_mut(stream)?;
+        let left = (flow.items.checked_sub(1), flow.bytes.checked_sub(cost));
+        let (Some(items), Some(bytes)) = left else {
+            return Err(Violation::MoreThanCredit);
+        };
+        (flow.items, flow.bytes) = (items, bytes);
+        Ok(matches!(flow.state, State::Open))
+    }
+
+    /// Keeps an item that was counted.
+    pub(super) fn push(&mut self, stream: StreamId, item: Payload, wakers: &mut Vec<Waker>) {
+        if let Ok(flow) = self.open_mut(stream) {
+            flow.queue.push_back(item);
+            wakers.extend(flow.waker.take());
+        }
+    }
+
+    /// The peer has ended a stream. Tells whether it has still to be told that this was seen.
+    pub(super) fn on_end(
+        &mut self,
+        stream: StreamId,
+        fault: Option<Fault>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<bool, Violation> {
+        let entry = self.open.get_mut(place(stream));
+        let key = entry.and_then(Option::take);
+        let key = key.ok_or(Violation::UnknownStream)?;
+        self.count = self.count.saturating_sub(1);
+        let flow = self.flows.get_mut(key.0);
+        let flow = flow.ok_or(Violation::UnknownStream)?;
+        if let State::Left = flow.state {
+            self.flows.try_remove(key.0);
+            return Ok(false);
+        }
+        flow.state = State::Complete(fault);
+        wakers.extend(flow.waker.take());
+        Ok(true)
+    }
+
+    /// Gives what has come, all of it.
+    ///
+    /// - `into`: is empty, and gets the items.
+    pub(super) fn poll(
+        &mut self,
+        key: StreamKey,
+        into: &mut VecDeque<Payload>,
+        waker: &Waker,
+    ) -> Poll<Arrived> {
+        let Some(flow) = self.flows.get_mut(key.0) else {
+            return Poll::Ready(Arrived::End(None));
+        };
+        if !flow.queue.is_empty() {
+            std::mem::swap(&mut flow.queue, into);
+            return Poll::Ready(Arrived::Items);
+        }
+        if let State::Complete(fault) = &mut flow.state {
+            return Poll::Ready(Arrived::End(fault.take()));
+        }
+        flow.waker = Some(waker.clone());
+        Poll::Pending
+    }
+
+    /// Gives the peer leave to send more. Gives its number of the stream, unless it has ended that.
+    pub(super) fn grant(&mut self, key: StreamKey, items: u32, bytes: u64) -> Option<StreamId> {
+        let flow = self.flows.get_mut(key.0)?;
+        if !matches!(flow.state, State::Open) {
+            return None;
+        }
+        flow.items = flow.items.saturating_add(items);
+        flow.bytes = flow.bytes.saturating_add(bytes);
+        Some(flow.stream)
+    }
+
+    /// Nobody reads a stream any more. Gives what had come of it, and the peer's number if it has to be told.
+    pub(super) fn leave(&mut self, key: StreamKey) -> (VecDeque<Payload>, Option<StreamId>) {
+        let Some(flow) = self.flows.get_mut(key.0) else {
+            return (VecDeque::new(), None);
+        };
+        let queue = std::mem::take(&mut flow.queue);
+        flow.waker = None;
+        let stream = flow.stream;
+        match flow.state {
+            State::Open => {
+                flow.state = State::Left;
+                (queue, Some(stream))
+            }
+            State::Left => (queue, None),
+            State::Complete(_) => {
+                self.flows.try_remove(key.0);
+                (queue, None)
+            }
+        }
+    }
+
+    /// Ends everything that the peer has not ended: consumers get `fault` behind what has come.
+    pub(super) fn close(&mut self, fault: impl Fn() -> Fault, wakers: &mut Vec<Waker>) {
+        self.open.clear();
+        self.count = 0;
+        self.flows.retain(|_, flow| {
+            wakers.extend(flow.waker.take());
+            match flow.state {
+                State::Open => flow.state = State::Complete(Some(fault())),
+                State::Left => return false,
+                State::Complete(_) => {}
+            }
+            true
+        });
+    }
+
+    fn open_mut(&mut self, stream: StreamId) -> Result<&mut Inflow, Violation> {
+        let key = self.open.get(place(stream)).copied().flatten();
+        let flow = key.and_then(|key| self.flows.get_mut(key.0));
+        flow.ok_or(Violation::UnknownStream)
+    }
+}
+
+fn place(stream: StreamId) -> usize {
+    usize::try_from(stream.0).unwrap_or(usize::MAX)
+}
