@@ -1,14 +1,13 @@
 //! The host's open door: who is let in, and what becomes of them.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::channels::Registered;
 use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
-use crate::connection::{Connection, Room, judge};
+use crate::connection::{Connection, judge};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
@@ -19,96 +18,6 @@ use crate::peer::Peer;
 use crate::secret::Secret;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::url::TICKETS;
-
-/// How many connections a host has accepted, in all and from each address.
-#[derive(Debug, Default)]
-pub(super) struct Door(Mutex<Crowd>);
-
-#[derive(Debug, Default)]
-struct Crowd {
-    connections: usize,
-    handshakes: usize,
-    sources: HashMap<IpAddr, usize>,
-}
-
-impl Door {
-    /// Lets one more in, if there is room.
-    ///
-    /// # Errors
-    ///
-    /// A limit is reached.
-    fn enter(
-        self: &Arc<Self>,
-        source: Option<IpAddr>,
-        host: &HostInner,
-    ) -> Result<Visitor, TurnedAway> {
-        let (limits, counters) = (&host.registry.limits, &host.registry.counters);
-        let mut crowd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_there = source
-            .and_then(|source| crowd.sources.get(&source).copied())
-            .unwrap_or(0);
-        let full = [
-            (
-                crowd.connections >= limits.connections,
-                &counters.connections,
-                "it has as many connections as its `connections` limit allows",
-            ),
-            (
-                from_there >= limits.connections_per_address,
-                &counters.connections_per_address,
-                "your address has as many connections as `connections_per_address` allows",
-            ),
-            (
-                crowd.handshakes >= limits.handshakes,
-                &counters.handshakes,
-                "as many peers as `handshakes` allows have connected and said nothing yet",
-            ),
-        ];
-        if let Some((_, counter, reason)) = full.into_iter().find(|(full, ..)| *full) {
-            counter.add();
-            return Err(TurnedAway { reason });
-        }
-        crowd.connections += 1;
-        crowd.handshakes += 1;
-        if let Some(source) = source {
-            *crowd.sources.entry(source).or_default() += 1;
-        }
-        Ok(Visitor {
-            door: Arc::clone(self),
-            source,
-        })
-    }
-}
-
-/// Somebody who was let in, until dropped.
-struct Visitor {
-    door: Arc<Door>,
-    source: Option<IpAddr>,
-}
-
-impl Drop for Visitor {
-    fn drop(&mut self) {
-        let mut crowd = self.door.0.lock().unwrap_or_else(PoisonError::into_inner);
-        crowd.connections = crowd.connections.saturating_sub(1);
-        let Some(source) = self.source else { return };
-        if let Some(count) = crowd.sources.get_mut(&source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                crowd.sources.remove(&source);
-            }
-        }
-    }
-}
-
-/// Somebody who has not said anything yet, until dropped.
-struct Stranger(Arc<Door>);
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        let mut crowd = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        crowd.handshakes = crowd.handshakes.saturating_sub(1);
-    }
-}
 
 /// What one channel hands its links to.
 pub(super) struct HostAcceptor {
@@ -156,16 +65,15 @@ impl Accept for HostAcceptor {
             let reason = "the host has been dropped";
             return Err(TurnedAway { reason });
         };
-        let visitor = host.door.enter(source, &host);
-        let visitor = visitor.inspect_err(|turned_away| {
+        let entered = host.door.enter(source, &host);
+        let (visitor, stranger) = entered.inspect_err(|turned_away| {
             static LINES: Rate = Rate::new();
             if LINES.line().is_some() {
                 let peer = source.map(tracing::field::display);
                 tracing::warn!(target: "remoting::host", peer, "a connection was turned away: {turned_away}");
             }
         })?;
-        let stranger: Room = Arc::new(Stranger(Arc::clone(&host.door)));
-        Ok(Admission::new(visitor, stranger, channel.visit()))
+        Ok(Admission::new(visitor, Arc::new(stranger), channel.visit()))
     }
 
     fn visit(&self) -> Box<dyn Send + Sync> {

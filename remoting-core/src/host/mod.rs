@@ -11,6 +11,7 @@ mod channels;
 mod connect;
 mod construct;
 mod dialling;
+mod door;
 mod entry;
 mod exchange;
 mod exchanging;
@@ -38,9 +39,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
-use self::acceptor::Door;
 use self::builder::HostSettings;
 use self::channels::Registered;
+use self::door::Door;
 use self::peers::Peers;
 use self::registry::Registry;
 use crate::connection::{ConnectionConfig, Service};
