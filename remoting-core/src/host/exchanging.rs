@@ -63,6 +63,9 @@ impl NamedEndpoint {
             return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
         }
         if call.payload.len() > self.max_message {
+            if let Some(host) = self.host.upgrade() {
+                host.registry.counters.max_message.add();
+            }
             return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
         }
         let now = clock::now();
@@ -111,7 +114,7 @@ type Reply = BoxFuture<'static, Result<Payload, Fault>>;
 const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
     sessions; call through one that has, such as `tcp://`";
 
-const TOO_LARGE: &str = "the arguments are larger than `Limits::max_message` of this host allows";
+const TOO_LARGE: &str = "the arguments are larger than `max_message` of this side allows";
 
 /// Bounds a call by its deadline.
 async fn within(
