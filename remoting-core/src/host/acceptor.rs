@@ -31,24 +31,15 @@ pub(super) struct HostAcceptor {
 }
 
 impl HostAcceptor {
-    pub(super) fn new(host: Weak<HostInner>, channel: Weak<Registered>) -> Self {
-        let inner = host.upgrade();
-        let (limits, counters) = inner
-            .as_ref()
-            .map(|host| (&host.registry.limits, &host.registry.counters))
-            .map(|(limits, counters)| (Arc::clone(limits), Arc::clone(counters)))
-            .unwrap_or_default();
-        let allow_plaintext = inner.as_ref().is_some_and(|host| host.allow_plaintext);
-        let allow_anonymous = inner.as_ref().is_some_and(|host| host.allow_anonymous);
-        let authenticates = inner.is_some_and(|host| host.registry.authenticator.is_some());
+    pub(super) fn new(host: &Arc<HostInner>, channel: &Arc<Registered>) -> Self {
         Self {
-            host,
-            channel,
-            limits,
-            counters,
-            allow_plaintext,
-            allow_anonymous,
-            authenticates,
+            host: Arc::downgrade(host),
+            channel: Arc::downgrade(channel),
+            limits: Arc::clone(channel.limits()),
+            counters: Arc::clone(&host.registry.counters),
+            allow_plaintext: host.allow_plaintext,
+            allow_anonymous: host.allow_anonymous,
+            authenticates: host.registry.authenticator.is_some(),
         }
     }
 }
@@ -56,6 +47,21 @@ impl HostAcceptor {
 impl HostAcceptor {
     fn host(&self) -> Result<Arc<HostInner>, Fault> {
         self.host.upgrade().ok_or_else(host_is_gone)
+    }
+
+    /// Lets one more in, if there is room in the channel, and in the host for all its channels together.
+    ///
+    /// The channel is asked first: who is refused there has taken nobody's place at another channel's door, even for
+    /// a moment.
+    fn enter(
+        &self,
+        source: Option<IpAddr>,
+        (host, channel): (&HostInner, &Registered),
+    ) -> Result<Admission, TurnedAway> {
+        let (here, stranger_here) = channel.door().enter(source, &self.counters)?;
+        let (visitor, stranger) = host.door.enter(source, &self.counters)?;
+        let strangers = Arc::new((stranger, stranger_here));
+        Ok(Admission::new((visitor, here), strangers, channel.visit()))
     }
 }
 
@@ -65,15 +71,13 @@ impl Accept for HostAcceptor {
             let reason = "the host has been dropped";
             return Err(TurnedAway { reason });
         };
-        let entered = host.door.enter(source, &host);
-        let (visitor, stranger) = entered.inspect_err(|turned_away| {
+        self.enter(source, (&host, &channel)).inspect_err(|turned_away| {
             static LINES: Rate = Rate::new();
             if LINES.line().is_some() {
                 let peer = source.map(tracing::field::display);
                 tracing::warn!(target: "remoting::host", peer, "a connection was turned away: {turned_away}");
             }
-        })?;
-        Ok(Admission::new(visitor, Arc::new(stranger), channel.visit()))
+        })
     }
 
     fn visit(&self) -> Box<dyn Send + Sync> {
@@ -96,7 +100,10 @@ impl Accept for HostAcceptor {
 
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, peer)),
+            Some(host) => {
+                let (registry, limits) = (Arc::clone(&host.registry), self.limits());
+                Box::pin(exchange::run(registry, limits, call, peer))
+            }
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }
@@ -107,7 +114,10 @@ impl Accept for HostAcceptor {
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(construct::run(Arc::clone(&host.registry), call, peer)),
+            Some(host) => {
+                let (registry, limits) = (Arc::clone(&host.registry), self.limits());
+                Box::pin(construct::run(registry, limits, call, peer))
+            }
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }
@@ -141,17 +151,13 @@ impl Accept for HostAcceptor {
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>> {
         let registry = self.host().map(|host| Arc::clone(&host.registry));
+        let patience = self.limits.handshake_time;
         Box::pin(async move {
             let registry = registry?;
             let Some(authenticator) = &registry.authenticator else {
                 return Ok(peer);
             };
-            let judged = judge(
-                authenticator,
-                token.as_ref(),
-                &peer,
-                registry.limits.handshake_time,
-            );
+            let judged = judge(authenticator, token.as_ref(), &peer, patience);
             judged
                 .await
                 .map_err(|_denied| Fault::of(ErrorKind::Unauthenticated))
