@@ -32,9 +32,9 @@ pub use remoting_core::formatter::Json;
 pub use remoting_core::formatter::MessagePack;
 pub use remoting_core::testing;
 pub use remoting_core::{
-    Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, Counters,
-    Dispatcher, Drained, Error, ErrorKind, Executed, GoneReason, Host, HostBuilder, Limits,
-    ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
+    Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, ChannelLimits,
+    Counters, Dispatcher, Drained, Error, ErrorKind, Executed, GoneReason, Host, HostBuilder,
+    Limits, ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
 };
 pub use remoting_core::{
     Admitted, Authenticator, Credentials, Denied, ErrorDetail, Principals, Secret, Token,

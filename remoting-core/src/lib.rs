@@ -68,7 +68,7 @@ pub use crate::host::{
 };
 pub use crate::id::{InterfaceId, MethodId};
 pub use crate::lifetime::{LeaseInfo, LeasePolicy, LeaseState};
-pub use crate::limits::{Counter, Counters, Limits};
+pub use crate::limits::{ChannelLimits, Counter, Counters, Limits};
 pub use crate::object::{
     AlsoOffers, CallContext, Description, Dispatcher, Lease, MethodDescription, Publication,
     Sponsor, SponsorDispatcher, SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,

@@ -84,7 +84,7 @@ impl Service {
         })
     }
 
-    /// Reads a body within the bounds of the host.
+    /// Reads a body within the bounds of the channel.
     pub(crate) async fn read<B>(&self, body: B) -> Result<Read, Answer>
     where
         B: Body<Data = Bytes>,
@@ -98,7 +98,7 @@ impl Service {
         let answer = match error {
             BodyError::TooLarge => {
                 self.counters().max_message.add();
-                let text = "the body is larger than the server takes (`Limits::max_message`)";
+                let text = "the body is larger than the server takes (its limit `max_message`)";
                 Answer::refused(413, "too_large", text)
             }
             BodyError::NoRoom => {

@@ -8,7 +8,7 @@ use remoting_core::channel::{
     Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Listener,
 };
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ErrorKind, ObjectUrl, Peer, Token};
+use remoting_core::{ChannelLimits, Error, ErrorKind, ObjectUrl, Peer, Token};
 use remoting_tcp::sockets::{
     AcceptGuard, Farewells, ListenAt, Protocol, Security, Shelter, Socket, Unwelcome, accept_all,
     accept_secure, needs_runtime, tune,
@@ -151,6 +151,13 @@ impl HttpChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Gives the channel bounds of its own; without it, those of the host hold.
+    #[must_use]
+    pub fn limits(mut self, limits: ChannelLimits) -> Self {
+        self.settings.limits = limits;
         self
     }
 

@@ -7,7 +7,7 @@ use remoting_core::channel::{
     Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
 };
 use remoting_core::formatter::FormatterRef;
-use remoting_core::{Error, ObjectUrl, Peer, Token};
+use remoting_core::{ChannelLimits, Error, ObjectUrl, Peer, Token};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -105,6 +105,13 @@ impl TcpChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Gives the channel bounds of its own; without it, those of the host hold.
+    #[must_use]
+    pub fn limits(mut self, limits: ChannelLimits) -> Self {
+        self.settings.limits = limits;
         self
     }
 

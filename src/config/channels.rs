@@ -86,7 +86,8 @@ macro_rules! common {
         };
         let channel = channel
             .named($settings.at.last())
-            .priority($settings.priority);
+            .priority($settings.priority)
+            .limits($settings.limits.clone());
         let channel = match $settings.format {
             #[cfg(feature = "msgpack")]
             Format::MessagePack => channel.formatter(remoting_core::formatter::MessagePack),

@@ -185,6 +185,11 @@ fn fits(key: &Key, path: &KeyPath) -> bool {
 
 /// What to say of a name that is not known in a table.
 fn unknown(table: &KeyPath, name: &str) -> String {
+    // A table of the same name may have it elsewhere: what is a host's and no channel's.
+    let end = format!("{}.{name}", table.last());
+    if keys().any(|known| known.path == end) {
+        return format!("no such key here; it belongs in [{}]", table.last());
+    }
     let mut names: Vec<_> = keys()
         .filter(|key| fits(key, table))
         .filter_map(|key| key.segments().nth(table.len()))

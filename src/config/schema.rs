@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::limits::LIMITS;
+use super::limits::{LIMITS, LIMITS_OF_CHANNELS};
 
 /// One key that the file may have.
 #[derive(Debug)]
@@ -100,11 +100,11 @@ const PRIORITIES: Kind = Kind::Number {
 };
 
 const ERROR_DETAIL: Kind = Kind::Choice(&["off", "local-only", "on"]);
-const CHANNELS: Kind = Kind::Choice(&["tcp", "http"]);
+const PROTOCOLS: Kind = Kind::Choice(&["tcp", "http"]);
 const FORMATTERS: Kind = Kind::Choice(&["message-pack", "json"]);
 const ACTIVATIONS: Kind = Kind::Choice(&["singleton", "single-call", "activated"]);
 
-const fn key(path: &'static str, kind: Kind, doc: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key {
         path,
         kind,
@@ -135,7 +135,8 @@ const fn required(path: &'static str, kind: Kind, doc: &'static str) -> Key {
 
 /// All keys, in the order in which they are shown.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    HOST.iter().chain(LIMITS).chain(NAMED)
+    let tables = [HOST, LIMITS, CHANNELS, LIMITS_OF_CHANNELS, NAMED];
+    tables.into_iter().flatten()
 }
 
 #[rustfmt::skip] // a table
@@ -157,8 +158,8 @@ const HOST: &[Key] = &[
 ];
 
 #[rustfmt::skip] // a table
-const NAMED: &[Key] = &[
-    required("channels.*.kind", CHANNELS, "what the channel speaks"),
+const CHANNELS: &[Key] = &[
+    required("channels.*.kind", PROTOCOLS, "what the channel speaks"),
     key("channels.*.listen", Kind::Address, "where it listens (without it, it only dials)"),
     with_default("channels.*.priority", PRIORITIES, "1", "channels of higher priority are tried first"),
     with_default("channels.*.formatter", FORMATTERS, "\"message-pack\"", "how calls that leave through it are written"),
@@ -174,6 +175,10 @@ const NAMED: &[Key] = &[
     key("channels.*.client-tls.roots", Kind::Path, "who vouches for the certificates of servers"),
     key("channels.*.client-tls.certificate", Kind::Path, "the certificates that a dialling channel shows"),
     key("channels.*.client-tls.key", Kind::PathOrSecret, "the key of its certificate"),
+];
+
+#[rustfmt::skip] // a table
+const NAMED: &[Key] = &[
     required("publications.*.class", Kind::Text, "which of the program's classes is offered"),
     required("publications.*.activation", ACTIVATIONS, "when its objects are made"),
     key("publications.*.lease", LEASE, "how long a new lease of its objects runs (`0s`, like `infinite`: for ever)"),

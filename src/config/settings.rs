@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use remoting_core::{ErrorDetail, LeasePolicy, Limits, Secret};
+use remoting_core::{ChannelLimits, ErrorDetail, LeasePolicy, Limits, Secret};
 
 use super::limits;
 use super::path::KeyPath;
@@ -79,6 +79,7 @@ pub(crate) struct ChannelSettings {
     pub(crate) token: Option<Secret>,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) client_tls: Option<ClientTls>,
+    pub(crate) limits: ChannelLimits,
 }
 
 /// What a listening channel shows.
@@ -159,7 +160,7 @@ impl Settings {
         Self {
             host: host(found),
             lifetime: lifetime(&Table::at(found, "lifetime")),
-            limits: read_limits(found),
+            limits: limits(&Table::at(found, "limits"), limits::set),
             channels: tables(&["channels"])
                 .filter_map(|table| channel(&table))
                 .collect(),
@@ -189,6 +190,13 @@ impl<'a> Table<'a> {
     fn table(&self, name: &str) -> Option<Table<'a>> {
         let (found, at) = (self.found, self.at.with(name));
         found.has_table(&at).then_some(Table { found, at })
+    }
+
+    /// The names of the table's values, with the values.
+    fn values(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let items = self.found.items.iter();
+        let own = items.filter(|(path, _)| path.table() == self.at);
+        own.map(|(path, item)| (path.last(), &item.value))
     }
 
     fn value(&self, key: &str) -> Option<&'a Value> {
@@ -283,13 +291,10 @@ fn lifetime(table: &Table<'_>) -> LeasePolicy {
     policy
 }
 
-fn read_limits(found: &Found) -> Limits {
-    let mut all = Limits::default();
-    let table = KeyPath::of(["limits"]);
-    for (path, item) in &found.items {
-        if path.is_within(&table) {
-            limits::set(&mut all, path.last(), &item.value);
-        }
+fn limits<L: Default>(table: &Table<'_>, set: fn(&mut L, &str, &Value)) -> L {
+    let mut all = L::default();
+    for (name, value) in table.values() {
+        set(&mut all, name, value);
     }
     all
 }
@@ -319,6 +324,10 @@ fn channel(table: &Table<'_>) -> Option<ChannelSettings> {
         token: table.secret("token"),
         tls: table.table("tls").and_then(|table| server_tls(&table)),
         client_tls: table.table("client-tls").map(|table| client_tls(&table)),
+        limits: table
+            .table("limits")
+            .map(|table| limits(&table, limits::set_of_channel))
+            .unwrap_or_default(),
     })
 }
 

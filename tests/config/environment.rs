@@ -31,6 +31,7 @@ async fn a_variable_goes_before_the_file_and_may_add_a_key() {
         ("REMOTING__LIFETIME__CLASSIC", "true"),
         ("REMOTING__LIMITS__MAX_FRAME", "32 KiB"),
         ("REMOTING__LIMITS__CONNECTIONS", "7"),
+        ("REMOTING__CHANNELS__MY_WEB__LIMITS__MAX_MESSAGE", "64 KiB"),
         ("REMOTING_CONFIG", "elsewhere"),
         ("PATH", "/bin"),
     ]);
@@ -41,6 +42,8 @@ async fn a_variable_goes_before_the_file_and_may_add_a_key() {
         "origins = [\"https://a.example\", \"https://b.example\"] # environment REMOTING__CHANNELS__MY_WEB__ORIGINS",
         "initial = \"7m\" # environment REMOTING__LIFETIME__INITIAL",
         "classic = true # environment REMOTING__LIFETIME__CLASSIC",
+        "[channels.\"my.web\".limits]",
+        "max-message = \"64 KiB\" # environment REMOTING__CHANNELS__MY_WEB__LIMITS__MAX_MESSAGE",
     ] {
         assert!(
             text.lines().any(|known| known == line),
@@ -54,6 +57,7 @@ async fn a_variable_goes_before_the_file_and_may_add_a_key() {
     );
     let channel = host.channel("my.web").unwrap();
     assert_eq!(channel.priority(), -3);
+    assert_eq!(channel.limits().max_message, 65_536);
     assert_ne!(channel.address().unwrap(), "http://127.0.0.1:1");
 }
 

@@ -16,13 +16,21 @@ fn blocks(language: &str) -> Vec<&'static str> {
 #[tokio::test]
 async fn each_file_of_the_guide_starts_a_host() {
     let files = blocks("toml");
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 3);
     let free = [("REMOTING__CHANNELS__TCP8080__LISTEN", "127.0.0.1:0")];
     let server = Config::parse(files[0], "remoting.toml", free).unwrap();
     let server = server.start(classes()).await.unwrap();
     assert_eq!(server.published(), ["account", "tally"]);
     let client = parse(files[1]).unwrap().start(classes()).await.unwrap();
     client.well_known::<TallyProxy>().unwrap();
+    let free = ["PUBLIC", "OFFICE"].map(|name| {
+        let variable = format!("REMOTING__CHANNELS__{name}__LISTEN");
+        (variable, "127.0.0.1:0".to_owned())
+    });
+    let narrow = Config::parse(files[2], "remoting.toml", free).unwrap();
+    let narrow = narrow.start(classes()).await.unwrap();
+    let connections = |name| narrow.channel(name).unwrap().limits().connections;
+    assert_eq!((connections("public"), connections("office")), (100, 1000));
 }
 
 #[test]

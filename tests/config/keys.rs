@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use remoting::config::schema::{Key, Kind, keys};
 use remoting::prelude::*;
-use remoting::{Counters, ErrorKind, Limits};
+use remoting::{ChannelLimits, Counters, ErrorKind, Limits};
 
 use crate::support::*;
 
@@ -210,6 +210,27 @@ fn each_limit_of_a_host_has_a_key_with_its_default() {
         "{written}"
     );
     assert_eq!(written, format!("{:?}", parse("").unwrap()));
+}
+
+#[test]
+fn each_limit_that_a_channel_may_have_has_a_key_as_the_host_has_it() {
+    // `ChannelLimits { max_frame: None, .. }`
+    let none = format!("{:?}", ChannelLimits::default());
+    let (_, fields) = none.split_once("{ ").unwrap();
+    let fields = fields.split(", ").map(|field| {
+        let (name, _) = field.split_once(": None").unwrap();
+        name.replace('_', "-")
+    });
+    let known = keys().filter_map(|key| Some((key.path.strip_prefix("channels.*.limits.")?, key)));
+    let mut names = BTreeSet::new();
+    for (name, own) in known {
+        let of_host = format!("limits.{name}");
+        let of_host = keys().find(|key| key.path == of_host).unwrap();
+        assert_eq!((own.kind, own.default), (of_host.kind, None), "{name}");
+        assert!(own.doc.starts_with(of_host.doc), "{name}");
+        names.insert(name.to_owned());
+    }
+    assert_eq!(names, fields.collect());
 }
 
 #[test]

@@ -108,3 +108,60 @@ async fn limits_of_all_kinds_reach_the_host() {
     assert_eq!(limits.idle_time, seconds(180));
     assert_eq!(limits.handshakes, 512);
 }
+
+#[tokio::test]
+async fn limits_of_a_channel_reach_that_channel_alone() {
+    let text = r#"
+        [limits]
+        max-frame = "32 KiB"
+        connections = 7
+        [channels.narrow]
+        kind = "tcp"
+        [channels.narrow.limits]
+        max-frame = "16 KiB"
+        connections = 3
+        handshakes = 1000
+        idle-time = "1h"
+        [channels.wide]
+        kind = "http"
+    "#;
+    let host = parse(text).unwrap().start(classes()).await.unwrap();
+    let found = ["narrow", "wide"].map(|name| {
+        let channel = host.channel(name).unwrap();
+        let limits = channel.limits();
+        let numbers = (limits.max_frame, limits.connections, limits.handshakes);
+        (numbers, limits.idle_time)
+    });
+    let narrow = ((16_384, 3, 512), seconds(3600));
+    assert_eq!(found, [narrow, ((32_768, 7, 512), seconds(120))]);
+    assert_eq!(host.limits().max_frame, 32_768);
+}
+
+#[tokio::test]
+async fn a_full_channel_of_a_file_turns_away_and_another_one_does_not() {
+    let text = r#"
+        [publications.tally]
+        class = "demo.Tally"
+        activation = "singleton"
+        [channels.narrow]
+        kind = "tcp"
+        listen = "127.0.0.1:0"
+        limits = { connections = 1 }
+        [channels.wide]
+        kind = "tcp"
+        listen = "127.0.0.1:0"
+    "#;
+    let host = parse(text).unwrap().start(classes()).await.unwrap();
+    let client = || Host::builder().channel(TcpChannel::client()).start_client();
+    let (first, second) = (client().unwrap(), client().unwrap());
+    let tally = |client: &Host, channel: &str| -> TallyProxy {
+        let url = host.channel(channel).unwrap().url("tally").unwrap();
+        client.get(&url).unwrap()
+    };
+    assert_eq!(tally(&first, "narrow").next().await.unwrap(), 1);
+    let refused = tally(&second, "narrow").next().await.unwrap_err();
+    assert_eq!(refused.kind(), remoting::ErrorKind::Overloaded, "{refused}");
+    let whose = "this channel has as many connections as its own";
+    assert!(refused.message().contains(whose), "{refused}");
+    assert_eq!(tally(&second, "wide").next().await.unwrap(), 2);
+}

@@ -45,6 +45,18 @@ const CASES: &[(&str, &str)] = &[
         "10:1: host.lax: no such key; here may be",
     ),
     (
+        "[channels.first.limits]\ntickets = 1\n",
+        "10:1: channels.first.limits.tickets: no such key here; it belongs in [limits]",
+    ),
+    (
+        "[channels.first.limits]\nconections = 1\n",
+        "10:1: channels.first.limits.conections: no such key; did you mean `connections`?",
+    ),
+    (
+        "[channels.first.limits]\nconnections = 0\n",
+        "10:15: channels.first.limits.connections: `0` is out of range: it must be a whole number from 1 to",
+    ),
+    (
         "[publications.p]\nclass = \"demo.Tally\"\nactivation = \"singelton\"\n",
         "11:14: publications.p.activation: `singelton` is none of `singleton`, `single-call`, `activated`; did you mean `singleton`?",
     ),

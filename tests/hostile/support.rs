@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::{ErrorDetail, LeasePolicy, Limits, Principal, Principals};
+use remoting::{ErrorDetail, HostBuilder, LeasePolicy, Limits, Principal, Principals};
 
 use crate::objects::*;
 use crate::raw::{Raw, resolve};
@@ -84,7 +84,8 @@ impl Server {
     pub async fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
-        let (host, gate) = serve(limits).await;
+        let channel = TcpChannel::listen("127.0.0.1:0");
+        let (host, gate) = serve(Host::builder().limits(limits).channel(channel)).await;
         let url = host.channel("tcp").unwrap().address().unwrap();
         let client = client(Limits::default());
         let makers = client.activate::<ProbeProxy>(&format!("{url}/makers"));
@@ -147,17 +148,15 @@ impl Server {
 }
 
 /// A host that offers `probe`, `vault` and `makers`.
-async fn serve(limits: Limits) -> (Host, Arc<Gate>) {
+pub async fn serve(builder: HostBuilder) -> (Host, Arc<Gate>) {
     // Objects whose holders have vanished go at once, so that tests need not wait for it.
     let short = Duration::from_millis(1);
     let policy = LeasePolicy::new().initial(short).renew_on_call(short);
     let known = Principals::new().token(TOKEN, Principal::new("somebody"));
-    let builder = Host::builder()
-        .limits(limits)
+    let builder = builder
         .authenticator(known.or_strangers())
         .error_detail(ErrorDetail::Off);
     let builder = builder.lease(policy.orphan_grace(Duration::ZERO));
-    let builder = builder.channel(TcpChannel::listen("127.0.0.1:0"));
     let host = builder.start().await.unwrap();
     let gate = Gate::new();
     let for_probe = Arc::clone(&gate);

@@ -32,7 +32,7 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// A limit of the host is reached, or the host is gone; the channel then closes the
+    /// A limit of the channel or of the host is reached, or the host is gone; the channel then closes the
     /// connection, after the [last words](TurnedAway::last_words) where that costs nothing.
     pub fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway> {
         self.0.admit(source)
@@ -155,7 +155,7 @@ impl Acceptor {
         self.0.formatters()
     }
 
-    /// The bounds of the host.
+    /// The bounds that hold for the channel: the host's, and in their place its own.
     pub fn limits(&self) -> Arc<Limits> {
         self.0.limits()
     }

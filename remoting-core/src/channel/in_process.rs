@@ -18,6 +18,7 @@ use super::{
 use crate::authentication::Token;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
+use crate::limits::ChannelLimits;
 use crate::peer::Peer;
 use crate::proxy::OnRuntime;
 use crate::sink::{CallMessage, ReplyMessage};
@@ -82,6 +83,13 @@ impl InProcessChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Gives the channel bounds of its own; without it, those of the host hold.
+    #[must_use]
+    pub fn limits(mut self, limits: ChannelLimits) -> Self {
+        self.settings.limits = limits;
         self
     }
 

@@ -20,6 +20,7 @@ use std::task::{Context, Poll};
 use crate::authentication::{MAX_TOKEN, Token};
 use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
+use crate::limits::ChannelLimits;
 use crate::peer::Peer;
 use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
@@ -53,7 +54,7 @@ pub trait Channel: Send + Sync + 'static {
         None
     }
 
-    /// The name, priority and formatter of the channel.
+    /// What the channel has in common with all others. Its limits are looked at once, when it is registered.
     fn settings(&self) -> &ChannelSettings;
 
     /// Checks what can be checked before anything is bound or dialled, such as keys and certificates.
@@ -104,16 +105,19 @@ pub struct ChannelSettings {
     pub formatter: FormatterRef,
     /// What is shown to those whom the channel dials, to prove who this side is.
     pub token: Option<Token>,
+    /// Bounds in the place of the host's.
+    pub limits: ChannelLimits,
 }
 
 impl ChannelSettings {
-    /// Priority 1 and the default formatter.
+    /// Priority 1, the default formatter, and the bounds of the host.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             priority: 1,
             formatter: FormatterRef::default(),
             token: None,
+            limits: ChannelLimits::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    Class, Permit, RawCall, Running, ServerObject, Vacancy, construct, constructor_of,
+    Class, Permit, RawCall, Running, ServerObject, Vacancy, cap, construct, constructor_of,
     seen_through, supervise,
 };
 use crate::proxy::Style;
@@ -151,7 +151,7 @@ impl Connection {
             cancellation.cancel(reason);
         }
         let connection = Arc::clone(self);
-        let cap = self.service.workers().cap(now);
+        let cap = cap(now, self.limits.max_deadline);
         tokio::spawn(async move {
             let object = supervise(running, cap, None).await;
             drop(permit);

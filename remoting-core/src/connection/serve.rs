@@ -171,6 +171,7 @@ impl Connection {
             context,
             permit,
             sinks,
+            longest: self.limits.max_deadline,
         };
         let workers = self.service.workers();
         Ok(workers.launch(prepared, now, |cancellation| {

@@ -31,7 +31,7 @@ pub enum ErrorKind {
     UpstreamFailed,
     /// The server's code failed in a way it did not declare: a panic, say.
     Internal,
-    /// A message is larger than the other side takes.
+    /// A message is larger than the other side takes, or than this side sends.
     TooLarge,
     /// The other side does not know how to do this.
     Unsupported,

@@ -1,14 +1,13 @@
 //! The host's open door: who is let in, and what becomes of them.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::channels::Registered;
 use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
-use crate::connection::{Connection, Room, judge};
+use crate::connection::{Connection, judge};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
@@ -19,96 +18,6 @@ use crate::peer::Peer;
 use crate::secret::Secret;
 use crate::sink::{CallMessage, ReplyMessage, Ticket};
 use crate::url::TICKETS;
-
-/// How many connections a host has accepted, in all and from each address.
-#[derive(Debug, Default)]
-pub(super) struct Door(Mutex<Crowd>);
-
-#[derive(Debug, Default)]
-struct Crowd {
-    connections: usize,
-    handshakes: usize,
-    sources: HashMap<IpAddr, usize>,
-}
-
-impl Door {
-    /// Lets one more in, if there is room.
-    ///
-    /// # Errors
-    ///
-    /// A limit is reached.
-    fn enter(
-        self: &Arc<Self>,
-        source: Option<IpAddr>,
-        host: &HostInner,
-    ) -> Result<Visitor, TurnedAway> {
-        let (limits, counters) = (&host.registry.limits, &host.registry.counters);
-        let mut crowd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_there = source
-            .and_then(|source| crowd.sources.get(&source).copied())
-            .unwrap_or(0);
-        let full = [
-            (
-                crowd.connections >= limits.connections,
-                &counters.connections,
-                "it has as many connections as its `connections` limit allows",
-            ),
-            (
-                from_there >= limits.connections_per_address,
-                &counters.connections_per_address,
-                "your address has as many connections as `connections_per_address` allows",
-            ),
-            (
-                crowd.handshakes >= limits.handshakes,
-                &counters.handshakes,
-                "as many peers as `handshakes` allows have connected and said nothing yet",
-            ),
-        ];
-        if let Some((_, counter, reason)) = full.into_iter().find(|(full, ..)| *full) {
-            counter.add();
-            return Err(TurnedAway { reason });
-        }
-        crowd.connections += 1;
-        crowd.handshakes += 1;
-        if let Some(source) = source {
-            *crowd.sources.entry(source).or_default() += 1;
-        }
-        Ok(Visitor {
-            door: Arc::clone(self),
-            source,
-        })
-    }
-}
-
-/// Somebody who was let in, until dropped.
-struct Visitor {
-    door: Arc<Door>,
-    source: Option<IpAddr>,
-}
-
-impl Drop for Visitor {
-    fn drop(&mut self) {
-        let mut crowd = self.door.0.lock().unwrap_or_else(PoisonError::into_inner);
-        crowd.connections = crowd.connections.saturating_sub(1);
-        let Some(source) = self.source else { return };
-        if let Some(count) = crowd.sources.get_mut(&source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                crowd.sources.remove(&source);
-            }
-        }
-    }
-}
-
-/// Somebody who has not said anything yet, until dropped.
-struct Stranger(Arc<Door>);
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        let mut crowd = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        crowd.handshakes = crowd.handshakes.saturating_sub(1);
-    }
-}
 
 /// What one channel hands its links to.
 pub(super) struct HostAcceptor {
@@ -122,24 +31,15 @@ pub(super) struct HostAcceptor {
 }
 
 impl HostAcceptor {
-    pub(super) fn new(host: Weak<HostInner>, channel: Weak<Registered>) -> Self {
-        let inner = host.upgrade();
-        let (limits, counters) = inner
-            .as_ref()
-            .map(|host| (&host.registry.limits, &host.registry.counters))
-            .map(|(limits, counters)| (Arc::clone(limits), Arc::clone(counters)))
-            .unwrap_or_default();
-        let allow_plaintext = inner.as_ref().is_some_and(|host| host.allow_plaintext);
-        let allow_anonymous = inner.as_ref().is_some_and(|host| host.allow_anonymous);
-        let authenticates = inner.is_some_and(|host| host.registry.authenticator.is_some());
+    pub(super) fn new(host: &Arc<HostInner>, channel: &Arc<Registered>) -> Self {
         Self {
-            host,
-            channel,
-            limits,
-            counters,
-            allow_plaintext,
-            allow_anonymous,
-            authenticates,
+            host: Arc::downgrade(host),
+            channel: Arc::downgrade(channel),
+            limits: Arc::clone(channel.limits()),
+            counters: Arc::clone(&host.registry.counters),
+            allow_plaintext: host.allow_plaintext,
+            allow_anonymous: host.allow_anonymous,
+            authenticates: host.registry.authenticator.is_some(),
         }
     }
 }
@@ -147,6 +47,21 @@ impl HostAcceptor {
 impl HostAcceptor {
     fn host(&self) -> Result<Arc<HostInner>, Fault> {
         self.host.upgrade().ok_or_else(host_is_gone)
+    }
+
+    /// Lets one more in, if there is room in the channel, and in the host for all its channels together.
+    ///
+    /// The channel is asked first: who is refused there has taken nobody's place at another channel's door, even for
+    /// a moment.
+    fn enter(
+        &self,
+        source: Option<IpAddr>,
+        (host, channel): (&HostInner, &Registered),
+    ) -> Result<Admission, TurnedAway> {
+        let (here, stranger_here) = channel.door().enter(source, &self.counters)?;
+        let (visitor, stranger) = host.door.enter(source, &self.counters)?;
+        let strangers = Arc::new((stranger, stranger_here));
+        Ok(Admission::new((visitor, here), strangers, channel.visit()))
     }
 }
 
@@ -156,16 +71,13 @@ impl Accept for HostAcceptor {
             let reason = "the host has been dropped";
             return Err(TurnedAway { reason });
         };
-        let visitor = host.door.enter(source, &host);
-        let visitor = visitor.inspect_err(|turned_away| {
+        self.enter(source, (&host, &channel)).inspect_err(|turned_away| {
             static LINES: Rate = Rate::new();
             if LINES.line().is_some() {
                 let peer = source.map(tracing::field::display);
                 tracing::warn!(target: "remoting::host", peer, "a connection was turned away: {turned_away}");
             }
-        })?;
-        let stranger: Room = Arc::new(Stranger(Arc::clone(&host.door)));
-        Ok(Admission::new(visitor, stranger, channel.visit()))
+        })
     }
 
     fn visit(&self) -> Box<dyn Send + Sync> {
@@ -188,7 +100,10 @@ impl Accept for HostAcceptor {
 
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, peer)),
+            Some(host) => {
+                let (registry, limits) = (Arc::clone(&host.registry), self.limits());
+                Box::pin(exchange::run(registry, limits, call, peer))
+            }
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }
@@ -199,7 +114,10 @@ impl Accept for HostAcceptor {
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
         match self.host.upgrade() {
-            Some(host) => Box::pin(construct::run(Arc::clone(&host.registry), call, peer)),
+            Some(host) => {
+                let (registry, limits) = (Arc::clone(&host.registry), self.limits());
+                Box::pin(construct::run(registry, limits, call, peer))
+            }
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }
@@ -233,17 +151,13 @@ impl Accept for HostAcceptor {
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>> {
         let registry = self.host().map(|host| Arc::clone(&host.registry));
+        let patience = self.limits.handshake_time;
         Box::pin(async move {
             let registry = registry?;
             let Some(authenticator) = &registry.authenticator else {
                 return Ok(peer);
             };
-            let judged = judge(
-                authenticator,
-                token.as_ref(),
-                &peer,
-                registry.limits.handshake_time,
-            );
+            let judged = judge(authenticator, token.as_ref(), &peer, patience);
             judged
                 .await
                 .map_err(|_denied| Fault::of(ErrorKind::Unauthenticated))

@@ -49,7 +49,7 @@ impl HostBuilder {
         self
     }
 
-    /// Replaces the default bounds.
+    /// Replaces the default bounds. A channel may have some of its own, by its `limits`.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self

@@ -10,14 +10,20 @@ use tokio::time::Instant;
 
 use super::HostInner;
 use super::acceptor::HostAcceptor;
+use super::door::Door;
 use crate::channel::{Acceptor, Channel, Listener};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 
 /// A channel and what the host knows of it.
 pub(super) struct Registered {
     channel: Box<dyn Channel>,
     number: u64,
+    /// The bounds that hold for it: the host's, and its own in their place.
+    limits: Arc<Limits>,
+    /// Who came in through it.
+    door: Arc<Door>,
     state: Mutex<Listening>,
     /// How many connections came in through it that have no session, and requests without a connection of its own.
     visits: Arc<watch::Sender<usize>>,
@@ -34,12 +40,16 @@ struct Listening {
 }
 
 impl Registered {
-    pub(super) fn new(channel: Box<dyn Channel>) -> Self {
+    /// - `limits`: those of the host.
+    pub(super) fn new(channel: Box<dyn Channel>, limits: &Limits) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let own = &channel.settings().limits;
         Self {
-            channel,
             number,
+            limits: Arc::new(own.on(limits)),
+            door: Arc::new(Door::of_channel(own)),
+            channel,
             state: Mutex::default(),
             visits: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
@@ -57,6 +67,14 @@ impl Registered {
 
     pub(super) fn name(&self) -> &str {
         &self.channel.settings().name
+    }
+
+    pub(super) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    pub(super) fn door(&self) -> &Arc<Door> {
+        &self.door
     }
 
     /// Where the channel listens now.
@@ -94,10 +112,7 @@ impl Registered {
         if self.state().listener.is_some() {
             return Ok(());
         }
-        let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(
-            Arc::downgrade(host),
-            Arc::downgrade(self),
-        )));
+        let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(host, self)));
         if let Some(listener) = self.channel.listen(acceptor).await? {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "listening");
             let mut state = self.state();
@@ -221,6 +236,11 @@ impl ChannelHandle {
         self.registered.channel().settings().priority
     }
 
+    /// The bounds that hold for the channel: the host's, and in their place its own.
+    pub fn limits(&self) -> &Limits {
+        self.registered.limits()
+    }
+
     /// Where the channel listens, with the port it really has: `tcp://127.0.0.1:40123`.
     ///
     /// `None` while it does not listen.
@@ -244,9 +264,9 @@ impl ChannelHandle {
     /// A dropped future leaves the listening stopped and the connections closing.
     /// (.NET: `StopListening`, which let old connections go on.)
     pub async fn stop_listening(&self) {
-        let drain = match self.host.upgrade() {
-            Some(host) => host.registry.limits.max_deadline,
-            None => Duration::ZERO,
+        let drain = match self.host.strong_count() {
+            0 => Duration::ZERO,
+            _ => self.registered.limits.max_deadline,
         };
         self.registered.stop(drain).await;
     }

@@ -7,31 +7,35 @@ use super::registry::Registry;
 use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::object::{Running, construct as construct_through, constructor_of, supervise};
+use crate::limits::Limits;
+use crate::object::{Running, cap, construct as construct_through, constructor_of, supervise};
 use crate::peer::Peer;
 use crate::sink::{CallMessage, Ticket};
 
 /// Runs a constructor, and gives a ticket for the object. A dropped future gives the constructor up,
 /// and lets go what it has made.
 ///
+/// - `limits`: those of the channel that it came through.
 /// - `call`: its method is the constructor's number.
 pub(super) async fn run(
     registry: Arc<Registry>,
+    limits: Arc<Limits>,
     call: CallMessage,
     peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
     let shows_details = registry.shows_details(&peer);
-    let made = construct(&registry, call, peer).await;
+    let made = construct(&registry, &limits, call, peer).await;
     let made = made.inspect_err(|fault| registry.counters.count(fault));
     made.map_err(|fault| fault.shown(shows_details))
 }
 
 async fn construct(
     registry: &Arc<Registry>,
+    limits: &Limits,
     call: CallMessage,
     peer: Arc<Peer>,
 ) -> Result<Ticket, Fault> {
-    check(registry, &call)?;
+    check(registry, limits, &call)?;
     let class = registry.class(&call.object, call.interface, &peer)?;
     let interface = class.interface();
     let method = constructor_of(&*class, call.method, &peer)?;
@@ -39,12 +43,12 @@ async fn construct(
     let owner = peer.principal().cloned();
     let permit = registry.workers().admit()?;
     let now = clock::now();
-    let (raw, context) = call_of(registry, call, (interface.id, method), peer, now)?;
+    let (raw, context) = call_of((registry, limits), call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
     let running = Running::start(context, || {
         construct_through(registry.workers().sinks(), &class, raw)
     });
-    let made = supervise(running, registry.workers().cap(now), None);
+    let made = supervise(running, cap(now, limits.max_deadline), None);
     let object = tokio::time::timeout_at(deadline.into(), made)
         .await
         .map_err(|_| {

@@ -13,6 +13,7 @@ use crate::connection::Service;
 use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
+use crate::limits::Limits;
 use crate::object::context::Active;
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::peer::{Peer, Principal};
@@ -21,15 +22,18 @@ use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage};
 
 /// Runs one call. A dropped future gives the call up, by the same rule as a session's CANCEL.
+///
+/// - `limits`: those of the channel that it came through.
 pub(super) async fn run(
     registry: Arc<Registry>,
+    limits: Arc<Limits>,
     call: CallMessage,
     peer: Arc<Peer>,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
     let shows_details = registry.shows_details(&peer);
     let owner = peer.principal().cloned();
-    let mut result = run_call(&registry, call, peer).await;
+    let mut result = run_call(&registry, &limits, call, peer).await;
     if by_ticket {
         result = give_out(&registry, owner.as_ref(), result);
     }
@@ -37,13 +41,18 @@ pub(super) async fn run(
     result.map_err(|fault| fault.shown(shows_details))
 }
 
-async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<Peer>) -> ReplyMessage {
-    let deadline = deadline_of(registry, &call, clock::now());
+async fn run_call(
+    registry: &Arc<Registry>,
+    limits: &Limits,
+    call: CallMessage,
+    peer: Arc<Peer>,
+) -> ReplyMessage {
+    let deadline = deadline_of(limits, &call, clock::now());
     let mut guard = Guard {
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    let receiver = match start(registry, call, peer, &mut guard)? {
+    let receiver = match start((registry, limits), call, peer, &mut guard)? {
         Started::Done(result) => return result,
         Started::Task(receiver) => receiver,
     };
@@ -94,8 +103,8 @@ fn give_out(
 }
 
 /// Until when the caller of a call waits.
-fn deadline_of(registry: &Registry, call: &CallMessage, now: Instant) -> Instant {
-    let patience = call.deadline.min(registry.limits.max_deadline);
+fn deadline_of(limits: &Limits, call: &CallMessage, now: Instant) -> Instant {
+    let patience = call.deadline.min(limits.max_deadline);
     now.checked_add(patience).unwrap_or(now)
 }
 
@@ -107,7 +116,7 @@ fn deadline_of(registry: &Registry, call: &CallMessage, now: Instant) -> Instant
 ///
 /// `Unsupported` if the host does not read the arguments' format.
 pub(super) fn call_of(
-    registry: &Arc<Registry>,
+    (registry, limits): (&Arc<Registry>, &Limits),
     call: CallMessage,
     (interface, (index, method)): (InterfaceId, (usize, &'static MethodDescriptor)),
     peer: Arc<Peer>,
@@ -116,7 +125,7 @@ pub(super) fn call_of(
     let formatter = registry
         .formatter(call.formatter.codec().0)
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
-    let deadline = deadline_of(registry, &call, now);
+    let deadline = deadline_of(limits, &call, now);
     let style = if call.by_ticket {
         Style::by_ticket(
             formatter,
@@ -137,7 +146,7 @@ pub(super) fn call_of(
             .map(Arc::new),
         locks: call.locks,
         depth: call.depth,
-        queue: registry.limits.queued_per_object,
+        queue: limits.queued_per_object,
         cancellation: None,
         started: false,
         ended: false,
@@ -150,29 +159,29 @@ pub(super) fn call_of(
         payload: Bytes::Owned(call.payload),
         style,
         limits: ScanLimits {
-            depth: registry.limits.depth,
-            elements: registry.limits.elements,
+            depth: limits.depth,
+            elements: limits.elements,
         },
     };
     Ok((raw, context))
 }
 
 /// Refuses what is too large, or stands below too many other calls.
-pub(super) fn check(registry: &Registry, call: &CallMessage) -> Result<(), Fault> {
-    if call.payload.len() > registry.limits.max_message {
+pub(super) fn check(registry: &Registry, limits: &Limits, call: &CallMessage) -> Result<(), Fault> {
+    if call.payload.len() > limits.max_message {
         registry.counters.max_message.add();
         return Err(Fault::of(ErrorKind::TooLarge));
     }
-    check_depth(call.depth, &registry.limits, &registry.counters)
+    check_depth(call.depth, limits, &registry.counters)
 }
 
 fn start(
-    registry: &Arc<Registry>,
+    (registry, limits): (&Arc<Registry>, &Limits),
     call: CallMessage,
     peer: Arc<Peer>,
     guard: &mut Guard,
 ) -> Result<Started, Fault> {
-    check(registry, &call)?;
+    check(registry, limits, &call)?;
     let object = registry.object(&call.object, call.interface, &peer)?;
     let Reached {
         object,
@@ -184,7 +193,7 @@ fn start(
     } = reach(object, call.method, &peer)?;
     let permit = registry.workers().admit()?.keeping(busy);
     let (call, context) = call_of(
-        registry,
+        (registry, limits),
         call,
         (interface, (index, method)),
         peer,
@@ -196,6 +205,7 @@ fn start(
         context,
         permit,
         sinks,
+        longest: limits.max_deadline,
     };
     let workers = registry.workers();
     let mut task = None;

@@ -67,6 +67,9 @@ impl NamedEndpoint {
             return Err(Fault::refused(ErrorKind::Unsupported, NO_STREAMS));
         }
         if call.payload.len() > self.max_message {
+            if let Some(host) = self.host.upgrade() {
+                host.registry.counters.max_message.add();
+            }
             return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
         }
         let now = clock::now();
@@ -118,7 +121,7 @@ const NO_REFERENCES: &str = "objects cannot be passed by reference over a channe
 const NO_STREAMS: &str =
     "streams need a channel that has sessions; call through one, such as `tcp://`";
 
-const TOO_LARGE: &str = "the arguments are larger than `Limits::max_message` of this host allows";
+const TOO_LARGE: &str = "the arguments are larger than `max_message` of this side allows";
 
 /// Bounds a call by its deadline.
 async fn within(

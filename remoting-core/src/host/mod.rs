@@ -11,6 +11,7 @@ mod channels;
 mod connect;
 mod construct;
 mod dialling;
+mod door;
 mod entry;
 mod exchange;
 mod exchanging;
@@ -38,9 +39,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
-use self::acceptor::Door;
 use self::builder::HostSettings;
 use self::channels::Registered;
+use self::door::Door;
 use self::peers::Peers;
 use self::registry::Registry;
 use crate::connection::{ConnectionConfig, Service};
@@ -82,10 +83,10 @@ impl HostInner {
         let (allow_plaintext, allow_anonymous) =
             (settings.allow_plaintext, settings.allow_anonymous);
         Self {
+            door: Arc::new(Door::of_host(&settings.limits)),
             registry: Registry::new(settings),
             channels: Mutex::default(),
             peers: Peers::default(),
-            door: Arc::default(),
             well_known: Mutex::default(),
             allow_plaintext,
             allow_anonymous,
@@ -111,7 +112,7 @@ impl HostInner {
     fn connection_config(&self, channel: &Registered) -> ConnectionConfig {
         ConnectionConfig {
             service: Arc::clone(&self.registry) as _,
-            limits: Arc::clone(&self.registry.limits),
+            limits: Arc::clone(channel.limits()),
             counters: Arc::clone(&self.registry.counters),
             formatter: channel.channel().settings().formatter.clone(),
             codecs: self.registry.codecs(),
@@ -154,15 +155,17 @@ impl Host {
 
     /// Runs one call as if it had come through a channel without sessions.
     pub async fn exchange(&self, call: CallMessage) -> ReplyMessage {
-        exchange::run(Arc::clone(&self.0.registry), call, Peer::local()).await
+        let registry = Arc::clone(&self.0.registry);
+        let limits = Arc::clone(&registry.limits);
+        exchange::run(registry, limits, call, Peer::local()).await
     }
 
-    /// The bounds of the host.
+    /// The bounds of the host. What holds for one of its channels, [`ChannelHandle::limits`] says.
     pub fn limits(&self) -> &Limits {
         &self.0.registry.limits
     }
 
-    /// How often each bound was reached.
+    /// How often each bound was reached, those of channels included.
     pub fn counters(&self) -> &Counters {
         &self.0.registry.counters
     }

@@ -57,8 +57,7 @@ impl NamedEndpoint {
     ) -> Arc<Self> {
         let formatter = channel.channel().settings().formatter.clone();
         let registry = host.upgrade().map(|host| Arc::clone(&host.registry));
-        let limits = registry.as_ref().map(|own| Arc::clone(&own.limits));
-        let limits = limits.unwrap_or_default();
+        let limits = Arc::clone(channel.limits());
         let sinks = registry.map(|own| own.client_sinks.clone());
         let session = channel.channel().session_url(&url).map(OverSession::new);
         Arc::new_cyclic(|endpoint| Self {

@@ -204,7 +204,7 @@ impl Origin for Dialled {
         let dialling = host
             .peers
             .dial(&channel, &self.url, config, own, &host.runtime());
-        let patience = host.registry.limits.handshake_time;
+        let patience = channel.limits().handshake_time;
         Box::pin(OnRuntime::new(async move {
             let told = async {
                 let route = dialling.await.ok()?;

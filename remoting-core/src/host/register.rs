@@ -59,7 +59,7 @@ impl Host {
     pub(super) fn add_channel(&self, channel: Box<dyn Channel>) -> Result<Arc<Registered>> {
         channel.settings().check()?;
         channel.validate()?;
-        let registered = Arc::new(Registered::new(channel));
+        let registered = Arc::new(Registered::new(channel, self.limits()));
         let name = registered.name();
         loop {
             // Names come from the channels' own code, so they are compared while nothing is locked.
@@ -107,7 +107,7 @@ impl Host {
             ));
         };
         self.remove_channel(&registered);
-        let drain = self.0.registry.limits.max_deadline;
+        let drain = registered.limits().max_deadline;
         let dialled = self.0.peers.connections(Some(registered.number()));
         for connection in &dialled {
             connection.go_away(drain, "the channel was unregistered");

@@ -75,7 +75,7 @@ pub(crate) use sinks::construct;
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
 pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
-pub(crate) use workers::{Permit, Prepared, Workers};
+pub(crate) use workers::{Permit, Prepared, Workers, cap};
 
 /// A future with a name that does not matter.
 pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -81,9 +81,9 @@ impl Workers {
         Err(Fault::of(ErrorKind::Overloaded))
     }
 
-    /// The moment at which a call that starts now is cut, whatever it is.
-    pub(crate) fn cap(&self, now: Instant) -> Instant {
-        now.checked_add(self.limits.max_deadline).unwrap_or(now)
+    /// How long a call may run that has come through no channel.
+    pub(crate) fn longest(&self) -> Duration {
+        self.limits.max_deadline
     }
 
     /// Runs a call. Gives its result if it ended at once.
@@ -107,6 +107,7 @@ impl Workers {
             context,
             permit,
             sinks,
+            longest,
         } = prepared;
         let (method, index, size) = (call.method, call.index, call.payload.as_slice().len());
         let profile = object.profile(call.interface);
@@ -133,13 +134,12 @@ impl Workers {
             drop(permit);
             finish(result);
         };
-        let cap = self.cap(*now);
+        let cap = cap(*now, longest);
         if method.blocking {
             self.block(running, at_door, cap, end);
         } else {
             running.open_door();
-            let timed = slow.then_some((profile, index));
-            let supervised = supervise(running, cap, timed);
+            let supervised = supervise(running, cap, slow.then_some((profile, index)));
             tokio::spawn(async move {
                 if slow {
                     // To the back of the queue, from where other worker threads take it: here
@@ -220,6 +220,13 @@ pub(crate) struct Prepared<'f> {
     pub(crate) permit: Permit,
     /// What the call passes through, as far as the object's origin is concerned.
     pub(crate) sinks: Sinks,
+    /// How long the call may run, whatever its caller says.
+    pub(crate) longest: Duration,
+}
+
+/// The moment at which a call that starts now is cut, whatever it is.
+pub(crate) fn cap(now: Instant, longest: Duration) -> Instant {
+    now.checked_add(longest).unwrap_or(now)
 }
 
 /// Room for one running call, and what keeps its object; given back on drop.

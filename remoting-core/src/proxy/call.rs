@@ -26,9 +26,9 @@ use crate::object::context;
 /// `&self` method is then dropped at its next await, a `&mut self` method runs to its
 /// end.
 ///
-/// A call waits as long as [`Limits::default_deadline`] of its host says, 30 s, unless
-/// [`Call::deadline`] says otherwise, and inside a handler never longer than the handler's
-/// own caller.
+/// A call waits as long as [`Limits::default_deadline`] of its host says, 30 s, or that of the
+/// channel by which it leaves, unless [`Call::deadline`] says otherwise, and inside a handler
+/// never longer than the handler's own caller.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T, E> {
     endpoint: Arc<dyn Endpoint>,

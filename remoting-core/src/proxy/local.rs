@@ -76,6 +76,7 @@ impl LocalEndpoint {
             context,
             permit,
             sinks,
+            longest: self.workers.longest(),
         };
         let mut task = None;
         let _runtime = runtime().enter();

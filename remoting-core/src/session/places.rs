@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::continuing::longest_message;
 use super::outgoing::UNFINISHED;
 use super::{EARLY_BYTES, EARLY_CALLS, Effects, Exported, Outgoing, Session};
 use crate::error::{Error, ErrorKind};
@@ -38,14 +39,18 @@ impl<T: Exported> Session<T> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
-        let Some(peer) = &self.peer else {
-            return Ok(());
-        };
         // What cannot fit is not copied first.
-        if payload.len() > peer.max_message {
+        if payload.len() > self.longest_call() {
             return Err(self.too_large());
         }
         Ok(())
+    }
+
+    /// The longest call: what the peer takes, once that is known, and no more than this side allows.
+    fn longest_call(&self) -> usize {
+        let own = longest_message(&self.config.limits);
+        let theirs = self.peer.as_ref().map(|peer| peer.max_message);
+        theirs.map_or(own, |theirs| theirs.min(own))
     }
 
     /// Refuses what the peer would take for a breach, or for something else.
@@ -125,10 +130,10 @@ impl<T: Exported> Session<T> {
             }
             self.output.buffer().truncate(begin);
         }
-        let Some(peer) = &self.peer else {
+        if self.peer.is_none() {
             return Err(Unwritten::Full);
-        };
-        let (most, under_way) = (peer.max_message, self.parts.bytes());
+        }
+        let (most, under_way) = (self.longest_call(), self.parts.bytes());
         let Some(call) = call else {
             return Err(Unwritten::TooLarge);
         };
@@ -178,11 +183,14 @@ impl<T: Exported> Session<T> {
 
     pub(super) fn too_large(&self) -> Error {
         self.config.counters.max_message.add();
-        let most = self
-            .peer
-            .as_ref()
-            .map_or(EARLY_BYTES, |peer| peer.max_message);
-        let text = format!("the call is larger than the {most} bytes that the peer takes");
+        let own = longest_message(&self.config.limits);
+        let text = match &self.peer {
+            Some(peer) if peer.max_message <= own => {
+                let most = peer.max_message;
+                format!("the call is larger than the {most} bytes that the peer takes")
+            }
+            _ => format!("the call is larger than the {own} bytes that `max_message` allows here"),
+        };
         Error::new(ErrorKind::TooLarge, text)
     }
 }

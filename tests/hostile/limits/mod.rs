@@ -3,6 +3,7 @@
 //! A case gives the host whose counter is to be looked at. The table below has one for
 //! each field of `Limits`; a field without one fails.
 
+mod channels;
 mod counts;
 mod lives;
 mod requests;

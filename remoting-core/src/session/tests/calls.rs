@@ -263,6 +263,29 @@ fn what_is_too_large_is_refused_by_its_sender() {
 }
 
 #[test]
+fn what_its_own_side_does_not_allow_is_refused_by_its_sender_whatever_the_peer_takes() {
+    let limits = Limits {
+        max_message: 20_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits, Limits::default());
+    let large = vec![0; 20_001];
+    // Before the peer has said what it takes, and after it.
+    for slot in [Slot(0), pair.connect("object")] {
+        let Start::Refused(error) = pair.client.call(Target::Slot(slot), &large, pair.now) else {
+            panic!("it was sent");
+        };
+        let seen = (error.kind(), error.executed());
+        assert_eq!(seen, (ErrorKind::TooLarge, Executed::No));
+        let whose = "the 20000 bytes that `max_message` allows here";
+        assert!(error.message().contains(whose), "{error}");
+    }
+    assert_eq!(pair.client.counters.max_message.get(), 2);
+    let slot = pair.connect("another");
+    sent(pair.client.call(Target::Slot(slot), &large[1..], pair.now));
+}
+
+#[test]
 fn what_a_peer_says_it_takes_is_not_kept_for_it_beyond_the_own_limit() {
     let limits = Limits {
         max_message: 20_000,
