@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::serve::{headers_of, unreadable_codec};
+use super::serve::headers_of;
 use super::{Connection, Export, apply};
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
@@ -116,10 +116,7 @@ impl Connection {
             ended: false,
             refusal: None,
         };
-        let formatter = self
-            .service
-            .formatter(codec)
-            .ok_or_else(|| unreadable_codec(codec))?;
+        let formatter = self.formatter_of(codec)?;
         let raw = RawCall {
             interface: interface.id,
             method,

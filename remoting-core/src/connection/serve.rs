@@ -9,6 +9,7 @@ use super::{Connection, Export, State, apply};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
+use crate::formatter::FormatterRef;
 use crate::id::MethodId;
 use crate::object::context::{Active, Headers};
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
@@ -152,10 +153,7 @@ impl Connection {
             ended: false,
             refusal: None,
         };
-        let formatter = self
-            .service
-            .formatter(call.codec)
-            .ok_or_else(|| unreadable_codec(call.codec))?;
+        let formatter = self.formatter_of(call.codec)?;
         let raw = RawCall {
             interface,
             method,
@@ -182,6 +180,14 @@ impl Connection {
             let (connection, target) = (Arc::clone(self), target.clone());
             move |result| connection.finish(key, &target, result)
         }))
+    }
+
+    /// How a call of the peer is written.
+    pub(super) fn formatter_of(&self, codec: u8) -> Result<FormatterRef, Fault> {
+        self.service.formatter(codec).ok_or_else(|| {
+            let text = format!("this host does not read codec {codec}");
+            Fault::refused(ErrorKind::Unsupported, text)
+        })
     }
 
     /// Refuses a call that stands below too many others.
@@ -259,13 +265,6 @@ impl Connection {
         };
         self.act(then);
     }
-}
-
-pub(super) fn unreadable_codec(codec: u8) -> Fault {
-    Fault::refused(
-        ErrorKind::Unsupported,
-        format!("this host does not read codec {codec}"),
-    )
 }
 
 pub(super) fn headers_of(header: &Header<'_>) -> Headers {
