@@ -52,26 +52,10 @@ impl NamedEndpoint {
         exchange: Arc<dyn Exchange>,
         call: &CallState,
     ) -> Result<Reply, Fault> {
-        if call.is_constructor() {
-            let text = "objects cannot be activated over a channel that has no sessions; \
-                activate them through one that has, such as `tcp://`";
-            return Err(Fault::refused(ErrorKind::Unsupported, text));
-        }
+        self.check_exchange(call)?;
         let method = call
             .method_id()
             .ok_or_else(|| Fault::of(ErrorKind::NoSuchMethod))?;
-        if call.payload.has_attached() {
-            return Err(Fault::refused(ErrorKind::Unsupported, NO_REFERENCES));
-        }
-        if call.method().is_some_and(|method| method.streams) {
-            return Err(Fault::refused(ErrorKind::Unsupported, NO_STREAMS));
-        }
-        if call.payload.len() > self.max_message {
-            if let Some(host) = self.host.upgrade() {
-                host.registry.counters.max_message.add();
-            }
-            return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
-        }
         let now = clock::now();
         let deadline = call.deadline.unwrap_or(now);
         let left = deadline.saturating_duration_since(now);
@@ -110,16 +94,31 @@ impl NamedEndpoint {
         }
         Ok(Box::pin(OnRuntime::new(sent)))
     }
+
+    /// Refuses what cannot be sent without a session, or not at all.
+    fn check_exchange(&self, call: &CallState) -> Result<(), Fault> {
+        let text = if call.is_constructor() {
+            "objects cannot be activated over a channel that has no sessions; \
+                activate them through one that has, such as `tcp://`"
+        } else if call.payload.has_attached() {
+            "objects cannot be passed by reference over a channel that has no \
+                sessions; call through one that has, such as `tcp://`"
+        } else if call.method().is_some_and(|method| method.streams) {
+            "streams need a channel that has sessions; call through one, such as `tcp://`"
+        } else if call.payload.len() > self.max_message {
+            if let Some(host) = self.host.upgrade() {
+                host.registry.counters.max_message.add();
+            }
+            return Err(Fault::refused(ErrorKind::TooLarge, TOO_LARGE));
+        } else {
+            return Ok(());
+        };
+        Err(Fault::refused(ErrorKind::Unsupported, text))
+    }
 }
 
 /// The answer of a call that is on its way.
 type Reply = BoxFuture<'static, Result<Payload, Fault>>;
-
-const NO_REFERENCES: &str = "objects cannot be passed by reference over a channel that has no \
-    sessions; call through one that has, such as `tcp://`";
-
-const NO_STREAMS: &str =
-    "streams need a channel that has sessions; call through one, such as `tcp://`";
 
 const TOO_LARGE: &str = "the arguments are larger than `max_message` of this side allows";
 
