@@ -19,5 +19,6 @@ mod raw;
 mod rules;
 mod sizes;
 mod strangers;
+mod streams;
 mod support;
 mod trap;

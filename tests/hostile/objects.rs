@@ -34,6 +34,12 @@ pub trait Probe {
 
     async fn sum(&self, numbers: Vec<u32>) -> remoting::Result<u64>;
 
+    /// Streams zeros, for ever.
+    async fn zeros(&self) -> remoting::Result<Streaming<u64>>;
+
+    /// Takes a stream, of which it reads nothing until the gate opens.
+    async fn take(&self, numbers: Streaming<u64>) -> remoting::Result<()>;
+
     /// Waits until the gate opens.
     async fn wait(&self) -> remoting::Result<()>;
 
@@ -67,6 +73,9 @@ pub struct Gate {
     /// One permit for each call that was cut inside.
     pub cut: Semaphore,
     next: AtomicU64,
+    /// Items that streams of zeros have made, and how many of those streams there are.
+    pub zeros: AtomicU64,
+    pub streams: AtomicU64,
 }
 
 impl Gate {
@@ -76,6 +85,8 @@ impl Gate {
             door: Semaphore::new(0),
             cut: Semaphore::new(0),
             next: AtomicU64::new(0),
+            zeros: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
         })
     }
 
@@ -90,6 +101,22 @@ impl Gate {
 /// Waits for so many permits, and uses them up.
 pub async fn take(permits: &Semaphore, count: u32) {
     permits.acquire_many(count).await.unwrap().forget();
+}
+
+/// A stream of zeros at work.
+struct Stream(Arc<Gate>);
+
+impl Stream {
+    fn of(gate: &Arc<Gate>) -> Self {
+        gate.streams.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(gate))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 struct Visit<'a>(&'a Gate);
@@ -158,6 +185,22 @@ impl Probe for Target {
 
     async fn sum(&self, numbers: Vec<u32>) -> remoting::Result<u64> {
         Ok(numbers.into_iter().map(u64::from).sum())
+    }
+
+    async fn zeros(&self) -> remoting::Result<Streaming<u64>> {
+        let stream = Stream::of(&self.gate);
+        Ok(Streaming::produce(|mut out| async move {
+            loop {
+                stream.0.zeros.fetch_add(1, Ordering::SeqCst);
+                out.send(0).await?;
+            }
+        }))
+    }
+
+    async fn take(&self, numbers: Streaming<u64>) -> remoting::Result<()> {
+        self.gate.pass().await;
+        numbers.collect::<Vec<_>>().await?;
+        Ok(())
     }
 
     async fn wait(&self) -> remoting::Result<()> {

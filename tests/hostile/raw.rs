@@ -5,8 +5,8 @@ use std::io;
 use remoting::formatter::FormatterRef;
 use remoting_core::wire::{
     CallId, HeaderBlock, Hello, InterfaceId, MAX_BODY, Message, MethodId, PREFACE, PREFACE_LENGTH,
-    ResolveAnswer, ResolveRequest, ResolveWhat, Slot, Target, kind, put_varint, split_frame,
-    write_call, write_hello, write_resolve, write_return,
+    Referred, ResolveAnswer, ResolveRequest, ResolveWhat, Slot, StreamId, Target, Window, kind,
+    put_varint, split_frame, write_call, write_hello, write_resolve, write_return,
 };
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -187,6 +187,9 @@ fn seen(message: &Message<'_>) -> Seen {
         Message::Post(_) => Seen::Other(kind::POST),
         Message::Release(_) => Seen::Other(kind::RELEASE),
         Message::GoAway(_) => Seen::Other(kind::GO_AWAY),
+        Message::Item(_) => Seen::Other(kind::ITEM),
+        Message::Credit(_) => Seen::Other(kind::CREDIT),
+        Message::End(_) => Seen::Other(kind::END),
         other => panic!("nobody sends this: {other:?}"),
     }
 }
@@ -194,7 +197,16 @@ fn seen(message: &Message<'_>) -> Seen {
 /// The preface and a HELLO of defaults.
 pub fn greeting() -> Vec<u8> {
     let mut out = PREFACE.to_vec();
-    write_hello(&mut out, &Hello::default());
+    let window = Some(Window {
+        streams: 128,
+        items: 4096,
+        bytes: 262_144,
+    });
+    let hello = Hello {
+        window,
+        ..Hello::default()
+    };
+    write_hello(&mut out, &hello);
     out
 }
 
@@ -293,4 +305,16 @@ pub fn resolved(id: u32, slot: u32) -> Vec<u8> {
     };
     answer.write(&mut payload);
     returned(id, payload.as_slice())
+}
+
+/// A CALL of `take` on slot 0 whose argument is a stream.
+pub fn streaming(number: u32, stream: u32) -> Vec<u8> {
+    let referring = HeaderBlock::new().with_references([Referred::Stream(StreamId(stream))]);
+    call_with(
+        number,
+        Target::Slot(Slot(0)),
+        "take",
+        &referring,
+        &[0x91, 0],
+    )
 }

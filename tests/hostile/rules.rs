@@ -27,6 +27,7 @@ fn breaches() -> Vec<(Violation, Vec<u8>)> {
     all.extend(headers());
     all.extend(messages());
     all.extend(sessions());
+    all.extend(streams());
     all
 }
 
@@ -170,6 +171,43 @@ fn sessions() -> Vec<(Violation, Vec<u8>)> {
     ]
 }
 
+/// Broken rules of streams.
+fn streams() -> Vec<(Violation, Vec<u8>)> {
+    let begin = |stream: u8| with_entries(&[3, 2, 4, stream]);
+    let item = |payload: &[u8]| frame(kind::ITEM, &[&[7], payload].concat());
+    let long = item(&[1; 100_000]);
+    let credit = [&[0][..], &number(u64::from(u32::MAX)), &[1]].concat();
+    let credit = frame(kind::CREDIT | 0x20, &credit);
+    vec![
+        (
+            Violation::StreamIdOutOfRange,
+            with_entries(&[3, 3, 4, 128, 1]),
+        ),
+        (Violation::StreamIdInUse, [begin(7), begin(7)].concat()),
+        (Violation::UnknownStream, item(&[1])),
+        (Violation::UnknownStream, frame(kind::END, &[7, 0])),
+        (Violation::UnknownStream, frame(kind::END | 0x20, &[7, 0])),
+        (Violation::UnknownStream, frame(kind::CREDIT, &[7, 1, 1])),
+        (
+            Violation::ItemInParts,
+            [begin(7), frame(kind::ITEM | 0x40, &[7, 1])].concat(),
+        ),
+        (Violation::ItemInParts, frame(kind::CONT, &[30, 1])),
+        (
+            Violation::MoreThanCredit,
+            [begin(7), item(&[1]).repeat(4097)].concat(),
+        ),
+        (
+            Violation::MoreThanCredit,
+            [begin(7), long.repeat(3)].concat(),
+        ),
+        (
+            Violation::TooMuchCredit,
+            [call(1, 0, "zeros", &[]), credit].concat(),
+        ),
+    ]
+}
+
 /// A request under many numbers.
 fn many(request: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     (1..700).flat_map(request).collect()
@@ -195,6 +233,8 @@ fn greetings() -> Vec<(Violation, Vec<u8>)> {
         (Violation::BadCodecs, hello(&codecs)),
         (Violation::BadMaxFrame, hello(&[8, 1, 0])),
         (Violation::BadMaxMessage, hello(&[10, 1, 9])),
+        (Violation::BadWindow, hello(&[26, 4, 16, 1, 255, 127])),
+        (Violation::BadWindow, hello(&[26, 5, 15, 1, 128, 128, 1])),
         (Violation::TextTooLong, hello(&agent)),
         (Violation::TextNotUtf8, hello(&[2, 1, 0xff])),
         (Violation::HeaderKeyTwice, hello(&[12, 1, 1, 12, 1, 1])),
@@ -309,9 +349,7 @@ fn what_is_not_in_use_is_refused_or_ignored_and_the_session_goes_on() {
         assert_eq!(raw.failure().await.code, 18);
         let ignored = [
             frame(kind::CONT, &[4, 1]),
-            frame(kind::ITEM, &[5, 1]),
-            frame(kind::CREDIT, &[5, 1, 1]),
-            frame(kind::END, &[5, 0]),
+            frame(kind::CREDIT | 0x20, &[5, 1, 1]),
             frame(kind::ACK, &[9]),
             frame(kind::PONG, &[0; 9]),
             frame(kind::CANCEL, &[9]),

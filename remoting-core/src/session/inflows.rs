@@ -16,6 +16,7 @@ use slab::Slab;
 use super::outflows::cost;
 use crate::error::Fault;
 use crate::id::StreamId;
+use crate::limits::Counters;
 use crate::payload::Payload;
 use crate::wire::{Violation, Window};
 
@@ -114,11 +115,23 @@ impl Inflows {
     }
 
     /// Counts an item that has come. Tells whether somebody wants it.
-    pub(super) fn on_item(&mut self, stream: StreamId, bytes: usize) -> Result<bool, Violation> {
+    ///
+    /// - `counters`: where the bound is counted that it goes beyond.
+    pub(super) fn on_item(
+        &mut self,
+        stream: StreamId,
+        bytes: usize,
+        counters: &Counters,
+    ) -> Result<bool, Violation> {
         let cost = cost(bytes, self.window.bytes);
         let flow = self.open_mut(stream)?;
-        let left = (flow.items.checked_sub(1), flow.bytes.checked_sub(cost));
-        let (Some(items), Some(bytes)) = left else {
+        let (items, bytes) = (flow.items.checked_sub(1), flow.bytes.checked_sub(cost));
+        let Some(items) = items else {
+            counters.stream_items.add();
+            return Err(Violation::MoreThanCredit);
+        };
+        let Some(bytes) = bytes else {
+            counters.stream_bytes.add();
             return Err(Violation::MoreThanCredit);
         };
         (flow.items, flow.bytes) = (items, bytes);

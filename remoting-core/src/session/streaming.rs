@@ -199,7 +199,8 @@ impl<T: Exported> Session<T> {
         if item.more {
             return Err(Violation::ItemInParts);
         }
-        if !self.inflows.on_item(item.stream, item.payload.len())? {
+        let (length, counters) = (item.payload.len(), &self.config.counters);
+        if !self.inflows.on_item(item.stream, length, counters)? {
             return self.decline(item.header.references);
         }
         let payload = self.keep(item.payload, item.header.references)?;

@@ -1,6 +1,6 @@
 //! How many: calls, connections, objects, and things a second.
 
-use remoting::{ErrorKind, Executed, Host, Limits};
+use remoting::{ErrorKind, Executed, Host, Limits, Streaming};
 use remoting_core::wire::{
     CallId, HeaderBlock, MethodId, Slot, Target as Goal, Violation, kind, write_call,
 };
@@ -304,5 +304,58 @@ pub async fn blocking_threads() -> Host {
             .into_iter()
             .all(|done| done.is_ok())
     );
+    server.host
+}
+
+/// One stream too many is refused where it would begin, and a peer that begins it all the same is cut off.
+pub async fn streams_per_session() -> Host {
+    let mut server = Server::with(|limits| limits.streams_per_session = 16).await;
+    let probe = server.probe();
+    // They never bring anything.
+    let quiet = || Streaming::produce(|_out| std::future::pending());
+    let mut taken: Vec<_> = (0..16).map(|_| tokio::spawn(probe.take(quiet()))).collect();
+    take(&server.gate.entered, 16).await;
+    let error = probe.take(quiet()).await.unwrap_err();
+    let told = (error.kind(), error.executed());
+    assert_eq!(told, (ErrorKind::ResourceExhausted, Executed::No));
+    taken.drain(..).for_each(|call| call.abort());
+    let mut raw = server.attacker().await;
+    raw.send(&streaming(1, 16)).await;
+    let refused = Violation::StreamIdOutOfRange.to_string();
+    assert_eq!(raw.abort().await, Some((20, refused)));
+    server.goes_on().await;
+    server.host
+}
+
+pub async fn stream_items() -> Host {
+    let mut server = Server::with(|limits| limits.stream_items = 3).await;
+    let mut raw = server.attacker().await;
+    raw.send(&streaming(1, 5)).await;
+    take(&server.gate.entered, 1).await;
+    let item = frame(kind::ITEM, &[5, 1]);
+    raw.send(&item.repeat(3)).await;
+    raw.send(&call(2, 0, "add", &packed(&(1, 2)))).await;
+    assert!(matches!(raw.answer().await, Some(Seen::Return { .. })));
+    raw.send(&item).await;
+    let refused = Violation::MoreThanCredit.to_string();
+    assert_eq!(raw.abort().await, Some((20, refused)));
+    server.goes_on().await;
+    server.host
+}
+
+pub async fn stream_bytes() -> Host {
+    let mut server = Server::with(|limits| limits.stream_bytes = 20_000).await;
+    let mut raw = server.attacker().await;
+    raw.send(&streaming(1, 5)).await;
+    take(&server.gate.entered, 1).await;
+    // One that is longer counts no more than all.
+    raw.send(&frame(kind::ITEM, &[&[5][..], &[1; 30_000]].concat()))
+        .await;
+    raw.send(&call(2, 0, "add", &packed(&(1, 2)))).await;
+    assert!(matches!(raw.answer().await, Some(Seen::Return { .. })));
+    raw.send(&frame(kind::ITEM, &[5, 1])).await;
+    let refused = Violation::MoreThanCredit.to_string();
+    assert_eq!(raw.abort().await, Some((20, refused)));
+    server.goes_on().await;
     server.host
 }

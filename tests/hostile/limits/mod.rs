@@ -43,6 +43,7 @@ limits! {
     how_many {
         calls_per_session calls_per_host call_depth queued_per_object connections connections_per_address
         handshakes cancels_per_second pings_per_second bad_requests_per_second
+        streams_per_session stream_items stream_bytes
         objects_per_session objects_per_host objects_per_principal activations_per_second tombstones blocking_threads
     }
     whose_life { lease_renewal sponsors_per_object sponsor_calls }
