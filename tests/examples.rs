@@ -176,6 +176,32 @@ fn callbacks_look_through_this_repository() {
 }
 
 #[test]
+fn streaming_brings_a_file_there_and_back() {
+    assert_lines(
+        &run("streaming", &[]),
+        &[
+            " bytes stored, of ",
+            "client: fetched again, with the same SHA-256",
+            "client: broken off by \"the disk is gone\"",
+            "client: enough after 65536 bytes; the server had read ",
+            "server: 1 file(s) kept",
+        ],
+    );
+}
+
+#[test]
+fn text_search_shows_matches_and_how_far_it_is() {
+    assert_lines(
+        &run("text_search", &["a_layer_imports_only_from_its_left"]),
+        &[
+            "client: remoting-core/tests/structure.rs:",
+            " files, ",
+            "client: enough after the first of ",
+        ],
+    );
+}
+
+#[test]
 fn chat_goes_on_when_a_guest_is_killed() {
     let output = run("chat", &[]);
     assert_lines(
