@@ -180,7 +180,7 @@ limits! {
     streams_per_session: usize = 128, instead;
     /// How many items of a stream may be on their way to a consumer that does not read. A peer that sends more breaks
     /// the protocol.
-    stream_items: usize = 4096, instead;
+    stream_items: usize = 1024, instead;
     /// How many bytes of such items. One item counts no more than all of these.
     stream_bytes: usize = 256 * 1024, instead;
     /// For how long a lease is renewed at once.

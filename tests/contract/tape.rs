@@ -185,7 +185,16 @@ impl Tape for Reel {
     }
 
     async fn relay(&self, other: TapeProxy) -> remoting::Result<Streaming<u64>> {
-        other.count(100).await
+        let mut numbers = other.play().await.map_err(|error| match error {
+            TapeError::Remoting(error) => error,
+            TapeError::Torn(_) => unreachable!("it plays on"),
+        })?;
+        Ok(Streaming::produce(|mut out| async move {
+            while let Some(Ok(number)) = numbers.next().await {
+                out.send(number).await?;
+            }
+            Ok(())
+        }))
     }
 
     async fn store(&self, mut numbers: Streaming<u64>) -> remoting::Result<()> {

@@ -199,7 +199,7 @@ pub fn greeting() -> Vec<u8> {
     let mut out = PREFACE.to_vec();
     let window = Some(Window {
         streams: 128,
-        items: 4096,
+        items: 1024,
         bytes: 262_144,
     });
     let hello = Hello {

@@ -195,7 +195,7 @@ fn streams() -> Vec<(Violation, Vec<u8>)> {
         (Violation::ItemInParts, frame(kind::CONT, &[30, 1])),
         (
             Violation::MoreThanCredit,
-            [begin(7), item(&[1]).repeat(4097)].concat(),
+            [begin(7), item(&[1]).repeat(1025)].concat(),
         ),
         (
             Violation::MoreThanCredit,

@@ -8,7 +8,7 @@ use remoting_core::wire::kind;
 use crate::raw::*;
 use crate::support::*;
 
-const CREDIT: u64 = 4096;
+const CREDIT: u64 = 1024;
 
 /// Waits until all streams of zeros have stopped for want of credit.
 async fn stopped_at(server: &Server, made: u64) {

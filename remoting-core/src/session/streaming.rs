@@ -35,7 +35,9 @@ impl<T: Exported> Session<T> {
         let room = self.outflows.poll_room(stream, waker);
         if matches!(room, Poll::Ready(Ok(_))) && self.is_choked() {
             // Not so much of the peer's time and this side's memory that calls would have to wait.
-            self.choked.push(waker.clone());
+            if !self.choked.iter().any(|known| known.will_wake(waker)) {
+                self.choked.push(waker.clone());
+            }
             return Poll::Pending;
         }
         room
