@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::object::Pinned;
-use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference};
+use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, is_spent};
 use crate::sink::Sinks;
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
@@ -296,6 +296,7 @@ impl Endpoint for NamedEndpoint {
                     if error.kind() == ErrorKind::Disconnected
                         && error.executed() == Executed::No
                         && !call.retried
+                        && !is_spent(&call.payload)
                         && self.host.strong_count() > 0 =>
                 {
                     call.retried = true;

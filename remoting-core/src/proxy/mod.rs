@@ -40,7 +40,7 @@ pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
 pub(crate) use passage::{
     Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
-    encode, encode_owned, passengers,
+    encode, encode_owned, is_spent, passengers,
 };
 pub use reference::{Activator, Reference};
 pub(crate) use sinks::drive;

@@ -46,6 +46,15 @@ pub(crate) fn passengers(payload: &Payload) -> &[Passenger] {
         .map_or(&[], |passengers| passengers)
 }
 
+/// Whether a stream that goes along was begun, so that the payload cannot be sent again.
+pub(crate) fn is_spent(payload: &Payload) -> bool {
+    let is_spent = |passenger: &Passenger| match passenger {
+        Passenger::Proxy { .. } => false,
+        Passenger::Stream(freight) => freight.is_taken(),
+    };
+    passengers(payload).iter().any(is_spent)
+}
+
 /// A proxy that was written as a ticket, and waits for it to be given out.
 pub(crate) struct Boarded {
     pub(crate) ticket: String,
