@@ -176,7 +176,7 @@ limits! {
     objects_per_principal: usize = 100_000;
     /// How many objects a second one principal may activate, after a burst of five times as many.
     activations_per_second: u32 = 1000;
-    /// How many streams of the peer may be open at once in one session.
+    /// How many streams may be open at once in one session, in each direction.
     streams_per_session: usize = 128, instead;
     /// How many items of a stream may be on their way to a consumer that does not read. A peer that sends more breaks
     /// the protocol.

@@ -187,7 +187,7 @@ impl<T: Exported> Session<T> {
             incoming: IncomingTable::new(limits.calls_per_session.max(EARLY_CALLS)),
             exports: Exports::new(limits.objects_per_session),
             imports: Imports::default(),
-            outflows: Outflows::default(),
+            outflows: Outflows::new(window_of(limits).streams),
             choked: Vec::new(),
             inflows: Inflows::new(window_of(limits)),
             liveness: Liveness::new(limits, &config.counters, now),

@@ -13,9 +13,11 @@ use crate::id::StreamId;
 use crate::wire::{LEAST_STREAMS, Violation, Window};
 
 /// Everything that this side streams.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outflows {
     flows: Slab<Outflow>,
+    /// How many there may be, whatever the peer takes.
+    most: u32,
     /// What the peer has said that it takes. Nothing until it has, or if it takes no streams.
     window: Option<Window>,
 }
@@ -54,17 +56,25 @@ pub struct StreamRoom {
 pub struct Stopped;
 
 impl Outflows {
+    pub(super) fn new(most: u32) -> Self {
+        Self {
+            flows: Slab::new(),
+            most,
+            window: None,
+        }
+    }
+
     /// How many there are whose end is not known to both sides.
     pub(super) fn len(&self) -> usize {
         self.flows.len()
     }
 
-    /// Begins a stream; nothing if the peer takes no more of them.
+    /// Begins a stream; nothing if the peer takes no more of them, or this side has as many as it may.
     pub(super) fn begin(&mut self) -> Option<StreamId> {
         let window = self.window;
         let most = window.map_or(LEAST_STREAMS, |window| window.streams);
         let stream = u32::try_from(self.flows.vacant_key()).ok()?;
-        if stream >= most {
+        if stream >= most.min(self.most) {
             return None;
         }
         self.flows.insert(Outflow {

@@ -188,7 +188,8 @@ impl<T: Exported> Session<T> {
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         self.outflows.begin().ok_or_else(|| {
-            let text = "as many streams are open on this connection as the peer takes; end some";
+            self.config.counters.streams_per_session.add();
+            let text = "as many streams are open on this connection as may be; end some";
             Error::new(ErrorKind::ResourceExhausted, text)
         })
     }

@@ -220,3 +220,28 @@ fn producers_wait_while_much_is_unsent() {
     assert!(!river.pair.client.effects.wakers.is_empty(), "it is woken");
     assert!(river.has_room());
 }
+
+#[test]
+fn a_peer_that_takes_any_number_of_streams_gets_as_many_as_this_side_may_have() {
+    let limits = Limits {
+        streams_per_session: 20,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits, Limits::default());
+    let slot = pair.connect("river");
+    // They are ended here, and the server never says that it has seen it.
+    for _ in 0..20 {
+        let (stream, _) = open(&mut pair, slot);
+        let (now, client) = (pair.now, &mut pair.client);
+        let effects = &mut client.effects;
+        client.session.end_stream(stream, None, &[], now, effects);
+        client.session.take_output(Vec::new());
+    }
+    pair.client.lending = vec![Lent::Stream(Arc::new(Spring::default()))];
+    let started = pair.client.call(Target::Slot(slot), b"x", pair.now);
+    let crate::session::Start::Refused(error) = started else {
+        panic!("{started:?}")
+    };
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
+    assert_eq!(pair.client.counters.streams_per_session.get(), 1);
+}
