@@ -39,6 +39,7 @@ mod secret;
 #[cfg(feature = "signed-tokens")]
 mod signed;
 mod text;
+mod trace;
 mod url;
 
 pub mod formatter;

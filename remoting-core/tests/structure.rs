@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "budget",
         "planted",
         "text",
+        "trace",
         "peer",
         "secret",
         "authentication",

@@ -260,10 +260,10 @@ pub(super) fn unreadable_codec(codec: u8) -> Fault {
 }
 
 pub(super) fn headers_of(header: &Header<'_>) -> Headers {
-    if header.user.is_empty() {
+    if header.user.is_empty() && header.trace.is_none() {
         return None;
     }
-    let pairs = header.user.iter();
-    let owned = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Some(Arc::new(owned.collect()))
+    Some(header.pairs())
+        .filter(|pairs| !pairs.is_empty())
+        .map(Arc::new)
 }

@@ -19,6 +19,7 @@ use crate::id::LockToken;
 use crate::limits::Limits;
 use crate::peer::Peer;
 use crate::session::Cancellation;
+use crate::trace::TraceContext;
 use crate::wire::locks::LockTokens;
 
 /// The call that is being handled: who made it, how long it may take, what came with it.
@@ -93,6 +94,12 @@ impl CallContext {
         self.headers()
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value)
+    }
+
+    /// The place in a trace that the call has, where its caller has told one: the header `traceparent`.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.header(TraceContext::HEADER)
+            .and_then(TraceContext::parse)
     }
 
     /// All that the caller sent along, in its order.
