@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use remoting_core::sink::TraceContext;
 use remoting_core::wire::{LockToken, LockTokens};
 use remoting_core::{CallMessage, InterfaceId};
 
@@ -82,9 +83,13 @@ impl CallHeaders {
         if !self.locks.is_empty() {
             put(headers, LOCKS, write_locks(&self.locks).as_bytes());
         }
-        if !self.pairs.is_empty() {
+        let (trace, others): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|pair| is_trace(pair));
+        if let Some((_, value)) = trace.first() {
+            put(headers, TRACE, value.as_bytes());
+        }
+        if !others.is_empty() {
             let mut form = form_urlencoded::Serializer::new(String::new());
-            form.extend_pairs(&self.pairs);
+            form.extend_pairs(others);
             put(headers, PAIRS, form.finish().as_bytes());
         }
     }
@@ -149,6 +154,11 @@ impl<'a> Known<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a header is a place in a trace, which has a header of its own.
+fn is_trace((name, value): &(String, String)) -> bool {
+    name == TRACE.as_str() && TraceContext::parse(value).is_some()
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
@@ -256,6 +266,27 @@ mod tests {
         let read = CallHeaders::read(&map).unwrap();
         let pair = ("traceparent".to_owned(), "00-ab-cd-01".to_owned());
         assert_eq!(read.pairs, [pair]);
+    }
+
+    #[test]
+    fn the_context_of_a_trace_has_a_header_of_its_own_and_what_is_none_has_not() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let pair = |value: &str| ("traceparent".to_owned(), value.to_owned());
+        let headers = CallHeaders {
+            pairs: vec![pair(text)],
+            ..CallHeaders::default()
+        };
+        let map = written(&headers);
+        assert_eq!(map["traceparent"], text);
+        assert!(!map.contains_key("remoting-headers"));
+        assert_eq!(CallHeaders::read(&map), Ok(headers));
+        let none = CallHeaders {
+            pairs: vec![pair("none")],
+            ..CallHeaders::default()
+        };
+        let map = written(&none);
+        assert!(!map.contains_key("traceparent"));
+        assert_eq!(CallHeaders::read(&map), Ok(none));
     }
 
     #[test]

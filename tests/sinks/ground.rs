@@ -208,6 +208,16 @@ pub fn client(builder: HostBuilder) -> Host {
     builder.start_client().unwrap()
 }
 
+/// A server and a client of it in one process, without sockets, for tests that move the clock.
+pub async fn near(name: &str, server: HostBuilder, client: HostBuilder) -> (Host, Host) {
+    let server = server.channel(InProcessChannel::listen(name));
+    let client = client.channel(InProcessChannel::client());
+    (
+        server.start().await.unwrap(),
+        client.start_client().unwrap(),
+    )
+}
+
 impl Way {
     pub fn url(self, server: &Host, name: &str) -> String {
         let channel = if self == Self::Tcp { "tcp" } else { "http" };

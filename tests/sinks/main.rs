@@ -3,9 +3,14 @@
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
 mod answers;
+mod faults;
 mod ground;
 mod inside;
+mod limit;
 mod locks;
+mod logging;
+mod metrics;
 mod order;
 mod retry;
+mod traces;
 mod trouble;

@@ -14,7 +14,7 @@ use super::{
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
-use crate::proxy::{CallOptions, FORWARDED};
+use crate::proxy::{FORWARDED, check_headers};
 use crate::sink::{Carried, MethodCall, Side, Sinks, of_sink};
 use crate::wire::locks::LockTokens;
 
@@ -136,17 +136,13 @@ impl<R: Send + 'static> Inside<R> {
         self: &Arc<Self>,
         headers: Vec<(String, String)>,
     ) -> Result<impl Future<Output = Result<R, Fault>> + Send + use<R>, Fault> {
-        let headers = CallOptions {
-            headers,
-            ..CallOptions::default()
-        };
-        headers.check()?;
+        check_headers(&headers)?;
         let start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         let start = { start }.take().ok_or_else(|| {
             let text = "a sink has passed the call on twice, which it cannot at the server";
             Fault::refused(ErrorKind::Unsupported, text)
         })?;
-        context::set_headers(headers.headers);
+        context::set_headers(headers);
         let mut passage = Passage {
             inside: Arc::clone(self),
             start: Some(start),

@@ -34,6 +34,7 @@ pub(crate) use forwarder::{FORWARDED, Forwarder};
 #[cfg(feature = "json")]
 pub use handle::{DynamicError, ObjectHandle};
 pub use options::CallOptions;
+pub(crate) use options::check_headers;
 pub(crate) use passage::{
     Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode_arguments, encode,
     encode_owned, passengers,

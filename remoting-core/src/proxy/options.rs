@@ -24,12 +24,7 @@ impl CallOptions {
 
     /// Makes sure that the headers are not too large, wherever the call goes.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let mut block = HeaderBlock::new();
-        for (name, value) in &self.headers {
-            let added = block.add_pair(name, value);
-            added.map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
-        }
-        Ok(())
+        check_headers(&self.headers)
     }
 
     /// Sets how long to wait for a result.
@@ -45,4 +40,14 @@ impl CallOptions {
         self.headers.push((name.into(), value.into()));
         self
     }
+}
+
+/// Makes sure that headers are not too large.
+pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), Fault> {
+    let mut block = HeaderBlock::new();
+    for (name, value) in headers {
+        let added = block.add_pair(name, value);
+        added.map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
+    }
+    Ok(())
 }

@@ -17,12 +17,22 @@ use crate::payload::Payload;
 use crate::peer::Peer;
 
 /// Which end of a call a sink is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// Where the call is made.
     Client,
     /// Where it runs.
     Server,
+}
+
+impl Side {
+    /// One word for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// A call on its way through the sinks; cheap to clone but for its headers. Its arguments are encoded already, and are not shown.
@@ -104,6 +114,13 @@ impl MethodCall {
         let mut pairs = self.headers.iter();
         let found = pairs.find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a header, in the place of all that have its name.
+    pub fn set_header(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let name = name.into();
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.push((name, value.into()));
     }
 
     /// The reply that a method would give that returns `value`, for a sink that answers by itself. A value that cannot be

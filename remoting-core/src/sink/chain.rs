@@ -91,6 +91,24 @@ impl Next<'_> {
         self.progress.end(reply.executed());
         reply
     }
+
+    /// Passes the call on over a way that loses its reply, and gives what is known of it then: no more than that it may have run.
+    pub(super) async fn run_unheard(self, call: MethodCall) -> Executed {
+        let outside = Arc::clone(&self.progress);
+        let inside = Arc::<Progress>::default();
+        let next = Next {
+            progress: Arc::clone(&inside),
+            ..self
+        };
+        outside.begin();
+        drop(next.run(call).await);
+        let executed = match inside.executed() {
+            Executed::No => Executed::No,
+            Executed::Yes | Executed::Unknown => Executed::Unknown,
+        };
+        outside.end(executed);
+        executed
+    }
 }
 
 impl fmt::Debug for Next<'_> {

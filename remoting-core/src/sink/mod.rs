@@ -41,12 +41,25 @@
 
 mod call;
 mod chain;
+mod exposition;
+mod faults;
+mod limit;
+mod logging;
 mod message;
+mod metrics;
+mod outcome;
 mod retry;
+mod spans;
 
+pub use crate::trace::TraceContext;
 pub(crate) use call::{Body, Carried};
 pub use call::{MethodCall, MethodReply, Side};
 pub use chain::{MessageSink, Next, SinkRef};
 pub(crate) use chain::{Sinks, is_of_sink, of_sink};
+pub use faults::Faults;
+pub use limit::ConcurrencyLimit;
+pub use logging::Logging;
 pub use message::{CallMessage, ReplyMessage, Ticket};
+pub use metrics::{MethodMetrics, Metrics};
 pub use retry::Retry;
+pub use spans::Tracing;
