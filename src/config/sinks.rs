@@ -1,7 +1,7 @@
-//! The sinks of the program that a file can name.
+//! The sinks that a file can name: the program's, and some that need nothing of it.
 
 use remoting_core::HostBuilder;
-use remoting_core::sink::SinkRef;
+use remoting_core::sink::{Logging, Retry, SinkRef, Tracing};
 
 use super::Config;
 use super::classes::Classes;
@@ -10,6 +10,9 @@ use super::path::KeyPath;
 
 impl Classes {
     /// Lets the file have calls pass through a sink, wherever it names it: `server-sinks = ["demo.Audit"]`.
+    ///
+    /// The file can name `remoting.Logging`, `remoting.Tracing` and `remoting.Retry` without that; a sink that is added under
+    /// such a name takes its place.
     ///
     /// - `name`: what the file calls it.
     /// - `sink`: one for all places.
@@ -24,10 +27,24 @@ impl Classes {
 
     /// The sinks of some names, in their order, as far as they are known.
     pub(super) fn sinks_of(&self, names: &[String]) -> Vec<SinkRef> {
-        let known = names.iter().filter_map(|name| self.sinks.get(name));
-        known.cloned().collect()
+        names.iter().filter_map(|name| self.sink_of(name)).collect()
+    }
+
+    fn sink_of(&self, name: &str) -> Option<SinkRef> {
+        let own = self.sinks.get(name).cloned();
+        own.or_else(|| {
+            let mut ready = READY.iter().filter(|(known, _)| *known == name);
+            ready.next().map(|(_, make)| make())
+        })
     }
 }
+
+/// The sinks that need nothing of the program, by their names.
+const READY: [(&str, fn() -> SinkRef); 3] = [
+    ("remoting.Logging", || Logging::new().into()),
+    ("remoting.Tracing", || Tracing::new().into()),
+    ("remoting.Retry", || Retry::new().into()),
+];
 
 /// Checks that the program has the sinks that the file names.
 pub(super) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes) {
@@ -40,18 +57,10 @@ pub(super) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes)
     let publications = config.settings.publications.iter();
     all.extend(publications.map(|own| (own.at.with("sinks"), &own.sinks)));
     for (path, names) in all {
-        for name in names
-            .iter()
-            .filter(|name| !classes.sinks.contains_key(*name))
-        {
-            let known = listed(classes.sinks.keys().map(String::as_str));
-            let name = shown(name);
-            let text = match known.as_str() {
-                "" => format!(
-                    "the program has no sink {name}, nor any other; add it to its `Classes`"
-                ),
-                _ => format!("the program has no sink {name}; it has {known}"),
-            };
+        for name in names.iter().filter(|name| classes.sink_of(name).is_none()) {
+            let own = classes.sinks.keys().map(String::as_str);
+            let known = listed(own.chain(READY.map(|(name, _)| name)));
+            let text = format!("the program has no sink {}; it has {known}", shown(name));
             mistakes.add(&config.found.origin(&path), &path, text);
         }
     }
