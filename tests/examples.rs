@@ -223,6 +223,22 @@ fn http_reaches_one_object_through_both_channels() {
 }
 
 #[test]
+fn tracing_shows_the_calls_of_one_trace() {
+    let output = run("tracing", &[]);
+    assert_lines(
+        &output,
+        &[
+            "trace ",
+            "Shop/order Client ",
+            "Shop/order Server ",
+            "Store/price Client ",
+            "Store/price Server ",
+            "one trace, four spans, and the handler's own events in the last",
+        ],
+    );
+}
+
+#[test]
 fn dynamic_calls_objects_by_names() {
     let output = run("dynamic", &[]);
     assert_lines(
