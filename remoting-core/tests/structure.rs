@@ -114,6 +114,8 @@ fn the_driver_holds_no_table_of_its_own() {
         "limits",
         "counters",
         "formatter",
+        "client_sinks",
+        "server_sinks",
         "peer",
         "known",
         "origin",

@@ -54,6 +54,8 @@ pub(super) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes)
         (host.with("client-sinks"), &of_host.client_sinks),
         (host.with("server-sinks"), &of_host.server_sinks),
     ];
+    let channels = config.settings.channels.iter();
+    all.extend(channels.map(|own| (own.at.with("sinks"), &own.sinks)));
     let publications = config.settings.publications.iter();
     all.extend(publications.map(|own| (own.at.with("sinks"), &own.sinks)));
     for (path, names) in all {

@@ -32,7 +32,7 @@ async fn calls_pass_through_the_sinks_that_the_file_names_in_its_order() {
     for kind in ["tcp", "http"] {
         let text = format!(
             "[host]\nclient-sinks = [\"demo.Trace\"]\nserver-sinks = [\"demo.Trace\", \"demo.Audit\"]\n\
-             [channels.c]\nkind = \"{kind}\"\nlisten = \"127.0.0.1:0\"\n\
+             [channels.c]\nkind = \"{kind}\"\nlisten = \"127.0.0.1:0\"\nsinks = [\"demo.Audit\"]\n\
              [publications.p]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\nsinks = [\"demo.Audit\"]\n"
         );
         let config = parse(&text).unwrap();
@@ -43,7 +43,9 @@ async fn calls_pass_through_the_sinks_that_the_file_names_in_its_order() {
             std::mem::take(&mut *seen.lock().unwrap()),
             [
                 "trace Client next",
+                "audit Client next",
                 "trace Server next",
+                "audit Server next",
                 "audit Server next",
                 "audit Server next"
             ],
@@ -52,7 +54,7 @@ async fn calls_pass_through_the_sinks_that_the_file_names_in_its_order() {
         assert!(
             config
                 .to_string()
-                .contains("sinks = [\"demo.Audit\"] # remoting.toml:10")
+                .contains("sinks = [\"demo.Audit\"] # remoting.toml:11")
         );
     }
 }

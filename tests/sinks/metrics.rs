@@ -42,7 +42,6 @@ async fn calls_are_counted_by_side_method_and_outcome_over_each_way() {
         }
         let waited = of(&all, Side::Client, "wait");
         assert_eq!(waited.outcomes["deadline_exceeded"], 1, "{way:?}");
-        assert!(waited.total >= short);
         let text = metrics.render();
         let line = "remoting_calls_total{side=\"client\",interface=\"sinks.Desk\",method=\"count\",outcome=\"ok\"} 3";
         assert!(text.lines().any(|known| known == line), "{text}");

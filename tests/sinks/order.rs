@@ -55,6 +55,103 @@ async fn each_sink_sees_a_call_once_in_order_and_headers_arrive() {
 }
 
 #[tokio::test]
+async fn sinks_of_a_channel_stand_between_those_of_the_host_and_of_the_publication() {
+    for way in WAYS {
+        let (client_side, server_side) = (Record::default(), Record::default());
+        let server = Host::builder()
+            .server_sink(server_side.sink("1"))
+            .channel(TcpChannel::listen("127.0.0.1:0").sink(server_side.sink("2")))
+            .channel(HttpChannel::listen("127.0.0.1:0").sink(server_side.sink("2")));
+        let server = server.start().await.unwrap();
+        let desk = DeskDispatcher::singleton(Clerk::default).sink(server_side.sink("3"));
+        server.publish("desk", desk).unwrap();
+        let desks = DeskDispatcher::<Clerk>::activated().sink(server_side.sink("3"));
+        server.publish("desks", desks).unwrap();
+        let client = Host::builder()
+            .client_sink(client_side.sink("a"))
+            .channel(TcpChannel::client().sink(client_side.sink("b")))
+            .channel(HttpChannel::client().sink(client_side.sink("b")));
+        let client = client.start_client().unwrap();
+
+        let desk = way.desk(&client, &server);
+        let seen = desk.header("way").await.unwrap();
+        assert_eq!(seen.as_deref(), Some("ab123"), "{way:?}");
+        let outside = ["ac> ", "bc> ", "bc< ok", "ac< ok"];
+        let inside = ["1s> ", "2s> ", "3s> ", "3s< ok", "2s< ok", "1s< ok"];
+        let of = |method: &str, seen: &[&str]| -> Vec<String> {
+            let called = format!("sinks.Desk::{method}");
+            seen.iter()
+                .map(|line| match line.ends_with(' ') {
+                    true => format!("{line}{called}"),
+                    false => (*line).to_owned(),
+                })
+                .collect()
+        };
+        assert_eq!(client_side.take(), of("header", &outside), "{way:?}");
+        assert_eq!(server_side.take(), of("header", &inside), "{way:?}");
+
+        // Objects that were made there have no name of their own: they are called over the same channel.
+        let desks = client.activate::<DeskProxy>(&way.url(&server, "desks"));
+        let desk = desks.open("anna").await.unwrap();
+        assert_eq!(client_side.take(), of("open", &outside), "{way:?}");
+        assert_eq!(server_side.take(), of("open", &inside), "{way:?}");
+        desk.count().await.unwrap();
+        assert_eq!(client_side.take(), of("count", &outside), "{way:?}");
+        assert_eq!(server_side.take(), of("count", &inside), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_has_no_part_in_the_calls_of_another() {
+    let (of_tcp, of_http) = (Record::default(), Record::default());
+    let server = Host::builder()
+        .channel(TcpChannel::listen("127.0.0.1:0").sink(of_tcp.sink("t")))
+        .channel(HttpChannel::listen("127.0.0.1:0").sink(of_http.sink("h")));
+    let server = server.start().await.unwrap();
+    let desk = DeskDispatcher::singleton(Clerk::default);
+    server.publish("desk", desk).unwrap();
+    let client = client(Host::builder());
+    Way::Tcp.desk(&client, &server).count().await.unwrap();
+    assert_eq!(of_tcp.take(), ["ts> sinks.Desk::count", "ts< ok"]);
+    assert_eq!(of_http.take(), [""; 0]);
+    for way in [Way::Http, Way::WebSocket] {
+        way.desk(&client, &server).count().await.unwrap();
+        assert_eq!(of_tcp.take(), [""; 0]);
+        assert_eq!(of_http.take(), ["hs> sinks.Desk::count", "hs< ok"]);
+    }
+}
+
+#[tokio::test]
+async fn calls_back_pass_through_the_channel_of_their_connection() {
+    for way in WAYS {
+        let (outside, inside) = (Record::default(), Record::default());
+        let server = Host::builder()
+            .channel(TcpChannel::listen("127.0.0.1:0").sink(inside.sink("x")))
+            .channel(HttpChannel::listen("127.0.0.1:0").sink(inside.sink("x")));
+        let server = server.start().await.unwrap();
+        let desk = DeskDispatcher::singleton(Clerk::default);
+        server.publish("desk", desk).unwrap();
+        let client = Host::builder()
+            .channel(TcpChannel::client().sink(outside.sink("y")))
+            .channel(HttpChannel::client().sink(outside.sink("y")));
+        let client = client.start_client().unwrap();
+        let listener = ListenerDispatcher::new(Quiet);
+        let desk = way.desk(&client, &server);
+        desk.call_back(listener.proxy()).await.unwrap();
+        let seen = outside.take();
+        assert_eq!(
+            seen[0..2],
+            ["yc> sinks.Desk::call_back", "ys> sinks.Listener::tell"]
+        );
+        let seen = inside.take();
+        assert_eq!(
+            seen[0..2],
+            ["xs> sinks.Desk::call_back", "xc> sinks.Listener::tell"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn errors_pass_and_are_told_from_each_other() {
     for way in WAYS {
         let (outside, inside) = (Record::default(), Record::default());

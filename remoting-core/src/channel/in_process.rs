@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::peer::Peer;
 use crate::proxy::OnRuntime;
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
 const SCHEME: &str = "inproc";
@@ -61,6 +61,14 @@ impl InProcessChannel {
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.settings.name = name.into();
+        self
+    }
+
+    /// Has each call that leaves or comes through the channel pass through a sink, inside of those that were added before
+    /// and of those of the host. [`MethodCall::side`](crate::sink::MethodCall::side) tells which way it goes.
+    #[must_use]
+    pub fn sink(mut self, sink: impl Into<SinkRef>) -> Self {
+        self.settings.sinks.push(sink.into());
         self
     }
 

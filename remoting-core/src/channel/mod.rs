@@ -21,7 +21,7 @@ use crate::authentication::{MAX_TOKEN, Token};
 use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
 use crate::peer::Peer;
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
 #[doc(hidden)]
@@ -104,16 +104,19 @@ pub struct ChannelSettings {
     pub formatter: FormatterRef,
     /// What is shown to those whom the channel dials, to prove who this side is.
     pub token: Option<Token>,
+    /// What calls pass through that leave or come through the channel, the outermost one first.
+    pub sinks: Vec<SinkRef>,
 }
 
 impl ChannelSettings {
-    /// Priority 1 and the default formatter.
+    /// Priority 1, the default formatter, and no sinks.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             priority: 1,
             formatter: FormatterRef::default(),
             token: None,
+            sinks: Vec::new(),
         }
     }
 

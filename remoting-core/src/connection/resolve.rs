@@ -128,7 +128,7 @@ impl Connection {
             style: Style::by_number(formatter),
             limits: self.scan_limits(),
         };
-        let mut running = Running::start(context, || construct(workers.sinks(), class, raw));
+        let mut running = Running::start(context, || construct(&self.server_sinks, class, raw));
         if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
             return Ok(Some(self.care_for(object?, vacancy)));
         }

@@ -167,7 +167,7 @@ impl Connection {
             call: raw,
             context,
             permit,
-            sinks,
+            sinks: self.server_sinks.clone().then(sinks),
         };
         let workers = self.service.workers();
         Ok(workers.launch(prepared, now, |cancellation| {

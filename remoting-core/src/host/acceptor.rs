@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::channels::Registered;
+use super::registry::Registry;
 use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
 use crate::connection::{Connection, Room, judge};
@@ -17,7 +18,7 @@ use crate::limits::{Counters, Limits};
 use crate::log::Rate;
 use crate::peer::Peer;
 use crate::secret::Secret;
-use crate::sink::{CallMessage, ReplyMessage, Ticket};
+use crate::sink::{CallMessage, ReplyMessage, Sinks, Ticket};
 use crate::url::TICKETS;
 
 /// How many connections a host has accepted, in all and from each address.
@@ -148,6 +149,13 @@ impl HostAcceptor {
     fn host(&self) -> Result<Arc<HostInner>, Fault> {
         self.host.upgrade().ok_or_else(host_is_gone)
     }
+
+    /// Who answers calls, and what they pass through that come through the channel.
+    fn registry(&self) -> Option<(Arc<Registry>, Sinks)> {
+        let (host, channel) = (self.host.upgrade()?, self.channel.upgrade()?);
+        let sinks = channel.behind(&host.registry.server_sinks);
+        Some((Arc::clone(&host.registry), sinks))
+    }
 }
 
 impl Accept for HostAcceptor {
@@ -187,8 +195,8 @@ impl Accept for HostAcceptor {
     }
 
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
-        match self.host.upgrade() {
-            Some(host) => Box::pin(exchange::run(Arc::clone(&host.registry), call, peer)),
+        match self.registry() {
+            Some((registry, sinks)) => Box::pin(exchange::run(registry, call, peer, sinks)),
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }
@@ -198,8 +206,8 @@ impl Accept for HostAcceptor {
         call: CallMessage,
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
-        match self.host.upgrade() {
-            Some(host) => Box::pin(construct::run(Arc::clone(&host.registry), call, peer)),
+        match self.registry() {
+            Some((registry, sinks)) => Box::pin(construct::run(registry, call, peer, sinks)),
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
     }

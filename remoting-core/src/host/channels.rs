@@ -13,11 +13,14 @@ use super::acceptor::HostAcceptor;
 use crate::channel::{Acceptor, Channel, Listener};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sink::Sinks;
 
 /// A channel and what the host knows of it.
 pub(super) struct Registered {
     channel: Box<dyn Channel>,
     number: u64,
+    /// What its calls pass through, in both directions.
+    sinks: Sinks,
     state: Mutex<Listening>,
     /// How many connections came in through it that have no session, and requests without a connection of its own.
     visits: Arc<watch::Sender<usize>>,
@@ -37,9 +40,11 @@ impl Registered {
     pub(super) fn new(channel: Box<dyn Channel>) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let sinks = channel.settings().sinks.iter().cloned().collect();
         Self {
             channel,
             number,
+            sinks,
             state: Mutex::default(),
             visits: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
@@ -57,6 +62,11 @@ impl Registered {
 
     pub(super) fn name(&self) -> &str {
         &self.channel.settings().name
+    }
+
+    /// The sinks of the host, and behind them those of the channel.
+    pub(super) fn behind(&self, host: &Sinks) -> Sinks {
+        host.clone().then(self.sinks.clone())
     }
 
     /// Where the channel listens now.

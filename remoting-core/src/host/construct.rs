@@ -9,7 +9,7 @@ use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::object::{Running, construct as construct_through, constructor_of, supervise};
 use crate::peer::Peer;
-use crate::sink::{CallMessage, Ticket};
+use crate::sink::{CallMessage, Sinks, Ticket};
 
 /// Runs a constructor, and gives a ticket for the object. A dropped future gives the constructor up,
 /// and lets go what it has made.
@@ -19,9 +19,10 @@ pub(super) async fn run(
     registry: Arc<Registry>,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> Result<Ticket, Fault> {
     let shows_details = registry.shows_details(&peer);
-    let made = construct(&registry, call, peer).await;
+    let made = construct(&registry, call, peer, sinks).await;
     let made = made.inspect_err(|fault| registry.counters.count(fault));
     made.map_err(|fault| fault.shown(shows_details))
 }
@@ -30,6 +31,7 @@ async fn construct(
     registry: &Arc<Registry>,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> Result<Ticket, Fault> {
     check(registry, &call)?;
     let class = registry.class(&call.object, call.interface, &peer)?;
@@ -41,9 +43,7 @@ async fn construct(
     let now = clock::now();
     let (raw, context) = call_of(registry, call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
-    let running = Running::start(context, || {
-        construct_through(registry.workers().sinks(), &class, raw)
-    });
+    let running = Running::start(context, || construct_through(&sinks, &class, raw));
     let made = supervise(running, registry.workers().cap(now), None);
     let object = tokio::time::timeout_at(deadline.into(), made)
         .await

@@ -18,18 +18,19 @@ use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::peer::{Peer, Principal};
 use crate::proxy::{Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, Sinks};
 
-/// Runs one call. A dropped future gives the call up, by the same rule as a session's CANCEL.
+/// Runs one call, through the sinks of the host and of the channel and then those of its object. A dropped future gives the call up, by the same rule as a session's CANCEL.
 pub(super) async fn run(
     registry: Arc<Registry>,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
     let shows_details = registry.shows_details(&peer);
     let owner = peer.principal().cloned();
-    let mut result = run_call(&registry, call, peer).await;
+    let mut result = run_call(&registry, call, peer, sinks).await;
     if by_ticket {
         result = give_out(&registry, owner.as_ref(), result);
     }
@@ -37,13 +38,18 @@ pub(super) async fn run(
     result.map_err(|fault| fault.shown(shows_details))
 }
 
-async fn run_call(registry: &Arc<Registry>, call: CallMessage, peer: Arc<Peer>) -> ReplyMessage {
+async fn run_call(
+    registry: &Arc<Registry>,
+    call: CallMessage,
+    peer: Arc<Peer>,
+    sinks: Sinks,
+) -> ReplyMessage {
     let deadline = deadline_of(registry, &call, clock::now());
     let mut guard = Guard {
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    let receiver = match start(registry, call, peer, &mut guard)? {
+    let receiver = match start(registry, call, peer, sinks, &mut guard)? {
         Started::Done(result) => return result,
         Started::Task(receiver) => receiver,
     };
@@ -170,6 +176,7 @@ fn start(
     registry: &Arc<Registry>,
     call: CallMessage,
     peer: Arc<Peer>,
+    outer: Sinks,
     guard: &mut Guard,
 ) -> Result<Started, Fault> {
     check(registry, &call)?;
@@ -195,7 +202,7 @@ fn start(
         call,
         context,
         permit,
-        sinks,
+        sinks: outer.then(sinks),
     };
     let workers = registry.workers();
     let mut task = None;

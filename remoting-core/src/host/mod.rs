@@ -114,6 +114,8 @@ impl HostInner {
             limits: Arc::clone(&self.registry.limits),
             counters: Arc::clone(&self.registry.counters),
             formatter: channel.channel().settings().formatter.clone(),
+            client_sinks: channel.behind(&self.registry.client_sinks),
+            server_sinks: channel.behind(&self.registry.server_sinks),
             codecs: self.registry.codecs(),
             incarnation: self.incarnation,
             origin: None,
@@ -154,7 +156,9 @@ impl Host {
 
     /// Runs one call as if it had come through a channel without sessions.
     pub async fn exchange(&self, call: CallMessage) -> ReplyMessage {
-        exchange::run(Arc::clone(&self.0.registry), call, Peer::local()).await
+        let registry = Arc::clone(&self.0.registry);
+        let sinks = registry.server_sinks.clone();
+        exchange::run(registry, call, Peer::local(), sinks).await
     }
 
     /// The bounds of the host.

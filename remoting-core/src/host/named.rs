@@ -59,7 +59,7 @@ impl NamedEndpoint {
         let registry = host.upgrade().map(|host| Arc::clone(&host.registry));
         let limits = registry.as_ref().map(|own| Arc::clone(&own.limits));
         let limits = limits.unwrap_or_default();
-        let sinks = registry.map(|own| own.client_sinks.clone());
+        let sinks = registry.map(|own| channel.behind(&own.client_sinks));
         let session = channel.channel().session_url(&url).map(OverSession::new);
         Arc::new_cyclic(|endpoint| Self {
             host,

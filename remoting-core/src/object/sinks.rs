@@ -1,4 +1,4 @@
-//! Calls that come to an object through the sinks of the host and of the object's origin.
+//! Calls that come to an object through the sinks of the host, of the channel and of the object's origin.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -21,19 +21,16 @@ use crate::wire::locks::LockTokens;
 impl Carried for Arc<dyn ServerObject> {}
 
 /// Runs a call of an object. It is in place as the call that runs here.
-///
-/// - `host`: the sinks of the host, outside of the others.
 #[inline]
 pub(super) fn dispatch(
-    host: &Sinks,
     sinks: Sinks,
     object: Arc<dyn ServerObject>,
     call: RawCall<'_>,
 ) -> Dispatched {
-    if host.is_empty() && sinks.is_empty() {
+    if sinks.is_empty() {
         return object.dispatch(call);
     }
-    dispatch_through(host.clone().then(sinks), object, call)
+    dispatch_through(sinks, object, call)
 }
 
 #[cold]
@@ -46,14 +43,14 @@ fn dispatch_through(sinks: Sinks, object: Arc<dyn ServerObject>, call: RawCall<'
 
 /// Runs a constructor. It is in place as the call that runs here.
 ///
-/// - `host`: the sinks of the host.
+/// - `outer`: the sinks of the host and of the channel.
 pub(crate) fn construct(
-    host: &Sinks,
+    outer: &Sinks,
     class: &Arc<dyn Class>,
     call: RawCall<'_>,
 ) -> Made<Arc<dyn ServerObject>> {
     let own = class.guard().map(|guard| guard.sinks()).unwrap_or_default();
-    let sinks = host.clone().then(own);
+    let sinks = outer.clone().then(own);
     if sinks.is_empty() {
         return class.construct(ConstructorCall::new(call));
     }

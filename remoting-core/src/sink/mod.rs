@@ -33,8 +33,9 @@
 //! - `HostBuilder::server_sink`: those that come to the host through a channel, constructors and the methods that every object has
 //!   included, when it was found out who calls and that the caller may. Not among them is what HTTP asks without a call: GETs that
 //!   describe, renewing and giving back tickets, and requests with a key whose answer is kept.
-//! - `Publication::sink` and `Dispatcher::sink`: those of these objects, made in their own process included. They come after the
-//!   host's.
+//! - `TcpChannel::sink`, `HttpChannel::sink`: those among them that leave or come through this channel, behind the host's.
+//! - `Publication::sink` and `Dispatcher::sink`: those of these objects, made in their own process included. They come after
+//!   all others.
 //!
 //! The first sink that was added is the outermost one. A call that is answered by a sink goes no further. Nothing of
 //! this costs a host anything that has no sinks.
