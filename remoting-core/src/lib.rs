@@ -75,7 +75,8 @@ pub use crate::object::{
 };
 pub use crate::peer::{Certificate, Peer, Principal};
 pub use crate::proxy::{
-    Activatable, Adopts, Call, CallOptions, Proxy, Removed, SubscriberId, Subscribers, WhenFull,
+    Activatable, Adopts, Call, CallOptions, Proxy, Removed, ReplyHeaders, SubscriberId,
+    Subscribers, WhenFull,
 };
 #[cfg(feature = "json")]
 pub use crate::proxy::{DynamicError, ObjectHandle};

@@ -41,7 +41,7 @@ pub(crate) const SENT_BY_PAGES: &str = "authorization, content-type, remoting-ti
 
 /// The headers of answers that a page of another origin may read.
 pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease, \
-    remoting-replayed";
+    remoting-replayed, remoting-headers";
 
 /// What a call says beside its arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -88,9 +88,7 @@ impl CallHeaders {
             put(headers, TRACE, value.as_bytes());
         }
         if !others.is_empty() {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            form.extend_pairs(others);
-            put(headers, PAIRS, form.finish().as_bytes());
+            write_pairs(headers, others);
         }
     }
 
@@ -154,6 +152,22 @@ impl<'a> Known<'a> {
         }
         Ok(())
     }
+}
+
+/// Appends headers of the user's own to those of a request or an answer.
+pub(crate) fn write_pairs<'a>(
+    headers: &mut HeaderMap,
+    pairs: impl IntoIterator<Item = &'a (String, String)>,
+) {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(pairs);
+    put(headers, PAIRS, form.finish().as_bytes());
+}
+
+/// The headers of the user's own in an answer; none if they cannot be read.
+pub(crate) fn pairs_of(headers: &HeaderMap) -> Vec<(String, String)> {
+    let value = headers.get(PAIRS).and_then(|value| value.to_str().ok());
+    value.and_then(read_pairs).unwrap_or_default()
 }
 
 /// Whether a header is a place in a trace, which has a header of its own.

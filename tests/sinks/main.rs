@@ -11,6 +11,7 @@ mod locks;
 mod logging;
 mod metrics;
 mod order;
+mod replies;
 mod retry;
 mod traces;
 mod trouble;

@@ -1,5 +1,6 @@
 //! Each sink sees each call once, in the order of the chain, and what it changes arrives.
 
+use remoting::ReplyHeaders;
 use remoting::prelude::*;
 
 use crate::ground::*;
@@ -25,8 +26,10 @@ async fn each_sink_sees_a_call_once_in_order_and_headers_arrive() {
         let client = client(builder.client_sink(client_side.sink("b")));
 
         let desk = way.desk(&client, &server);
-        let seen = desk.header("way").await.unwrap();
-        assert_eq!(seen.as_deref(), Some("ab1234"), "{way:?}");
+        let back = ReplyHeaders::new();
+        let call = desk.header("way").reply_headers(&back);
+        assert_eq!(call.await.unwrap().as_deref(), Some("ab1234"), "{way:?}");
+        assert_eq!(back.get("back").as_deref(), Some("4321ba"), "{way:?}");
         assert_eq!(
             client_side.take(),
             [
@@ -158,14 +161,18 @@ async fn errors_pass_and_are_told_from_each_other() {
         let server = server(Host::builder().server_sink(inside.sink("s"))).await;
         let client = client(Host::builder().client_sink(outside.sink("c")));
         let desk = way.desk(&client, &server);
-        assert_eq!(desk.fail().await.unwrap_err(), DeskError::Closed);
+        let back = ReplyHeaders::new();
+        let failed = desk.fail().reply_headers(&back).await;
+        assert_eq!(failed.unwrap_err(), DeskError::Closed);
+        assert_eq!(back.get("back").as_deref(), Some("sc"), "{way:?}");
         assert_eq!(outside.take()[1], "cc< their error", "{way:?}");
         assert_eq!(inside.take()[1], "ss< their error", "{way:?}");
         let nobody: DeskProxy = client.get(&way.url(&server, "nobody")).unwrap();
         nobody.count().await.unwrap_err();
         assert_eq!(outside.take()[1], "cc< NotFound No", "{way:?}");
         assert_eq!(inside.take(), [""; 0], "it has come to no object");
-        desk.panic().await.unwrap_err();
+        desk.panic().reply_headers(&back).await.unwrap_err();
+        assert_eq!(back.get("back").as_deref(), Some("sc"), "{way:?}");
         assert_eq!(outside.take()[1], "cc< Internal Yes", "{way:?}");
         assert_eq!(inside.take()[1], "ss< Internal Yes", "{way:?}");
         assert_eq!(desk.count().await.unwrap(), 1, "{way:?}");

@@ -111,6 +111,7 @@ impl Connection {
             locks: header.locks.clone(),
             depth: header.depth,
             queue: self.limits.queued_per_object,
+            reply: None,
             cancellation: None,
             started: false,
             ended: false,

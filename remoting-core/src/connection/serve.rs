@@ -10,9 +10,9 @@ use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
-use crate::object::context::{Active, Headers};
+use crate::object::context::Active;
 use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
-use crate::payload::Content;
+use crate::payload::{Content, Headers};
 use crate::proxy::Style;
 use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
 use crate::sink::{ReplyMessage, is_of_sink};
@@ -144,6 +144,7 @@ impl Connection {
             locks: call.locks,
             depth: call.depth,
             queue: self.limits.queued_per_object,
+            reply: None,
             cancellation: None,
             started: false,
             ended: false,

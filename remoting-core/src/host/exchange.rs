@@ -144,6 +144,7 @@ pub(super) fn call_of(
         locks: call.locks,
         depth: call.depth,
         queue: registry.limits.queued_per_object,
+        reply: None,
         cancellation: None,
         started: false,
         ended: false,

@@ -7,6 +7,7 @@
 //! user's method; a [`Running`] keeps its context and catches its panics.
 
 mod call;
+mod call_context;
 mod class;
 mod construct;
 pub(crate) mod context;
@@ -52,10 +53,10 @@ use crate::sink::Sinks;
 
 pub(crate) use call::refused;
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
+pub use call_context::CallContext;
 pub(crate) use class::Class;
 pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
-pub use context::CallContext;
 #[cfg(feature = "json")]
 pub(crate) use describe::DescribeProxy;
 pub(crate) use describe::{ANY, DESCRIBE, Undone};

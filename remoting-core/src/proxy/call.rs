@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight};
-use super::{CallError, Stub, passage, sinks, wait};
+use super::{CallError, ReplyHeaders, Stub, passage, sinks, wait};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -34,6 +34,8 @@ pub struct Call<T, E> {
     endpoint: Arc<dyn Endpoint>,
     state: CallState,
     decode: Decode<T, E>,
+    /// Where the headers of the reply go, if anybody wants them.
+    headers: Option<ReplyHeaders>,
 }
 
 /// Reads what a call brought back.
@@ -45,6 +47,7 @@ impl<T, E> Call<T, E> {
             endpoint,
             state,
             decode,
+            headers: None,
         }
     }
 
@@ -68,11 +71,22 @@ impl<T, E> Call<T, E> {
         self
     }
 
+    /// Has the headers that come back with the reply put into `headers` when the call has ended, whatever it ends in.
+    /// Those that are there already go. Has no effect once the call has ended.
+    ///
+    /// The server's handler sets them by `CallContext::set_reply_header`; sinks on the way may add to them. A constructor's
+    /// reply has none.
+    pub fn reply_headers(mut self, headers: &ReplyHeaders) -> Self {
+        self.headers = Some(headers.clone());
+        self
+    }
+
     /// The same call, of which only matters whether it arrived: a user's error is an answer.
     pub(super) fn outcome(self) -> Call<(), Error> {
         Call {
             endpoint: self.endpoint,
             state: self.state,
+            headers: self.headers,
             decode: |_, fetched| match fetched {
                 Ok(_) | Err(Fault::App(_)) => Ok(()),
                 Err(Fault::Error(error)) => Err(error),
@@ -144,6 +158,12 @@ impl<T, E> Future for Call<T, E> {
         }
         let fetched = ready!(sinks::poll(&this.endpoint, &mut this.state, cx));
         this.state.flight = Flight::Landed;
+        if let Some(headers) = &this.headers {
+            headers.replace(match &fetched {
+                Ok(fetched) => fetched.payload.headers(),
+                Err(fault) => fault.headers(),
+            });
+        }
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
 }

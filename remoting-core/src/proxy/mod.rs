@@ -13,6 +13,7 @@ mod local;
 mod options;
 mod passage;
 mod reference;
+mod reply_headers;
 mod sinks;
 mod subscribers;
 mod wait;
@@ -41,6 +42,8 @@ pub(crate) use passage::{
 };
 pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
+pub use reply_headers::ReplyHeaders;
+pub(crate) use reply_headers::with_header;
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
 pub(crate) use wait::{OnRuntime, own_runtime, runtime};

@@ -168,7 +168,7 @@ impl<T: Exported> Session<T> {
             })
         } else {
             Ok(Reply {
-                payload: self.keep(message.payload, header.references),
+                payload: self.keep_answer(message),
                 slot: None,
             })
         };
@@ -198,6 +198,9 @@ impl<T: Exported> Session<T> {
         match &mut fault {
             Fault::App(payload) if !table.is_empty() => payload.attach(self.receive(table)),
             Fault::App(_) | Fault::Error(_) => self.decline(table),
+        }
+        if !message.header.user.is_empty() {
+            fault = fault.with_headers(message.header.user_pairs());
         }
         if let Some(Ok(mut begun)) = self.assembly.take_answer(message.call) {
             self.discard(&mut begun, effects);

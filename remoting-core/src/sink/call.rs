@@ -15,6 +15,7 @@ use crate::formatter::FormatterRef;
 use crate::id::MethodId;
 use crate::payload::Payload;
 use crate::peer::Peer;
+use crate::proxy::with_header;
 
 /// Which end of a call a sink is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,6 +176,47 @@ impl MethodReply {
     /// Whether the method has run, or a sink has answered in its place.
     pub fn executed(&self) -> Executed {
         self.error().map_or(Executed::Yes, Error::executed)
+    }
+
+    /// The headers that go back with it. The reply of a constructor has none.
+    pub fn headers(&self) -> &[(String, String)] {
+        match &self.0 {
+            Ok(Body::Encoded(payload)) => payload.headers(),
+            Ok(Body::Other(_)) => &[],
+            Err(fault) => fault.headers(),
+        }
+    }
+
+    /// The first header of a name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.headers().iter();
+        let found = pairs.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a header that goes back with it, in the place of all of that name.
+    ///
+    /// # Errors
+    ///
+    /// - `TooLarge` if these were more than 64 headers, or more than 8 KiB in all.
+    /// - `Unsupported` for objects that a constructor has made.
+    ///
+    /// The reply stays as it is then.
+    pub fn set_header(
+        &mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<(), Error> {
+        let headers = with_header(self.headers(), name.into(), value.into())?;
+        match &mut self.0 {
+            Ok(Body::Encoded(payload)) | Err(Fault::App(payload)) => payload.set_headers(headers),
+            Err(Fault::Error(error)) => *error = error.clone().with_headers(headers),
+            Ok(Body::Other(_)) => {
+                let text = "the reply of a constructor carries no headers";
+                return Err(Error::new(ErrorKind::Unsupported, text));
+            }
+        }
+        Ok(())
     }
 
     /// How many bytes the value, or the user's error, is; zero for objects that were made.

@@ -138,9 +138,14 @@ impl<'a> Entries<'a> {
     pub fn pairs(&self) -> Vec<(String, String)> {
         let trace = self.trace.and_then(TraceContext::from_bytes);
         let trace = trace.map(|trace| (TraceContext::HEADER.to_owned(), trace.to_string()));
+        trace.into_iter().chain(self.user_pairs()).collect()
+    }
+
+    /// What the user sends along.
+    pub fn user_pairs(&self) -> Vec<(String, String)> {
         let user = self.user.iter();
-        let user = user.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        trace.into_iter().chain(user).collect()
+        user.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     fn parse(block: &'a [u8]) -> Result<Self, Violation> {
