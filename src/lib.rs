@@ -33,7 +33,7 @@ pub use remoting_core::formatter::MessagePack;
 pub use remoting_core::testing;
 pub use remoting_core::{
     Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, Counters,
-    Dispatcher, Drained, Error, ErrorKind, Executed, GoneReason, Host, HostBuilder, Limits,
+    Dispatcher, Drained, Error, ErrorKind, Executed, Flow, GoneReason, Host, HostBuilder, Limits,
     ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyHeaders, ReplyMessage, Result,
     RunUntil,
 };

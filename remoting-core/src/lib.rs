@@ -70,7 +70,7 @@ pub use crate::id::{InterfaceId, MethodId};
 pub use crate::lifetime::{LeaseInfo, LeasePolicy, LeaseState};
 pub use crate::limits::{Counter, Counters, Limits};
 pub use crate::object::{
-    AlsoOffers, CallContext, Description, Dispatcher, Lease, MethodDescription, Publication,
+    AlsoOffers, CallContext, Description, Dispatcher, Flow, Lease, MethodDescription, Publication,
     Sponsor, SponsorDispatcher, SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
 };
 pub use crate::peer::{Certificate, Peer, Principal};

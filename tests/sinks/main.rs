@@ -4,6 +4,7 @@
 
 mod answers;
 mod faults;
+mod flow;
 mod ground;
 mod inside;
 mod limit;

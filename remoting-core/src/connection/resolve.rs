@@ -112,6 +112,7 @@ impl Connection {
             depth: header.depth,
             queue: self.limits.queued_per_object,
             reply: None,
+            flow: None,
             cancellation: None,
             started: false,
             ended: false,

@@ -145,6 +145,7 @@ impl Connection {
             depth: call.depth,
             queue: self.limits.queued_per_object,
             reply: None,
+            flow: None,
             cancellation: None,
             started: false,
             ended: false,

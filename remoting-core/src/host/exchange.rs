@@ -145,6 +145,7 @@ pub(super) fn call_of(
         depth: call.depth,
         queue: registry.limits.queued_per_object,
         reply: None,
+        flow: None,
         cancellation: None,
         started: false,
         ended: false,

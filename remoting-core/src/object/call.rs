@@ -162,13 +162,13 @@ pub(crate) fn refused(fault: Fault) -> Dispatched {
     Box::pin(std::future::ready(Err(fault)))
 }
 
-/// Encodes what the user's method returned, with the headers that it has set.
+/// Encodes what the user's method returned, with what goes back beside it.
 pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
     method: &str,
     style: &Style,
     result: Result<R, E>,
 ) -> Result<Payload, Fault> {
-    let headers = context::reply_headers();
+    let headers = context::reply_headers()?;
     match result {
         Ok(value) => {
             let mut payload = encode_owned(style, value).map_err(|error| {

@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use super::flow::{self, Flow};
 use crate::clock;
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::LockToken;
 use crate::limits::Limits;
-use crate::payload::Headers;
+use crate::payload::{Headers, pairs};
 use crate::peer::Peer;
-use crate::proxy::ReplyHeaders;
+use crate::proxy::{ReplyHeaders, check_headers};
 use crate::session::Cancellation;
 use crate::wire::locks::LockTokens;
 
@@ -34,6 +35,8 @@ pub(crate) struct Active {
     pub(crate) headers: Headers,
     /// What goes back with the reply, once something does.
     pub(crate) reply: Option<ReplyHeaders>,
+    /// The values that flow, once somebody has looked at them.
+    pub(crate) flow: Option<Flow>,
     pub(crate) locks: LockTokens,
     /// How many calls stand above this one.
     pub(crate) depth: u32,
@@ -269,13 +272,44 @@ pub(crate) fn set_headers(headers: Vec<(String, String)>) {
     });
 }
 
-/// What goes back with the reply of the call that runs.
-pub(crate) fn reply_headers() -> Vec<(String, String)> {
+/// What goes back with the reply of the call that runs: the headers that were set, and the values that flow and have
+/// changed.
+///
+/// # Errors
+///
+/// `TooLarge` if these are too many together.
+pub(crate) fn reply_headers() -> Result<Vec<(String, String)>, Fault> {
+    let (reply, flow, sent) = CURRENT.with_borrow(|current| {
+        let active = current.as_ref().map(|visit| &visit.active);
+        let active = active.filter(|active| active.reply.is_some() || active.flow.is_some());
+        active.map_or((None, None, None), |active| {
+            let (reply, flow) = (active.reply.clone(), active.flow.clone());
+            (reply, flow, active.headers.clone())
+        })
+    });
+    let mut headers = reply.map(|reply| reply.all()).unwrap_or_default();
+    if let Some(flow) = flow {
+        headers.extend(flow.changes(pairs(&sent)));
+        check_headers(&headers).map_err(|error| Fault::Error(error).after_execution())?;
+    }
+    Ok(headers)
+}
+
+/// What tells the call that runs here from others that run at the moment; zero if there is none.
+pub(super) fn place() -> usize {
     CURRENT.with_borrow(|current| {
-        let reply = current
-            .as_ref()
-            .and_then(|visit| visit.active.reply.as_ref());
-        reply.map(ReplyHeaders::all).unwrap_or_default()
+        let visit = current.as_deref();
+        visit.map_or(0, |visit| std::ptr::from_ref(visit) as usize)
+    })
+}
+
+/// Whether there may be values that flow with the calls of the handler that runs here.
+pub(super) fn may_flow() -> bool {
+    CURRENT.with_borrow(|current| {
+        let active = current.as_ref().map(|visit| &visit.active);
+        active.is_some_and(|active| {
+            active.flow.is_some() || pairs(&active.headers).iter().any(flow::is_flowing)
+        })
     })
 }
 

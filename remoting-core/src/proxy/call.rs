@@ -16,7 +16,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::limits::Limits;
-use crate::object::context;
+use crate::object::{Flow, context};
 
 /// A call of a remote method: a future of its result, with options.
 ///
@@ -36,6 +36,8 @@ pub struct Call<T, E> {
     decode: Decode<T, E>,
     /// Where the headers of the reply go, if anybody wants them.
     headers: Option<ReplyHeaders>,
+    /// Where values go that flow back; set at the first poll.
+    flow: Option<Flow>,
 }
 
 /// Reads what a call brought back.
@@ -48,6 +50,7 @@ impl<T, E> Call<T, E> {
             state,
             decode,
             headers: None,
+            flow: None,
         }
     }
 
@@ -87,6 +90,7 @@ impl<T, E> Call<T, E> {
             endpoint: self.endpoint,
             state: self.state,
             headers: self.headers,
+            flow: self.flow,
             decode: |_, fetched| match fetched {
                 Ok(_) | Err(Fault::App(_)) => Ok(()),
                 Err(Fault::Error(error)) => Err(error),
@@ -104,8 +108,27 @@ impl<T, E> Call<T, E> {
         wait::block_on(self)
     }
 
+    /// Hands over what has come back beside the result.
+    fn take_back(&self, fetched: &Result<Fetched, Fault>) {
+        let headers = match fetched {
+            Ok(fetched) => fetched.payload.headers(),
+            Err(fault) => fault.headers(),
+        };
+        if let Some(own) = &self.headers {
+            own.replace(headers);
+        }
+        if let Some(flow) = self.flow.clone().or_else(|| Flow::awaiting(headers)) {
+            flow.absorb(headers);
+        }
+    }
+
     /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
     fn depart(&mut self) -> Result<(), Fault> {
+        self.flow = Flow::going();
+        if let Some(flow) = &self.flow {
+            let options = self.state.options.get_or_insert_default();
+            Arc::make_mut(options).headers.extend(flow.headers());
+        }
         if let Some(options) = &self.state.options {
             options.check()?;
         }
@@ -158,12 +181,7 @@ impl<T, E> Future for Call<T, E> {
         }
         let fetched = ready!(sinks::poll(&this.endpoint, &mut this.state, cx));
         this.state.flight = Flight::Landed;
-        if let Some(headers) = &this.headers {
-            headers.replace(match &fetched {
-                Ok(fetched) => fetched.payload.headers(),
-                Err(fault) => fault.headers(),
-            });
-        }
+        this.take_back(&fetched);
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
 }

@@ -112,6 +112,7 @@ fn context(call: &mut CallState, method: &'static MethodDescriptor, now: Instant
         depth: call.depth,
         queue: Limits::default().queued_per_object,
         reply: None,
+        flow: None,
         cancellation: None,
         started: false,
         ended: false,
