@@ -2,6 +2,7 @@
 
 use remoting::ReplyHeaders;
 use remoting::prelude::*;
+use remoting::sink::MethodCall;
 
 use crate::ground::*;
 
@@ -199,6 +200,28 @@ async fn constructors_blocking_methods_and_oneway_calls_pass_through_sinks() {
         if way != Way::Http {
             assert_eq!(inside.take()[0], "ss> sinks.Desk::note");
         }
+    }
+}
+
+#[tokio::test]
+async fn headers_that_sinks_add_to_a_oneway_call_arrive() {
+    for way in WAYS {
+        let (sender, mut came) = tokio::sync::mpsc::unbounded_channel();
+        let seeing = Before(move |call: &mut MethodCall| {
+            assert!(call.is_oneway());
+            sender.send(call.header("way").map(str::to_owned)).unwrap();
+            None
+        });
+        let (client_side, server_side) = (Record::default(), Record::default());
+        let builder = Host::builder().server_sink(server_side.sink("s"));
+        let server = server(builder.server_sink(seeing)).await;
+        let client = client(Host::builder().client_sink(client_side.sink("c")));
+        let desk = way.desk(&client, &server);
+        desk.note("x".to_owned()).await.unwrap();
+        let arrived = came.recv().await.unwrap();
+        assert_eq!(arrived.as_deref(), Some("cs"), "{way:?}");
+        let seen = client_side.take();
+        assert_eq!(seen, ["cc> sinks.Desk::note", "cc< ok"], "{way:?}");
     }
 }
 

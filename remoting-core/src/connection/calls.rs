@@ -270,7 +270,10 @@ impl Wire for Connection {
                     Reference::new(Arc::new(endpoint))
                 });
                 let payload = reply.payload;
-                Ok(Fetched { payload, object })
+                Ok(Fetched {
+                    object,
+                    ..Fetched::value(payload)
+                })
             }
             Err(Fault::App(mut payload)) => {
                 self.take_proxies(&mut payload);

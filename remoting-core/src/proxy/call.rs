@@ -205,9 +205,8 @@ pub(super) fn decode_value<T: DeserializeOwned, E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<T, E> {
     match fetched {
-        Ok(fetched) => {
-            passage::decode(formatter, &fetched.payload, ScanLimits::default()).map_err(unreadable)
-        }
+        Ok(fetched) => passage::decode(formatter, &fetched.payload, ScanLimits::default())
+            .map_err(|error| unreadable(error, fetched.executed)),
         Err(fault) => Err(decode_fault(formatter, fault)),
     }
 }
@@ -218,7 +217,9 @@ pub(super) fn decode_bytes<E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<Vec<u8>, E> {
     match fetched {
-        Ok(fetched) => formatter.decode_bytes(fetched.payload).map_err(unreadable),
+        Ok(fetched) => formatter
+            .decode_bytes(fetched.payload)
+            .map_err(|error| unreadable(error, fetched.executed)),
         Err(fault) => Err(decode_fault(formatter, fault)),
     }
 }
@@ -233,7 +234,7 @@ pub(super) fn decode_object<P: Stub, E: CallError>(
             object: Some(reference),
             ..
         }) => Ok(P::from_reference(reference)),
-        Ok(Fetched { object: None, .. }) => Err(unreadable("the answer holds no object")),
+        Ok(fetched) => Err(unreadable("the answer holds no object", fetched.executed)),
         Err(fault) => Err(decode_fault(formatter, fault)),
     }
 }
@@ -244,13 +245,14 @@ fn decode_fault<E: CallError>(formatter: &FormatterRef, fault: Fault) -> E {
         Fault::App(payload) => {
             match passage::decode::<E>(formatter, &payload, ScanLimits::default()) {
                 Ok(error) => error,
-                Err(error) => unreadable(error),
+                Err(error) => unreadable(error, Executed::Yes),
             }
         }
     }
 }
 
-fn unreadable<E: From<Error>>(reason: impl fmt::Display) -> E {
+/// - `executed`: whether the method has run, or a sink has answered in its place.
+fn unreadable<E: From<Error>>(reason: impl fmt::Display, executed: Executed) -> E {
     let text = format!("the answer could not be read: {reason}");
-    E::from(Error::new(ErrorKind::BadResult, text).with_executed(Executed::Yes))
+    E::from(Error::new(ErrorKind::BadResult, text).with_executed(executed))
 }

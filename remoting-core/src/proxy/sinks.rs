@@ -9,7 +9,7 @@ use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
 use super::{CallOptions, OnRuntime};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::Fault;
+use crate::error::{Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::payload::Payload;
 use crate::sink::{Body, Carried, MethodCall, Side, Sinks};
@@ -23,9 +23,12 @@ impl Carried for Fetched {
         }
     }
 
-    fn from_body(body: Body) -> Option<Self> {
+    fn from_body(body: Body, executed: Executed) -> Option<Self> {
         match body {
-            Body::Encoded(payload) => Some(Self::value(payload)),
+            Body::Encoded(payload) => Some(Self {
+                executed,
+                ..Self::value(payload)
+            }),
             Body::Other(other) => other.downcast().ok().map(|own| *own),
         }
     }

@@ -258,7 +258,9 @@ pub(crate) trait Carried: Sized + Send + 'static {
     }
 
     /// Nothing if it is something else.
-    fn from_body(body: Body) -> Option<Self> {
+    ///
+    /// - `_executed`: whether the call has run, or a sink has answered in its place.
+    fn from_body(body: Body, _executed: Executed) -> Option<Self> {
         match body {
             Body::Other(other) => other.downcast().ok().map(|own| *own),
             Body::Encoded(_) => None,
@@ -271,7 +273,7 @@ impl Carried for Payload {
         Body::Encoded(self)
     }
 
-    fn from_body(body: Body) -> Option<Self> {
+    fn from_body(body: Body, _executed: Executed) -> Option<Self> {
         match body {
             Body::Encoded(payload) => Some(payload),
             Body::Other(_) => None,

@@ -225,7 +225,7 @@ impl Sinks {
                 }
             };
             let body = reply.0.map_err(|fault| progress.settle(fault))?;
-            R::from_body(body).ok_or_else(|| {
+            R::from_body(body, progress.executed()).ok_or_else(|| {
                 let text = "a sink has answered with a value where an object is to be made";
                 progress.settle(Fault::refused(ErrorKind::BadResult, text))
             })
