@@ -223,6 +223,24 @@ fn http_reaches_one_object_through_both_channels() {
 }
 
 #[test]
+fn sinks_show_what_is_around_calls() {
+    let output = run("sinks", &[]);
+    assert_lines(
+        &output,
+        &[
+            "own sink: say in the header `customer` who pays: executed No",
+            "own sink: the price, and in a header 7 cents for Ann",
+            "limit: 2 at once, 1 waits, 2 are refused: executed No",
+            "retry: 40 prices of 40, by ",
+            "in doubt, and none ran twice",
+            "flow: the server has left a note: asked-for=scone",
+            "method=\"bake\",outcome=\"ok\"} 3",
+            "method=\"bake\",outcome=\"overloaded\"} 2",
+        ],
+    );
+}
+
+#[test]
 fn tracing_shows_the_calls_of_one_trace() {
     let output = run("tracing", &[]);
     assert_lines(
