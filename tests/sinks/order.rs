@@ -204,6 +204,30 @@ async fn constructors_blocking_methods_and_oneway_calls_pass_through_sinks() {
 }
 
 #[tokio::test]
+async fn sinks_of_the_server_know_the_name_that_is_called() {
+    for way in WAYS {
+        let record = Record::default();
+        let own = record.clone();
+        let naming = Before(move |call: &mut MethodCall| {
+            own.add(format!("{} of {:?}", call.method(), call.name()));
+            None
+        });
+        let server = server(Host::builder().server_sink(naming)).await;
+        let client = client(Host::builder());
+        way.desk(&client, &server).count().await.unwrap();
+        let desks = client.activate::<DeskProxy>(&way.url(&server, "desks"));
+        let desk = desks.open("anna").await.unwrap();
+        desk.count().await.unwrap();
+        let seen = [
+            "count of Some(\"desk\")",
+            "open of Some(\"desks\")",
+            "count of None",
+        ];
+        assert_eq!(record.take(), seen, "{way:?}");
+    }
+}
+
+#[tokio::test]
 async fn headers_that_sinks_add_to_a_oneway_call_arrive() {
     for way in WAYS {
         let (sender, mut came) = tokio::sync::mpsc::unbounded_channel();

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
 use crate::object::context::Active;
-use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::object::{Around, Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::payload::{Content, Headers};
 use crate::proxy::Style;
 use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
@@ -134,22 +134,16 @@ impl Connection {
             busy,
             sinks,
         } = reach(call.target.object(), call.method, &peer)?;
+        let sinks = self.server_sinks.clone().then(sinks);
+        let around = Around::new(sinks, || call.target.object().name());
         self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?.keeping(busy);
         let context = Active {
-            method,
-            peer,
-            deadline: call.deadline,
             headers: call.headers,
             locks: call.locks,
             depth: call.depth,
             queue: self.limits.queued_per_object,
-            reply: None,
-            flow: None,
-            cancellation: None,
-            started: false,
-            ended: false,
-            refusal: None,
+            ..Active::begin(method, peer, call.deadline)
         };
         let formatter = self
             .service
@@ -169,7 +163,7 @@ impl Connection {
             call: raw,
             context,
             permit,
-            sinks: self.server_sinks.clone().then(sinks),
+            around,
         };
         let workers = self.service.workers();
         Ok(workers.launch(prepared, now, |cancellation| {

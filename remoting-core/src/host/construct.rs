@@ -40,10 +40,11 @@ async fn construct(
     let vacancy = registry.keeper().vacancy_of(&peer)?;
     let owner = peer.principal().cloned();
     let permit = registry.workers().admit()?;
+    let name = call.object.clone();
     let now = clock::now();
     let (raw, context) = call_of(registry, call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
-    let running = Running::start(context, || construct_through(&sinks, &class, raw));
+    let running = Running::start(context, || construct_through(&sinks, &class, &name, raw));
     let made = supervise(running, registry.workers().cap(now), None);
     let object = tokio::time::timeout_at(deadline.into(), made)
         .await

@@ -14,13 +14,16 @@ use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
 use crate::object::context::Active;
-use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::object::{Around, Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::peer::{Peer, Principal};
 use crate::proxy::{Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage, Sinks};
+use crate::url::is_ticket;
 
-/// Runs one call, through the sinks of the host and of the channel and then those of its object. A dropped future gives the call up, by the same rule as a session's CANCEL.
+/// Runs one call. A dropped future gives the call up, by the same rule as a session's CANCEL.
+///
+/// - `sinks`: those of the host and of the channel.
 pub(super) async fn run(
     registry: Arc<Registry>,
     call: CallMessage,
@@ -135,21 +138,13 @@ pub(super) fn call_of(
         Style::by_number(formatter)
     };
     let context = Active {
-        method,
-        peer,
-        deadline,
         headers: Some(call.headers)
             .filter(|pairs| !pairs.is_empty())
             .map(Arc::new),
         locks: call.locks,
         depth: call.depth,
         queue: registry.limits.queued_per_object,
-        reply: None,
-        flow: None,
-        cancellation: None,
-        started: false,
-        ended: false,
-        refusal: None,
+        ..Active::begin(method, peer, deadline)
     };
     let raw = RawCall {
         interface,
@@ -191,6 +186,9 @@ fn start(
         busy,
         sinks,
     } = reach(object, call.method, &peer)?;
+    // Whoever knows a ticket has its object: nobody is told one.
+    let name = || (!is_ticket(&call.object)).then(|| call.object.as_str().into());
+    let around = Around::new(outer.then(sinks), name);
     let permit = registry.workers().admit()?.keeping(busy);
     let (call, context) = call_of(
         registry,
@@ -204,7 +202,7 @@ fn start(
         call,
         context,
         permit,
-        sinks: outer.then(sinks),
+        around,
     };
     let workers = registry.workers();
     let mut task = None;

@@ -51,6 +51,31 @@ pub(crate) struct Active {
     pub(crate) refusal: Option<(&'static str, Fault)>,
 }
 
+impl Active {
+    /// A call with which nothing has come along, and of which nothing has happened.
+    pub(crate) fn begin(
+        method: &'static MethodDescriptor,
+        peer: Arc<Peer>,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            method,
+            peer,
+            deadline,
+            headers: None,
+            reply: None,
+            flow: None,
+            locks: LockTokens::default(),
+            depth: 0,
+            queue: 0,
+            cancellation: None,
+            started: false,
+            ended: false,
+            refusal: None,
+        }
+    }
+}
+
 /// A running call on its way to the user's code. Boxed, since it is put in place and taken back
 /// for each poll.
 pub(crate) struct Visit {

@@ -74,7 +74,7 @@ pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
 pub(crate) use reach::{Reached, constructor_of, home, method_named, reach, seen_through};
 pub(crate) use running::{Approach, Running, supervise, wait_at_door};
-pub(crate) use sinks::construct;
+pub(crate) use sinks::{Around, construct};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
 pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
@@ -91,6 +91,11 @@ pub(crate) trait ServerObject: Send + Sync {
     /// The number of that interface.
     fn interface_id(&self) -> InterfaceId {
         self.interface().id
+    }
+
+    /// The name that it is called by, if it stands for one.
+    fn name(&self) -> Option<Arc<str>> {
+        None
     }
 
     /// Finds a method that can be called.

@@ -20,33 +20,58 @@ use crate::wire::locks::LockTokens;
 
 impl Carried for Arc<dyn ServerObject> {}
 
+/// What a call passes through, and the name that those are told.
+pub(crate) struct Around {
+    sinks: Sinks,
+    name: Option<Arc<str>>,
+}
+
+impl Around {
+    /// - `name`: the name that the object was called by; asked only if there are sinks.
+    pub(crate) fn new(sinks: Sinks, name: impl FnOnce() -> Option<Arc<str>>) -> Self {
+        let is_seen = !sinks.is_empty();
+        let name = is_seen.then(name).flatten();
+        Self { sinks, name }
+    }
+}
+
 /// Runs a call of an object. It is in place as the call that runs here.
 #[inline]
 pub(super) fn dispatch(
-    sinks: Sinks,
+    around: Around,
     object: Arc<dyn ServerObject>,
     call: RawCall<'_>,
 ) -> Dispatched {
-    if sinks.is_empty() {
+    if around.sinks.is_empty() {
         return object.dispatch(call);
     }
-    dispatch_through(sinks, object, call)
+    dispatch_through(around, object, call)
 }
 
 #[cold]
-fn dispatch_through(sinks: Sinks, object: Arc<dyn ServerObject>, call: RawCall<'_>) -> Dispatched {
+fn dispatch_through(
+    Around { sinks, name }: Around,
+    object: Arc<dyn ServerObject>,
+    call: RawCall<'_>,
+) -> Dispatched {
     let call = call.into_owned();
     let facet = object.facet(call.interface);
-    let interface = facet.unwrap_or_else(|| object.interface()).name;
-    run(sinks, interface, false, call, |call| object.dispatch(call))
+    let seen = Seen {
+        interface: facet.unwrap_or_else(|| object.interface()).name,
+        name,
+        constructs: false,
+    };
+    run(sinks, seen, call, |call| object.dispatch(call))
 }
 
 /// Runs a constructor. It is in place as the call that runs here.
 ///
 /// - `outer`: the sinks of the host and of the channel.
+/// - `name`: the name that its class has.
 pub(crate) fn construct(
     outer: &Sinks,
     class: &Arc<dyn Class>,
+    name: &str,
     call: RawCall<'_>,
 ) -> Made<Arc<dyn ServerObject>> {
     let own = class.guard().map(|guard| guard.sinks()).unwrap_or_default();
@@ -55,21 +80,31 @@ pub(crate) fn construct(
         return class.construct(ConstructorCall::new(call));
     }
     let (class, call) = (Arc::clone(class), call.into_owned());
-    let interface = class.interface().name;
-    run(sinks, interface, true, call, move |call| {
+    let seen = Seen {
+        interface: class.interface().name,
+        name: Some(name.into()),
+        constructs: true,
+    };
+    run(sinks, seen, call, move |call| {
         class.construct(ConstructorCall::new(call))
     })
 }
 
+/// What sinks see of what is called.
+struct Seen {
+    interface: &'static str,
+    name: Option<Arc<str>>,
+    constructs: bool,
+}
+
 fn run<R: Carried>(
     sinks: Sinks,
-    interface: &'static str,
-    constructs: bool,
+    seen: Seen,
     call: RawCall<'static>,
     start: impl FnOnce(RawCall<'static>) -> Pinned<'static, Result<R, Fault>> + Send + 'static,
 ) -> Pinned<'static, Result<R, Fault>> {
     let method = call.method;
-    let seen = seen(interface, constructs, &call);
+    let seen = seen.of(&call);
     let inside = Arc::new(Inside::new(method, move || start(call)));
     let own = Arc::clone(&inside);
     let running = sinks.run(seen, None, move |seen| match inside.enter(seen.headers) {
@@ -79,24 +114,27 @@ fn run<R: Carried>(
     outside(running, own)
 }
 
-/// What sinks see of a call.
-fn seen(interface: &'static str, constructs: bool, call: &RawCall<'_>) -> MethodCall {
-    let (peer, deadline, headers) = context::seen();
-    // What goes on to somebody else has a number in the place of a name.
-    let is_known = !std::ptr::eq(call.method, &FORWARDED);
-    let forwarded = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
-    MethodCall {
-        headers: headers.map(|headers| headers.to_vec()).unwrap_or_default(),
-        side: Side::Server,
-        interface,
-        method: is_known.then_some(call.method),
-        number: if is_known { call.method.id } else { forwarded },
-        constructs,
-        url: None,
-        peer,
-        size: call.payload.as_slice().len(),
-        deadline,
-        formatter: call.style.formatter.clone(),
+impl Seen {
+    /// What sinks see of a call of it.
+    fn of(self, call: &RawCall<'_>) -> MethodCall {
+        let (peer, deadline, headers) = context::seen();
+        // What goes on to somebody else has a number in the place of a name.
+        let is_known = !std::ptr::eq(call.method, &FORWARDED);
+        let forwarded = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
+        MethodCall {
+            headers: headers.map(|headers| headers.to_vec()).unwrap_or_default(),
+            side: Side::Server,
+            interface: self.interface,
+            name: self.name,
+            method: is_known.then_some(call.method),
+            number: if is_known { call.method.id } else { forwarded },
+            constructs: self.constructs,
+            url: None,
+            peer,
+            size: call.payload.as_slice().len(),
+            deadline,
+            formatter: call.style.formatter.clone(),
+        }
     }
 }
 

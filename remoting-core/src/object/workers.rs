@@ -14,13 +14,14 @@ use tokio::sync::Semaphore;
 
 use super::context::Active;
 use super::{
-    Approach, Busy, Dispatched, RawCall, Running, ServerObject, sinks, supervise, wait_at_door,
+    Approach, Around, Busy, Dispatched, RawCall, Running, ServerObject, sinks, supervise,
+    wait_at_door,
 };
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::limits::{Counters, Limits};
 use crate::session::Cancellation;
-use crate::sink::{ReplyMessage, Sinks};
+use crate::sink::ReplyMessage;
 
 /// Arguments of more bytes take a while to be read.
 const LONG: usize = 4 * 1024;
@@ -98,12 +99,12 @@ impl Workers {
             call,
             context,
             permit,
-            sinks,
+            around,
         } = prepared;
         let (method, index, size) = (call.method, call.index, call.payload.as_slice().len());
         let profile = object.profile(call.interface);
         let slow = profile.is_slow(index);
-        let dispatch = || sinks::dispatch(sinks, object, call);
+        let dispatch = || sinks::dispatch(around, object, call);
         let (mut running, at_door) = if method.blocking || slow {
             let mut running = Running::start(context, dispatch);
             match running.approach(&mut Context::from_waker(Waker::noop())) {
@@ -211,7 +212,7 @@ pub(crate) struct Prepared<'f> {
     pub(crate) context: Active,
     pub(crate) permit: Permit,
     /// What the call passes through.
-    pub(crate) sinks: Sinks,
+    pub(crate) around: Around,
 }
 
 /// Room for one running call, and what keeps its object; given back on drop.

@@ -54,6 +54,7 @@ fn enter_into(sinks: Sinks, endpoint: &Arc<dyn Endpoint>, state: &mut CallState)
             .unwrap_or_default(),
         side: Side::Client,
         interface: state.interface.name,
+        name: None,
         method: state.method(),
         number,
         constructs: state.is_constructor(),

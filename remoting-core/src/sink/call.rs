@@ -44,6 +44,7 @@ pub struct MethodCall {
     pub headers: Vec<(String, String)>,
     pub(crate) side: Side,
     pub(crate) interface: &'static str,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) method: Option<&'static MethodDescriptor>,
     pub(crate) number: MethodId,
     pub(crate) constructs: bool,
@@ -87,6 +88,12 @@ impl MethodCall {
     /// Whether nobody waits for the reply: `#[oneway]`.
     pub fn is_oneway(&self) -> bool {
         self.method.is_some_and(|method| method.oneway)
+    }
+
+    /// The name of the publication, at the server, if it was called by that. Objects that constructors and methods have
+    /// given out have none.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The URL of the object, at the client, if it has one. That of an object without a session has its ticket in it: whoever

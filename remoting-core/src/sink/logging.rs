@@ -22,7 +22,7 @@ use crate::peer::{Peer, Principal};
 /// |---|---|
 /// | `side` | `client` or `server` |
 /// | `interface`, `method` | what was called |
-/// | `object` | its URL, at the client; of an object with a ticket all but the ticket |
+/// | `object` | its URL, at the client, of an object with a ticket all but the ticket; at the server the name of its publication, if it was called by that |
 /// | `peer`, `principal` | who called, at the server |
 /// | `sent`, `received` | how many bytes the arguments and the result are |
 /// | `took_ms` | how long it took, in milliseconds |
@@ -106,7 +106,10 @@ impl Line {
             side: call.side(),
             interface: call.interface(),
             method: call.method(),
-            object: call.url().map(without_ticket),
+            object: call
+                .url()
+                .map(without_ticket)
+                .or_else(|| call.name().map(str::to_owned)),
             peer: call.peer.clone(),
             sent: call.size(),
             begun: clock::now(),

@@ -197,6 +197,7 @@ mod tests {
             headers: Vec::new(),
             side,
             interface: "Desk",
+            name: None,
             method,
             number: MethodId::of("x"),
             constructs: false,
