@@ -31,20 +31,21 @@ impl Classes {
     }
 
     fn sink_of(&self, name: &str) -> Option<SinkRef> {
-        let own = self.sinks.get(name).cloned();
-        own.or_else(|| {
-            let mut ready = READY.iter().filter(|(known, _)| *known == name);
-            ready.next().map(|(_, make)| make())
-        })
+        self.sinks.get(name).cloned().or_else(|| ready(name))
     }
 }
 
-/// The sinks that need nothing of the program, by their names.
-const READY: [(&str, fn() -> SinkRef); 3] = [
-    ("remoting.Logging", || Logging::new().into()),
-    ("remoting.Tracing", || Tracing::new().into()),
-    ("remoting.Retry", || Retry::new().into()),
-];
+/// The names of the sinks that need nothing of the program.
+const READY: [&str; 3] = ["remoting.Logging", "remoting.Tracing", "remoting.Retry"];
+
+fn ready(name: &str) -> Option<SinkRef> {
+    match name {
+        "remoting.Logging" => Some(Logging::new().into()),
+        "remoting.Tracing" => Some(Tracing::new().into()),
+        "remoting.Retry" => Some(Retry::new().into()),
+        _ => None,
+    }
+}
 
 /// Checks that the program has the sinks that the file names.
 pub(super) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes) {
@@ -61,7 +62,7 @@ pub(super) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes)
     for (path, names) in all {
         for name in names.iter().filter(|name| classes.sink_of(name).is_none()) {
             let own = classes.sinks.keys().map(String::as_str);
-            let known = listed(own.chain(READY.map(|(name, _)| name)));
+            let known = listed(own.chain(READY));
             let text = format!("the program has no sink {}; it has {known}", shown(name));
             mistakes.add(&config.found.origin(&path), &path, text);
         }
