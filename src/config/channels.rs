@@ -13,6 +13,7 @@
         unused_imports,
         unused_macros,
         unused_mut,
+        unused_variables,
         reason = "for what is not compiled in; `check.rs` refuses it"
     )
 )]
