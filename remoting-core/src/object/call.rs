@@ -175,7 +175,9 @@ pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
                 let text = format!("the result of `{method}` could not be written: {error}");
                 Fault::executed(ErrorKind::BadResult, text)
             })?;
-            payload.set_headers(headers);
+            if !headers.is_empty() {
+                payload.set_headers(headers);
+            }
             Ok(payload)
         }
         Err(error) => Err(app_fault(method, style, &error).with_headers(headers)),

@@ -53,6 +53,7 @@ pub(crate) struct Active {
 
 impl Active {
     /// A call with which nothing has come along, and of which nothing has happened.
+    #[inline]
     pub(crate) fn begin(
         method: &'static MethodDescriptor,
         peer: Arc<Peer>,
@@ -303,15 +304,25 @@ pub(crate) fn set_headers(headers: Vec<(String, String)>) {
 /// # Errors
 ///
 /// `TooLarge` if these are too many together.
+#[inline]
 pub(crate) fn reply_headers() -> Result<Vec<(String, String)>, Fault> {
-    let (reply, flow, sent) = CURRENT.with_borrow(|current| {
+    let is_any = CURRENT.with_borrow(|current| {
         let active = current.as_ref().map(|visit| &visit.active);
-        let active = active.filter(|active| active.reply.is_some() || active.flow.is_some());
-        active.map_or((None, None, None), |active| {
-            let (reply, flow) = (active.reply.clone(), active.flow.clone());
-            (reply, flow, active.headers.clone())
-        })
+        active.is_some_and(|active| active.reply.is_some() || active.flow.is_some())
     });
+    match is_any {
+        true => known_reply_headers(),
+        false => Ok(Vec::new()),
+    }
+}
+
+#[cold]
+fn known_reply_headers() -> Result<Vec<(String, String)>, Fault> {
+    let known = with_active(|active| {
+        let (reply, flow) = (active.reply.clone(), active.flow.clone());
+        (reply, flow, active.headers.clone())
+    });
+    let (reply, flow, sent) = known.unwrap_or_default();
     let mut headers = reply.map(|reply| reply.all()).unwrap_or_default();
     if let Some(flow) = flow {
         headers.extend(flow.changes(pairs(&sent)));
@@ -329,6 +340,7 @@ pub(super) fn place() -> usize {
 }
 
 /// Whether there may be values that flow with the calls of the handler that runs here.
+#[inline]
 pub(super) fn may_flow() -> bool {
     CURRENT.with_borrow(|current| {
         let active = current.as_ref().map(|visit| &visit.active);

@@ -121,6 +121,7 @@ impl Flow {
     }
 
     /// Those in place here, if there can be any: a handler whose caller has sent none, and which has not looked, has none.
+    #[inline]
     pub(crate) fn going() -> Option<Self> {
         let is_in_scope = SCOPE.with_borrow(Option::is_some);
         match is_in_scope || context::may_flow() {
@@ -130,6 +131,7 @@ impl Flow {
     }
 
     /// Those in place here, where something flows back to a call with which nothing went.
+    #[inline]
     pub(crate) fn awaiting(headers: &[(String, String)]) -> Option<Self> {
         let is_any = headers.iter().any(is_flowing);
         is_any.then(Self::current).flatten()

@@ -28,6 +28,7 @@ pub(crate) struct Around {
 
 impl Around {
     /// - `name`: the name that the object was called by; asked only if there are sinks.
+    #[inline]
     pub(crate) fn new(sinks: Sinks, name: impl FnOnce() -> Option<Arc<str>>) -> Self {
         let is_seen = !sinks.is_empty();
         let name = is_seen.then(name).flatten();

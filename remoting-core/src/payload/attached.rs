@@ -33,6 +33,7 @@ impl Payload {
     }
 
     /// Whether any objects are attached.
+    #[inline]
     pub(crate) fn has_attached(&self) -> bool {
         let attached = self.attached.as_ref();
         attached.is_some_and(|attached| attached.objects.is_some())
@@ -45,6 +46,7 @@ impl Payload {
     }
 
     /// The headers of the reply that this is the value, or the user's error, of.
+    #[inline]
     pub fn headers(&self) -> &[(String, String)] {
         let attached = self.attached.as_ref();
         attached.map_or(&[], |attached| pairs(&attached.headers))

@@ -317,6 +317,9 @@ pub(super) fn refused(kind: ErrorKind, text: &str) -> Fault {
 /// Writes down the headers of a reply, which fit by all who set them; of others as many as do.
 fn header_of(pairs: &[(String, String)]) -> HeaderBlock {
     let mut header = HeaderBlock::new();
+    if pairs.is_empty() {
+        return header;
+    }
     let fit = |(name, value): &(String, String)| header.add_pair(name, value).is_ok();
     let _all_fit = pairs.iter().all(fit);
     header

@@ -183,6 +183,7 @@ impl Sinks {
     }
 
     /// These sinks, and behind them others.
+    #[inline]
     pub(crate) fn then(self, others: Self) -> Self {
         match (&self.0, &others.0) {
             (_, None) => self,
