@@ -10,6 +10,8 @@ use crate::error::Error;
 /// ended, with a value, an error of the user's or any other.
 ///
 /// Clones are the same headers. One that is given to several calls has those of the call that has ended last.
+/// Values that flow back ([`Flow`](crate::Flow)) are among them, under names that begin with `flow.`. A call that is dropped leaves
+/// them as they are.
 #[derive(Clone, Default)]
 pub struct ReplyHeaders(Arc<Mutex<Vec<(String, String)>>>);
 
