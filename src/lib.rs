@@ -33,8 +33,9 @@ pub use remoting_core::formatter::MessagePack;
 pub use remoting_core::testing;
 pub use remoting_core::{
     Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, ChannelLimits,
-    Counters, Dispatcher, Drained, Error, ErrorKind, Executed, GoneReason, Host, HostBuilder,
-    Limits, ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyMessage, Result, RunUntil,
+    Counters, Dispatcher, Drained, Error, ErrorKind, Executed, Flow, GoneReason, Host, HostBuilder,
+    Limits, ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyHeaders, ReplyMessage,
+    Result, RunUntil,
 };
 pub use remoting_core::{
     Admitted, Authenticator, Credentials, Denied, ErrorDetail, Principals, Secret, Token,

@@ -39,6 +39,7 @@ mod secret;
 #[cfg(feature = "signed-tokens")]
 mod signed;
 mod text;
+mod trace;
 mod url;
 
 pub mod formatter;
@@ -70,12 +71,13 @@ pub use crate::id::{InterfaceId, MethodId};
 pub use crate::lifetime::{LeaseInfo, LeasePolicy, LeaseState};
 pub use crate::limits::{ChannelLimits, Counter, Counters, Limits};
 pub use crate::object::{
-    AlsoOffers, CallContext, Description, Dispatcher, Lease, MethodDescription, Publication,
+    AlsoOffers, CallContext, Description, Dispatcher, Flow, Lease, MethodDescription, Publication,
     Sponsor, SponsorDispatcher, SponsorProxy, Tracked, TrackingEvent, TrackingEvents, sponsor_fn,
 };
 pub use crate::peer::{Certificate, Peer, Principal};
 pub use crate::proxy::{
-    Activatable, Adopts, Call, CallOptions, Proxy, Removed, SubscriberId, Subscribers, WhenFull,
+    Activatable, Adopts, Call, CallOptions, Proxy, Removed, ReplyHeaders, SubscriberId,
+    Subscribers, WhenFull,
 };
 #[cfg(feature = "json")]
 pub use crate::proxy::{DynamicError, ObjectHandle};

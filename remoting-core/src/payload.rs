@@ -3,14 +3,18 @@
 //! Most calls are small, and a small payload lives inside the value that carries
 //! it: no allocation. A larger one moves to the heap once and stays there, and one that is
 //! large is shared rather than copied on its way. Objects that go along by reference are
-//! attached; what they are only the layers above know.
+//! attached, and so are the headers of a reply; what the objects are only the layers above know.
 
-use std::any::Any;
+mod attached;
+
 use std::fmt;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
+
+use attached::Attached;
+pub(crate) use attached::{Headers, pairs};
 
 /// How many bytes fit without an allocation.
 const INLINE: usize = 54;
@@ -22,11 +26,8 @@ pub(crate) const LARGE: usize = 16 * 1024;
 #[derive(Clone)]
 pub struct Payload {
     bytes: Repr,
-    attached: Option<Arc<Attached>>,
+    attached: Option<Box<Attached>>,
 }
-
-/// Behind one thin pointer, so that payloads without references stay small.
-struct Attached(Box<dyn Any + Send + Sync>);
 
 #[derive(Clone)]
 enum Repr {
@@ -56,6 +57,8 @@ impl Joined {
 pub struct Content<'a> {
     pub(crate) head: &'a [u8],
     pub(crate) tail: Option<&'a Bytes>,
+    /// The headers of a reply.
+    pub(crate) headers: &'a [(String, String)],
 }
 
 impl Content<'_> {
@@ -68,22 +71,33 @@ impl Content<'_> {
 
 impl<'a> From<&'a [u8]> for Content<'a> {
     fn from(head: &'a [u8]) -> Self {
-        Self { head, tail: None }
+        Self {
+            head,
+            tail: None,
+            headers: &[],
+        }
     }
 }
 
 impl<'a> From<&'a Payload> for Content<'a> {
     fn from(payload: &'a Payload) -> Self {
+        let headers = payload.headers();
         match &payload.bytes {
             Repr::Shared(bytes) => Self {
                 head: &[],
                 tail: Some(bytes),
+                headers,
             },
             Repr::Joined(joined) => Self {
                 head: &joined.head,
                 tail: Some(&joined.tail),
+                headers,
             },
-            Repr::Inline { .. } | Repr::Heap(_) => Self::from(payload.as_slice()),
+            Repr::Inline { .. } | Repr::Heap(_) => Self {
+                head: payload.as_slice(),
+                tail: None,
+                headers,
+            },
         }
     }
 }
@@ -211,27 +225,6 @@ impl Payload {
         heap.extend_from_slice(more);
         self.bytes = Repr::Heap(heap);
     }
-
-    /// Attaches the objects that the bytes refer to, in place of others.
-    pub(crate) fn attach(&mut self, attachment: impl Any + Send + Sync) {
-        self.attached = Some(Arc::new(Attached(Box::new(attachment))));
-    }
-
-    /// What is attached, if it is an `A`.
-    pub(crate) fn attached<A: Any>(&self) -> Option<&A> {
-        self.attached.as_ref()?.0.downcast_ref()
-    }
-
-    /// Whether anything is attached.
-    pub(crate) const fn has_attached(&self) -> bool {
-        self.attached.is_some()
-    }
-
-    /// Takes off what is attached, if it is an `A` and no clone of the payload has it too.
-    pub(crate) fn detach<A: Any>(&mut self) -> Option<A> {
-        let attached = Arc::into_inner(self.attached.take()?)?;
-        attached.0.downcast().ok().map(|attachment| *attachment)
-    }
 }
 
 /// The same bytes in at most twice the room: they may be kept for long.
@@ -275,7 +268,7 @@ impl From<Vec<u8>> for Payload {
 }
 
 impl From<Payload> for Bytes {
-    /// The bytes, in the room that they have; what is attached is lost.
+    /// The bytes, in the room that they have; what is attached is lost, headers too.
     fn from(payload: Payload) -> Self {
         match payload.bytes {
             Repr::Heap(bytes) => snug(bytes).into(),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::codes::{APP, of_executed, of_kind, reason_of};
-use crate::headers::{EXECUTED, LEASE, REPLAYED};
+use crate::headers::{EXECUTED, LEASE, REPLAYED, write_pairs};
 use crate::login::CHALLENGE;
 
 /// The media type of errors and descriptions.
@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     pub(crate) executed: Option<Executed>,
     pub(crate) retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    /// The headers of the reply.
+    headers: Vec<(String, String)>,
     /// What a constructor has made.
     made: Option<Box<Made>>,
     /// Whether it was kept from an earlier request.
@@ -78,6 +80,7 @@ impl Answer {
             executed: None,
             retry_after: None,
             allow: None,
+            headers: Vec::new(),
             made: None,
             replayed: false,
             close: false,
@@ -159,11 +162,24 @@ impl Answer {
 
     /// What a call came to.
     pub(crate) fn of(formatter: &FormatterRef, reply: Result<Payload, Fault>) -> Self {
-        match reply {
+        let headers = match &reply {
+            Ok(payload) => payload.headers(),
+            Err(fault) => fault.headers(),
+        };
+        let headers = headers.to_vec();
+        let answer = match reply {
             Ok(payload) => Self::result(formatter, payload),
             Err(Fault::App(error)) => Self::own_error(formatter, error),
             Err(Fault::Error(error)) => Self::of_error(&error),
-        }
+        };
+        Self { headers, ..answer }
+    }
+
+    /// How many bytes of the callee's it has.
+    pub(crate) fn size(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.len().saturating_add(value.len()));
+        headers.fold(self.body.len(), usize::saturating_add)
     }
 
     fn result(formatter: &FormatterRef, payload: Payload) -> Self {
@@ -271,6 +287,9 @@ impl Answer {
             if let Some(lease) = lease {
                 headers.insert(LEASE, HeaderValue::from(lease.as_secs_f64().round() as u64));
             }
+        }
+        if !self.headers.is_empty() {
+            write_pairs(headers, &self.headers);
         }
         if self.replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("yes"));

@@ -8,6 +8,7 @@ use remoting_core::channel::{
     Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Listener,
 };
 use remoting_core::formatter::FormatterRef;
+use remoting_core::sink::SinkRef;
 use remoting_core::{ChannelLimits, Error, ErrorKind, ObjectUrl, Peer, Token};
 use remoting_tcp::sockets::{
     AcceptGuard, Farewells, ListenAt, Protocol, Security, Shelter, Socket, Unwelcome, accept_all,
@@ -158,6 +159,14 @@ impl HttpChannel {
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// Has each call that leaves or comes through the channel pass through a sink, inside of those that were added before
+    /// and of those of the host. [`MethodCall::side`](remoting_core::sink::MethodCall::side) tells which way it goes.
+    #[must_use]
+    pub fn sink(mut self, sink: impl Into<SinkRef>) -> Self {
+        self.settings.sinks.push(sink.into());
         self
     }
 

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::connector::Connector;
-use crate::headers::{CallHeaders, EXECUTED};
+use crate::headers::{CallHeaders, EXECUTED, pairs_of};
 use crate::login;
 use crate::reply;
 use crate::route::url_of;
@@ -148,6 +148,7 @@ async fn read(response: Response<Incoming>, most: usize, formatter: &FormatterRe
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .map(|seconds: u64| Duration::from_secs(seconds.min(MOST_WAIT)));
     // A gateway that packs answers has left what it packed unreadable here.
+    let own_headers = pairs_of(&head.headers);
     let is_ours =
         head.headers.contains_key(EXECUTED) && !head.headers.contains_key(CONTENT_ENCODING);
     let body = Limited::new(body, most).collect().await.map_err(|error| {
@@ -155,14 +156,24 @@ async fn read(response: Response<Incoming>, most: usize, formatter: &FormatterRe
         let error = Error::new(ErrorKind::BadResult, text);
         Fault::Error(error.with_executed(Executed::Unknown))
     })?;
-    reply::read(
+    let reply = reply::read(
         head.status,
         essence.unwrap_or_default().trim(),
         is_ours,
         retry_after,
         body.to_bytes(),
         formatter,
-    )
+    );
+    if own_headers.is_empty() || !is_ours {
+        return reply;
+    }
+    match reply {
+        Ok(mut payload) => {
+            payload.set_headers(own_headers);
+            Ok(payload)
+        }
+        Err(fault) => Err(fault.with_headers(own_headers)),
+    }
 }
 
 impl Exchange for Server {

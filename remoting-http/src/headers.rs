@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use remoting_core::sink::TraceContext;
 use remoting_core::wire::{LockToken, LockTokens};
 use remoting_core::{CallMessage, InterfaceId};
 
@@ -40,7 +41,7 @@ pub(crate) const SENT_BY_PAGES: &str = "authorization, content-type, remoting-ti
 
 /// The headers of answers that a page of another origin may read.
 pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease, \
-    remoting-replayed";
+    remoting-replayed, remoting-headers";
 
 /// What a call says beside its arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,10 +83,12 @@ impl CallHeaders {
         if !self.locks.is_empty() {
             put(headers, LOCKS, write_locks(&self.locks).as_bytes());
         }
-        if !self.pairs.is_empty() {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            form.extend_pairs(&self.pairs);
-            put(headers, PAIRS, form.finish().as_bytes());
+        let (trace, others): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|pair| is_trace(pair));
+        if let Some((_, value)) = trace.first() {
+            put(headers, TRACE, value.as_bytes());
+        }
+        if !others.is_empty() {
+            write_pairs(headers, others);
         }
     }
 
@@ -149,6 +152,27 @@ impl<'a> Known<'a> {
         }
         Ok(())
     }
+}
+
+/// Appends headers of the user's own to those of a request or an answer.
+pub(crate) fn write_pairs<'a>(
+    headers: &mut HeaderMap,
+    pairs: impl IntoIterator<Item = &'a (String, String)>,
+) {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(pairs);
+    put(headers, PAIRS, form.finish().as_bytes());
+}
+
+/// The headers of the user's own in an answer; none if they cannot be read.
+pub(crate) fn pairs_of(headers: &HeaderMap) -> Vec<(String, String)> {
+    let value = headers.get(PAIRS).and_then(|value| value.to_str().ok());
+    value.and_then(read_pairs).unwrap_or_default()
+}
+
+/// Whether a header is a place in a trace, which has a header of its own.
+fn is_trace((name, value): &(String, String)) -> bool {
+    name == TRACE.as_str() && TraceContext::parse(value).is_some()
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
@@ -256,6 +280,27 @@ mod tests {
         let read = CallHeaders::read(&map).unwrap();
         let pair = ("traceparent".to_owned(), "00-ab-cd-01".to_owned());
         assert_eq!(read.pairs, [pair]);
+    }
+
+    #[test]
+    fn the_context_of_a_trace_has_a_header_of_its_own_and_what_is_none_has_not() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let pair = |value: &str| ("traceparent".to_owned(), value.to_owned());
+        let headers = CallHeaders {
+            pairs: vec![pair(text)],
+            ..CallHeaders::default()
+        };
+        let map = written(&headers);
+        assert_eq!(map["traceparent"], text);
+        assert!(!map.contains_key("remoting-headers"));
+        assert_eq!(CallHeaders::read(&map), Ok(headers));
+        let none = CallHeaders {
+            pairs: vec![pair("none")],
+            ..CallHeaders::default()
+        };
+        let map = written(&none);
+        assert!(!map.contains_key("traceparent"));
+        assert_eq!(CallHeaders::read(&map), Ok(none));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::answer::Answer;
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// How many bytes the bodies of all kept answers may have.
+/// How many bytes the bodies and own headers of all kept answers may have.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The longest key, in bytes.
@@ -203,8 +203,8 @@ impl Keeping {
     pub(crate) fn keep(self, answer: &Answer) {
         let ran = answer.executed != Some(Executed::No);
         let mut table = lock(&self.table);
-        if ran && answer.body.len() <= MOST_BYTES {
-            let bytes = answer.body.len();
+        let bytes = answer.size();
+        if ran && bytes <= MOST_BYTES {
             if let Some(entry) = table.entries.get_mut(&self.key) {
                 entry.bytes = bytes;
             }

@@ -7,6 +7,7 @@ use remoting_core::channel::{
     Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Link, Listener,
 };
 use remoting_core::formatter::FormatterRef;
+use remoting_core::sink::SinkRef;
 use remoting_core::{ChannelLimits, Error, ObjectUrl, Peer, Token};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -112,6 +113,14 @@ impl TcpChannel {
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// Has each call that leaves or comes through the channel pass through a sink, inside of those that were added before
+    /// and of those of the host. [`MethodCall::side`](remoting_core::sink::MethodCall::side) tells which way it goes.
+    #[must_use]
+    pub fn sink(mut self, sink: impl Into<SinkRef>) -> Self {
+        self.settings.sinks.push(sink.into());
         self
     }
 

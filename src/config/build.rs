@@ -147,7 +147,7 @@ pub(crate) async fn build(config: &Config, classes: &Classes) -> Result<Host> {
     }
     builder = sinks::add(builder, config, classes);
     for channel in &settings.channels {
-        builder = channels::add(builder, channel);
+        builder = channels::add(builder, channel, classes.sinks_of(&channel.sinks));
     }
     // The channels are there to dial, and do not listen before there is something to find.
     let host = builder.start_client()?;

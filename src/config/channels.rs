@@ -13,22 +13,30 @@
         unused_imports,
         unused_macros,
         unused_mut,
+        unused_variables,
         reason = "for what is not compiled in; `check.rs` refuses it"
     )
 )]
 
 use remoting_core::channel::Channel;
+use remoting_core::sink::SinkRef;
 use remoting_core::{Error, HostBuilder, Token};
 
 use super::settings::{ChannelSettings, Format, Protocol};
 
 /// Adds a channel to a host.
-pub(crate) fn add(builder: HostBuilder, settings: &ChannelSettings) -> HostBuilder {
+///
+/// - `sinks`: what its calls pass through.
+pub(crate) fn add(
+    builder: HostBuilder,
+    settings: &ChannelSettings,
+    sinks: Vec<SinkRef>,
+) -> HostBuilder {
     match settings.protocol {
         #[cfg(feature = "tcp")]
-        Protocol::Tcp => builder.channel(tcp(settings)),
+        Protocol::Tcp => builder.channel(tcp(settings, sinks)),
         #[cfg(feature = "http")]
-        Protocol::Http => builder.channel(http(settings)),
+        Protocol::Http => builder.channel(http(settings, sinks)),
         #[cfg(not(all(feature = "tcp", feature = "http")))]
         _ => builder,
     }
@@ -79,7 +87,7 @@ pub(crate) fn unusable(settings: &ChannelSettings) -> Vec<(&'static str, Error)>
 
 /// A channel with all that both kinds have.
 macro_rules! common {
-    ($kind:ident, $settings:ident) => {{
+    ($kind:ident, $settings:ident, $sinks:ident) => {{
         let channel = match &$settings.listen {
             Some(address) => $kind::listen(address),
             None => $kind::client(),
@@ -96,6 +104,9 @@ macro_rules! common {
             #[cfg(not(all(feature = "msgpack", feature = "json")))]
             _ => channel,
         };
+        let channel = $sinks
+            .into_iter()
+            .fold(channel, |channel, sink| channel.sink(sink));
         let channel = match &$settings.token {
             Some(token) => channel.token(token.clone()),
             None => channel,
@@ -125,15 +136,15 @@ macro_rules! common {
 }
 
 #[cfg(feature = "tcp")]
-fn tcp(settings: &ChannelSettings) -> remoting_tcp::TcpChannel {
+fn tcp(settings: &ChannelSettings, sinks: Vec<SinkRef>) -> remoting_tcp::TcpChannel {
     use remoting_tcp::TcpChannel;
-    common!(TcpChannel, settings)
+    common!(TcpChannel, settings, sinks)
 }
 
 #[cfg(feature = "http")]
-fn http(settings: &ChannelSettings) -> remoting_http::HttpChannel {
+fn http(settings: &ChannelSettings, sinks: Vec<SinkRef>) -> remoting_http::HttpChannel {
     use remoting_http::HttpChannel;
-    let mut channel = common!(HttpChannel, settings);
+    let mut channel = common!(HttpChannel, settings, sinks);
     for origin in &settings.origins {
         channel = channel.origin(origin);
     }

@@ -166,6 +166,7 @@ const CHANNELS: &[Key] = &[
     with_default("channels.*.allow-plaintext", Kind::Flag, "false", "whether it may listen beyond this machine, and send its token there, in clear text"),
     key("channels.*.origins", Kind::Texts, "the origins whose pages may call"),
     key("channels.*.host-names", Kind::Texts, "names that the server may be called by"),
+    key("channels.*.sinks", Kind::Texts, "the program's sinks that calls pass through when they leave or come through it, behind those of the host"),
     key("channels.*.token", Kind::Secret, "what the channel shows when it dials"),
     required("channels.*.tls.certificate", Kind::Path, "the certificates that a listening channel shows"),
     required("channels.*.tls.key", Kind::PathOrSecret, "the key of its certificate"),

@@ -1,7 +1,7 @@
-//! The sinks of the program that a file can name.
+//! The sinks that a file can name: the program's, and some that need nothing of it.
 
 use remoting_core::HostBuilder;
-use remoting_core::sink::SinkRef;
+use remoting_core::sink::{Logging, Retry, SinkRef, Tracing};
 
 use super::Config;
 use super::classes::Classes;
@@ -10,6 +10,9 @@ use super::path::KeyPath;
 
 impl Classes {
     /// Lets the file have calls pass through a sink, wherever it names it: `server-sinks = ["demo.Audit"]`.
+    ///
+    /// The file can name `remoting.Logging`, `remoting.Tracing` and `remoting.Retry` without that; a sink that is added under
+    /// such a name takes its place.
     ///
     /// - `name`: what the file calls it.
     /// - `sink`: one for all places.
@@ -24,8 +27,23 @@ impl Classes {
 
     /// The sinks of some names, in their order, as far as they are known.
     pub(super) fn sinks_of(&self, names: &[String]) -> Vec<SinkRef> {
-        let known = names.iter().filter_map(|name| self.sinks.get(name));
-        known.cloned().collect()
+        names.iter().filter_map(|name| self.sink_of(name)).collect()
+    }
+
+    fn sink_of(&self, name: &str) -> Option<SinkRef> {
+        self.sinks.get(name).cloned().or_else(|| ready(name))
+    }
+}
+
+/// The names of the sinks that need nothing of the program.
+const READY: [&str; 3] = ["remoting.Logging", "remoting.Tracing", "remoting.Retry"];
+
+fn ready(name: &str) -> Option<SinkRef> {
+    match name {
+        "remoting.Logging" => Some(Logging::new().into()),
+        "remoting.Tracing" => Some(Tracing::new().into()),
+        "remoting.Retry" => Some(Retry::new().into()),
+        _ => None,
     }
 }
 
@@ -37,21 +55,15 @@ pub(super) fn check(config: &Config, classes: &Classes, mistakes: &mut Mistakes)
         (host.with("client-sinks"), &of_host.client_sinks),
         (host.with("server-sinks"), &of_host.server_sinks),
     ];
+    let channels = config.settings.channels.iter();
+    all.extend(channels.map(|own| (own.at.with("sinks"), &own.sinks)));
     let publications = config.settings.publications.iter();
     all.extend(publications.map(|own| (own.at.with("sinks"), &own.sinks)));
     for (path, names) in all {
-        for name in names
-            .iter()
-            .filter(|name| !classes.sinks.contains_key(*name))
-        {
-            let known = listed(classes.sinks.keys().map(String::as_str));
-            let name = shown(name);
-            let text = match known.as_str() {
-                "" => format!(
-                    "the program has no sink {name}, nor any other; add it to its `Classes`"
-                ),
-                _ => format!("the program has no sink {name}; it has {known}"),
-            };
+        for name in names.iter().filter(|name| classes.sink_of(name).is_none()) {
+            let own = classes.sinks.keys().map(String::as_str);
+            let known = listed(own.chain(READY));
+            let text = format!("the program has no sink {}; it has {known}", shown(name));
             mistakes.add(&config.found.origin(&path), &path, text);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use remoting::config::Classes;
-use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
+use remoting::sink::{MessageSink, MethodCall, MethodReply, Next, TraceContext};
 
 use crate::support::*;
 
@@ -32,7 +32,7 @@ async fn calls_pass_through_the_sinks_that_the_file_names_in_its_order() {
     for kind in ["tcp", "http"] {
         let text = format!(
             "[host]\nclient-sinks = [\"demo.Trace\"]\nserver-sinks = [\"demo.Trace\", \"demo.Audit\"]\n\
-             [channels.c]\nkind = \"{kind}\"\nlisten = \"127.0.0.1:0\"\n\
+             [channels.c]\nkind = \"{kind}\"\nlisten = \"127.0.0.1:0\"\nsinks = [\"demo.Audit\"]\n\
              [publications.p]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\nsinks = [\"demo.Audit\"]\n"
         );
         let config = parse(&text).unwrap();
@@ -43,7 +43,9 @@ async fn calls_pass_through_the_sinks_that_the_file_names_in_its_order() {
             std::mem::take(&mut *seen.lock().unwrap()),
             [
                 "trace Client next",
+                "audit Client next",
                 "trace Server next",
+                "audit Server next",
                 "audit Server next",
                 "audit Server next"
             ],
@@ -52,7 +54,7 @@ async fn calls_pass_through_the_sinks_that_the_file_names_in_its_order() {
         assert!(
             config
                 .to_string()
-                .contains("sinks = [\"demo.Audit\"] # remoting.toml:10")
+                .contains("sinks = [\"demo.Audit\"] # remoting.toml:11")
         );
     }
 }
@@ -64,11 +66,35 @@ async fn a_sink_that_the_program_does_not_have_is_told_with_those_that_it_has() 
     let error = config.start(with_sinks(&Arc::default())).await.unwrap_err();
     assert_eq!(
         error.message(),
-        "remoting.toml:2:16: host.server-sinks: the program has no sink `demo.Autid`; it has `demo.Audit`, `demo.Trace`\n\
-         remoting.toml:6:9: publications.p.sinks: the program has no sink `demo.Nothing`; it has `demo.Audit`, `demo.Trace`"
+        "remoting.toml:2:16: host.server-sinks: the program has no sink `demo.Autid`; it has `demo.Audit`, `demo.Trace`, \
+         `remoting.Logging`, `remoting.Tracing`, `remoting.Retry`\n\
+         remoting.toml:6:9: publications.p.sinks: the program has no sink `demo.Nothing`; it has `demo.Audit`, `demo.Trace`, \
+         `remoting.Logging`, `remoting.Tracing`, `remoting.Retry`"
     );
-    let error = config.start(classes()).await.unwrap_err();
-    assert!(error.message().contains("nor any other"), "{error}");
+}
+
+#[tokio::test]
+async fn some_sinks_can_be_named_that_the_program_has_not_added() {
+    let text = "[host]\nclient-sinks = [\"remoting.Retry\", \"remoting.Tracing\"]\nserver-sinks = [\"remoting.Tracing\", \"remoting.Logging\"]\n\
+        [channels.c]\nkind = \"tcp\"\nlisten = \"127.0.0.1:0\"\n\
+        [publications.p]\nclass = \"demo.Tally\"\nactivation = \"singleton\"\nsinks = [\"demo.Sees\"]\n";
+    let seen = Arc::new(Mutex::new(None));
+    let classes = classes().sink("demo.Sees", Sees(Arc::clone(&seen)));
+    let host = parse(text).unwrap().start(classes).await.unwrap();
+    let tally: TallyProxy = host.get(&host.url("p").unwrap()).unwrap();
+    assert_eq!(tally.next().await.unwrap(), 1);
+    assert!(seen.lock().unwrap().is_some(), "no trace has come along");
+}
+
+/// Keeps the trace that a call has with it.
+struct Sees(Arc<Mutex<Option<TraceContext>>>);
+
+impl MessageSink for Sees {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        let trace = call.header(TraceContext::HEADER);
+        *self.0.lock().unwrap() = trace.and_then(TraceContext::parse);
+        next.run(call).await
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub trait Calc {
     async fn note(&self, text: &str) -> remoting::Result<()>;
     /// Gives the header of this name that the caller has sent.
     async fn header(&self, name: &str) -> remoting::Result<Option<String>>;
-    /// Gives the text back.
+    /// Gives the text back, and in a header how long it is.
     async fn echo(&self, text: String) -> remoting::Result<String>;
     /// Ends when it is let go.
     async fn wait(&self) -> remoting::Result<()>;
@@ -80,6 +80,10 @@ impl Calc for Exact {
 
     async fn echo(&self, text: String) -> remoting::Result<String> {
         self.echoed.fetch_add(1, Ordering::SeqCst);
+        let length = format!("{} letters", text.len());
+        if let Some(context) = CallContext::current() {
+            context.set_reply_header("length", length)?;
+        }
         Ok(text)
     }
 

@@ -348,6 +348,8 @@ async fn a_request_with_a_key_runs_once_however_often_it_is_sent() {
         assert_eq!(answer.header("remoting-replayed"), replayed);
         assert_eq!((answer.status, &*answer.body), (200, r#""hello""#));
         assert_eq!(answer.header("remoting-executed"), Some("yes"));
+        let own = answer.header("remoting-headers");
+        assert_eq!(own, Some("length=5+letters"));
     }
     assert_eq!(server.calc.echoed.load(Ordering::SeqCst), 1);
     for (status, other) in [

@@ -82,6 +82,43 @@ async fn a_sink_answers_in_the_place_of_the_method() {
 }
 
 #[tokio::test]
+async fn an_answer_of_a_clients_sink_that_cannot_be_read_says_that_nothing_has_run() {
+    for way in WAYS {
+        let odd = |runs_first: bool| Odd { runs_first };
+        let inside = server(Host::builder()).await;
+        let outside = client(Host::builder().client_sink(odd(false)));
+        let error = way.desk(&outside, &inside).count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadResult, "{way:?}");
+        assert_eq!(error.executed(), Executed::No, "{way:?}");
+        let error = open(&outside, &way.url(&inside, "desks")).await;
+        let Err(DeskError::Remoting(error)) = error.map(drop) else {
+            panic!("nothing was made");
+        };
+        assert_eq!(error.kind(), ErrorKind::BadResult, "{way:?}");
+        assert_eq!(error.executed(), Executed::No, "{way:?}");
+        let outside = client(Host::builder().client_sink(odd(true)));
+        let error = way.desk(&outside, &inside).count().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadResult, "{way:?}");
+        assert_eq!(error.executed(), Executed::Yes, "{way:?}");
+    }
+}
+
+/// Answers with what no method gives.
+struct Odd {
+    runs_first: bool,
+}
+
+impl MessageSink for Odd {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        let odd = call.answer(&"no number");
+        if self.runs_first {
+            drop(next.run(call).await);
+        }
+        odd
+    }
+}
+
+#[tokio::test]
 async fn a_sink_cannot_answer_a_constructor_with_a_value() {
     let odd = || Before(|call: &mut MethodCall| call.is_constructor().then(|| call.answer(&7_u64)));
     for way in WAYS {

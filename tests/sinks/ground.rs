@@ -101,7 +101,7 @@ impl Record {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    /// A sink that keeps a record of calls and replies, and adds itself to the header `way`.
+    /// A sink that keeps a record of calls and replies, and adds itself to the header `way`, and to `back` of the reply.
     pub fn sink(&self, name: &'static str) -> Recording {
         Recording {
             name,
@@ -128,7 +128,11 @@ impl MessageSink for Recording {
         call.headers.retain(|(name, _)| name != "way");
         call.headers
             .push(("way".to_owned(), format!("{way}{name}")));
-        let reply = next.run(call).await;
+        let is_constructor = call.is_constructor();
+        let mut reply = next.run(call).await;
+        let back = reply.header("back").unwrap_or_default();
+        let set = reply.set_header("back", format!("{back}{name}"));
+        assert_eq!(set.is_err(), is_constructor && reply.is_ok());
         let ended = match (reply.is_ok(), reply.error()) {
             (true, _) => "ok".to_owned(),
             (false, None) => "their error".to_owned(),
@@ -206,6 +210,16 @@ pub fn client(builder: HostBuilder) -> Host {
         .channel(TcpChannel::client())
         .channel(HttpChannel::client());
     builder.start_client().unwrap()
+}
+
+/// A server and a client of it in one process, without sockets, for tests that move the clock.
+pub async fn near(name: &str, server: HostBuilder, client: HostBuilder) -> (Host, Host) {
+    let server = server.channel(InProcessChannel::listen(name));
+    let client = client.channel(InProcessChannel::client());
+    (
+        server.start().await.unwrap(),
+        client.start_client().unwrap(),
+    )
 }
 
 impl Way {

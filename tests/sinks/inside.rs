@@ -113,15 +113,9 @@ async fn a_call_that_goes_on_to_a_third_party_passes_through_the_sinks_of_the_on
     let builder = Host::builder().server_sink(record.sink("m"));
     let between = listening(builder.client_sink(record.sink("m"))).await;
     let beyond = Way::Tcp.desk(&between, &third);
-    between
-        .publish(
-            "lender",
-            LenderDispatcher::singleton(move || Lending(beyond.clone())),
-        )
-        .unwrap();
+    between.publish("lender", lender(beyond)).unwrap();
     let outside = client(Host::builder());
-    let lender: LenderProxy = outside.get(&Way::Tcp.url(&between, "lender")).unwrap();
-    let desk = lender.lend().await.unwrap();
+    let desk = lend(&outside, &Way::Tcp.url(&between, "lender")).await;
     record.take();
     assert_eq!(desk.count().await.unwrap(), 1);
     let seen = record.take();
@@ -148,6 +142,22 @@ impl Lender for Lending {
     async fn lend(&self) -> remoting::Result<DeskProxy> {
         Ok(self.0.clone())
     }
+}
+
+/// What lends a desk of somebody else's.
+pub fn lender(desk: DeskProxy) -> remoting::Publication<impl Send + Sync + 'static> {
+    LenderDispatcher::singleton(move || Lending(desk.clone()))
+}
+
+/// What lends a desk of its own.
+pub fn own_lender() -> remoting::Publication<impl Send + Sync + 'static> {
+    LenderDispatcher::singleton(|| Lending(DeskProxy::local(Clerk::default())))
+}
+
+/// Gets the desk that is lent there.
+pub async fn lend(client: &Host, url: &str) -> DeskProxy {
+    let lender: LenderProxy = client.get(url).unwrap();
+    lender.lend().await.unwrap()
 }
 
 #[tokio::test]

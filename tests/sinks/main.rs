@@ -3,9 +3,16 @@
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
 mod answers;
+mod faults;
+mod flow;
 mod ground;
 mod inside;
+mod limit;
 mod locks;
+mod logging;
+mod metrics;
 mod order;
+mod replies;
 mod retry;
+mod traces;
 mod trouble;

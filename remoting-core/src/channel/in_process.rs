@@ -21,7 +21,7 @@ use crate::formatter::FormatterRef;
 use crate::limits::ChannelLimits;
 use crate::peer::Peer;
 use crate::proxy::OnRuntime;
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
 const SCHEME: &str = "inproc";
@@ -62,6 +62,14 @@ impl InProcessChannel {
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.settings.name = name.into();
+        self
+    }
+
+    /// Has each call that leaves or comes through the channel pass through a sink, inside of those that were added before
+    /// and of those of the host. [`MethodCall::side`](crate::sink::MethodCall::side) tells which way it goes.
+    #[must_use]
+    pub fn sink(mut self, sink: impl Into<SinkRef>) -> Self {
+        self.settings.sinks.push(sink.into());
         self
     }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
 use crate::limits::ChannelLimits;
 use crate::peer::Peer;
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
 #[doc(hidden)]
@@ -107,10 +107,12 @@ pub struct ChannelSettings {
     pub token: Option<Token>,
     /// Bounds in the place of the host's.
     pub limits: ChannelLimits,
+    /// What calls pass through that leave or come through the channel, the outermost one first.
+    pub sinks: Vec<SinkRef>,
 }
 
 impl ChannelSettings {
-    /// Priority 1, the default formatter, and the bounds of the host.
+    /// Priority 1, the default formatter, the bounds of the host, and no sinks.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -118,6 +120,7 @@ impl ChannelSettings {
             formatter: FormatterRef::default(),
             token: None,
             limits: ChannelLimits::default(),
+            sinks: Vec::new(),
         }
     }
 

@@ -244,7 +244,7 @@ fn header_of(call: &CallState, now: Instant) -> Result<HeaderBlock, Fault> {
     header.set_depth(call.depth);
     for (name, value) in call.options.iter().flat_map(|options| &options.headers) {
         header
-            .add_pair(name, value)
+            .add_header(name, value)
             .map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
     }
     Ok(header)
@@ -270,7 +270,10 @@ impl Wire for Connection {
                     Reference::new(Arc::new(endpoint))
                 });
                 let payload = reply.payload;
-                Ok(Fetched { payload, object })
+                Ok(Fetched {
+                    object,
+                    ..Fetched::value(payload)
+                })
             }
             Err(Fault::App(mut payload)) => {
                 self.take_proxies(&mut payload);

@@ -84,9 +84,6 @@ pub(crate) trait Service: Send + Sync {
 
     /// Where handlers run.
     fn workers(&self) -> &Arc<Workers>;
-
-    /// What calls pass through that leave the host.
-    fn client_sinks(&self) -> &Sinks;
 }
 
 /// Where a connection was dialled to.
@@ -106,6 +103,10 @@ pub(crate) struct Connection {
     counters: Arc<Counters>,
     /// How calls that leave are written.
     formatter: FormatterRef,
+    /// What calls pass through that leave.
+    client_sinks: Sinks,
+    /// What calls pass through that come, outside of the sinks of their object.
+    server_sinks: Sinks,
     /// Who is at the other end, as the channel has it.
     peer: Arc<Peer>,
     /// The same, once it has logged in.
@@ -139,6 +140,10 @@ pub(crate) struct ConnectionConfig {
     pub(crate) counters: Arc<Counters>,
     /// How calls that leave are written.
     pub(crate) formatter: FormatterRef,
+    /// What calls pass through that leave.
+    pub(crate) client_sinks: Sinks,
+    /// What calls pass through that come, outside of the sinks of their object.
+    pub(crate) server_sinks: Sinks,
     /// The codecs that this side reads.
     pub(crate) codecs: Vec<u8>,
     /// The number that this host has drawn when it began.
@@ -185,6 +190,8 @@ impl Connection {
             limits: config.limits,
             counters: config.counters,
             formatter: link.formatter.unwrap_or(config.formatter),
+            client_sinks: config.client_sinks,
+            server_sinks: config.server_sinks,
             peer: Arc::new(link.peer),
             known: OnceLock::new(),
             origin: config.origin,

@@ -50,7 +50,7 @@ impl Connection {
             ResolveWhat::Activate(constructor) => {
                 self.check_login()?;
                 let class = self.service.class(name, interface, peer)?;
-                self.activate(&class, constructor, incoming, now)
+                self.activate((name, &class), constructor, incoming, now)
             }
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
             ResolveWhat::Ticket => {
@@ -83,7 +83,7 @@ impl Connection {
     /// Runs a constructor. Gives the object if it was made at once.
     fn activate(
         self: &Arc<Self>,
-        class: &Arc<dyn Class>,
+        (name, class): (&str, &Arc<dyn Class>),
         constructor: MethodId,
         incoming: IncomingResolve<'_, Export>,
         now: Instant,
@@ -104,17 +104,11 @@ impl Connection {
         let header = incoming.resolve.header;
         let codec = header.codec_or_default();
         let context = Active {
-            method,
-            peer: Arc::clone(peer),
-            deadline: incoming.deadline,
             headers: headers_of(&header),
             locks: header.locks.clone(),
             depth: header.depth,
             queue: self.limits.queued_per_object,
-            cancellation: None,
-            started: false,
-            ended: false,
-            refusal: None,
+            ..Active::begin(method, Arc::clone(peer), incoming.deadline)
         };
         let formatter = self.formatter_of(codec)?;
         let raw = RawCall {
@@ -125,7 +119,8 @@ impl Connection {
             style: Style::by_number(formatter),
             limits: self.scan_limits(),
         };
-        let mut running = Running::start(context, || construct(workers.sinks(), class, raw));
+        let mut running =
+            Running::start(context, || construct(&self.server_sinks, class, name, raw));
         if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
             return Ok(Some(self.care_for(object?, vacancy)));
         }

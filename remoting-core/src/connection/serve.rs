@@ -11,9 +11,9 @@ use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::MethodId;
-use crate::object::context::{Active, Headers};
-use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
-use crate::payload::Content;
+use crate::object::context::Active;
+use crate::object::{Around, Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::payload::{Content, Headers};
 use crate::proxy::Style;
 use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
 use crate::sink::{ReplyMessage, is_of_sink};
@@ -138,20 +138,16 @@ impl Connection {
             busy,
             sinks,
         } = reach(target.object(), call.method, &peer)?;
+        let sinks = self.server_sinks.clone().then(sinks);
+        let around = Around::new(sinks, || target.object().name());
         self.check_depth(call.depth)?;
         let permit = self.service.workers().admit()?.keeping(busy);
         let context = Active {
-            method,
-            peer,
-            deadline: call.deadline,
             headers: call.headers,
             locks: call.locks,
             depth: call.depth,
             queue: self.limits.queued_per_object,
-            cancellation: None,
-            started: false,
-            ended: false,
-            refusal: None,
+            ..Active::begin(method, peer, call.deadline)
         };
         let formatter = self.formatter_of(call.codec)?;
         let raw = RawCall {
@@ -168,7 +164,7 @@ impl Connection {
             call: raw,
             context,
             permit,
-            sinks,
+            around,
             longest: self.limits.max_deadline,
         };
         let workers = self.service.workers();
@@ -268,10 +264,10 @@ impl Connection {
 }
 
 pub(super) fn headers_of(header: &Header<'_>) -> Headers {
-    if header.user.is_empty() {
+    if header.user.is_empty() && header.trace.is_none() {
         return None;
     }
-    let pairs = header.user.iter();
-    let owned = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Some(Arc::new(owned.collect()))
+    Some(header.pairs())
+        .filter(|pairs| !pairs.is_empty())
+        .map(Arc::new)
 }

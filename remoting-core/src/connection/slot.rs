@@ -71,7 +71,7 @@ impl Endpoint for SlotEndpoint {
     }
 
     fn sinks(&self) -> Option<&Sinks> {
-        Some(self.connection.service.client_sinks())
+        Some(&self.connection.client_sinks)
     }
 
     fn default_deadline(&self) -> Duration {

@@ -55,6 +55,29 @@ impl Fault {
         })
     }
 
+    /// The headers of the reply that it is.
+    pub fn headers(&self) -> &[(String, String)] {
+        match self {
+            Self::App(payload) => payload.headers(),
+            Self::Error(error) => error.headers(),
+        }
+    }
+
+    /// Sets the headers of the reply that it is.
+    #[must_use]
+    pub fn with_headers(self, headers: Vec<(String, String)>) -> Self {
+        match self {
+            Self::App(mut payload) => {
+                payload.set_headers(headers);
+                Self::App(payload)
+            }
+            Self::Error(error) if headers.is_empty() && error.headers().is_empty() => {
+                Self::Error(error)
+            }
+            Self::Error(error) => Self::Error(error.with_headers(headers)),
+        }
+    }
+
     /// Makes a fault of ours with the sentence of its kind, not dispatched.
     pub(crate) fn of(kind: ErrorKind) -> Self {
         Self::refused(kind, kind.sentence())

@@ -212,6 +212,44 @@ impl ErrorKind {
             .map_or(15, |(_, code, _)| *code)
     }
 
+    /// The name of the kind in records of calls: `deadline_exceeded`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::NotFound => "not_found",
+            Self::ObjectGone(_) => "object_gone",
+            Self::NoSuchMethod => "no_such_method",
+            Self::BadArguments => "bad_arguments",
+            Self::Unauthenticated => "unauthenticated",
+            Self::PermissionDenied => "permission_denied",
+            Self::ResourceExhausted => "resource_exhausted",
+            Self::Overloaded => "overloaded",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::Internal => "internal",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::VersionMismatch => "version_mismatch",
+            Self::Protocol => "protocol",
+            Self::Reentrant => "reentrant",
+            Self::Poisoned => "poisoned",
+            Self::WrongInterface => "wrong_interface",
+            Self::NotActivatable => "not_activatable",
+            Self::BadResult => "bad_result",
+            Self::InvalidUrl => "invalid_url",
+            Self::NoChannel => "no_channel",
+            Self::ConnectFailed => "connect_failed",
+            Self::TlsRequired => "tls_required",
+            Self::Disconnected => "disconnected",
+            Self::SessionLost => "session_lost",
+            Self::NameTaken => "name_taken",
+            Self::ChannelTaken => "channel_taken",
+            Self::NotRegistered => "not_registered",
+            Self::OutsideCall => "outside_call",
+            Self::Config => "config",
+        }
+    }
+
     /// The number of the reason why an object is gone, else zero.
     pub(crate) fn reason(self) -> u8 {
         match self {

@@ -21,6 +21,8 @@ pub use detail::ErrorDetail;
 pub use fault::Fault;
 pub use kind::{ErrorKind, GoneReason};
 
+use crate::payload::{Headers, pairs};
+
 /// The result of most functions of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -52,6 +54,8 @@ struct Repr {
     remote: bool,
     correlation: Option<u64>,
     retry_after: Option<Duration>,
+    /// Those of the reply that it came with.
+    headers: Headers,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -67,6 +71,7 @@ impl Error {
             remote: false,
             correlation: None,
             retry_after: None,
+            headers: None,
             source: None,
         }))
     }
@@ -93,6 +98,15 @@ impl Error {
 
     pub(crate) fn with_retry_after(self, after: Option<Duration>) -> Self {
         self.map(|repr| repr.retry_after = after)
+    }
+
+    pub(crate) fn with_headers(self, headers: Vec<(String, String)>) -> Self {
+        self.map(|repr| repr.headers = Some(headers).filter(|all| !all.is_empty()).map(Arc::new))
+    }
+
+    /// The headers of the reply that it came with.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        pairs(&self.0.headers)
     }
 
     pub(crate) fn told_by_peer(self) -> Self {

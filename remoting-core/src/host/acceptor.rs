@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::channels::Registered;
+use super::registry::Registry;
 use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
 use crate::connection::{Connection, judge};
@@ -16,7 +17,7 @@ use crate::limits::{Counters, Limits};
 use crate::log::Rate;
 use crate::peer::Peer;
 use crate::secret::Secret;
-use crate::sink::{CallMessage, ReplyMessage, Ticket};
+use crate::sink::{CallMessage, ReplyMessage, Sinks, Ticket};
 use crate::url::TICKETS;
 
 /// What one channel hands its links to.
@@ -63,6 +64,13 @@ impl HostAcceptor {
         let strangers = Arc::new((stranger, stranger_here));
         Ok(Admission::new((visitor, here), strangers, channel.visit()))
     }
+
+    /// Who answers calls, and what they pass through that come through the channel.
+    fn registry(&self) -> Option<(Arc<Registry>, Sinks)> {
+        let (host, channel) = (self.host.upgrade()?, self.channel.upgrade()?);
+        let sinks = channel.behind(&host.registry.server_sinks);
+        Some((Arc::clone(&host.registry), sinks))
+    }
 }
 
 impl Accept for HostAcceptor {
@@ -99,10 +107,9 @@ impl Accept for HostAcceptor {
     }
 
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
-        match self.host.upgrade() {
-            Some(host) => {
-                let (registry, limits) = (Arc::clone(&host.registry), self.limits());
-                Box::pin(exchange::run(registry, limits, call, peer))
+        match self.registry() {
+            Some((registry, sinks)) => {
+                Box::pin(exchange::run(registry, self.limits(), call, peer, sinks))
             }
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }
@@ -113,10 +120,9 @@ impl Accept for HostAcceptor {
         call: CallMessage,
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
-        match self.host.upgrade() {
-            Some(host) => {
-                let (registry, limits) = (Arc::clone(&host.registry), self.limits());
-                Box::pin(construct::run(registry, limits, call, peer))
+        match self.registry() {
+            Some((registry, sinks)) => {
+                Box::pin(construct::run(registry, self.limits(), call, peer, sinks))
             }
             None => Box::pin(std::future::ready(Err(host_is_gone()))),
         }

@@ -15,6 +15,7 @@ use crate::channel::{Acceptor, Channel, Listener};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::sink::Sinks;
 
 /// A channel and what the host knows of it.
 pub(super) struct Registered {
@@ -24,6 +25,8 @@ pub(super) struct Registered {
     limits: Arc<Limits>,
     /// Who came in through it.
     door: Arc<Door>,
+    /// What its calls pass through, in both directions.
+    sinks: Sinks,
     state: Mutex<Listening>,
     /// How many connections came in through it that have no session, and requests without a connection of its own.
     visits: Arc<watch::Sender<usize>>,
@@ -45,10 +48,12 @@ impl Registered {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let own = &channel.settings().limits;
+        let sinks = channel.settings().sinks.iter().cloned().collect();
         Self {
             number,
             limits: Arc::new(own.on(limits)),
             door: Arc::new(Door::of_channel(own)),
+            sinks,
             channel,
             state: Mutex::default(),
             visits: Arc::default(),
@@ -75,6 +80,11 @@ impl Registered {
 
     pub(super) fn door(&self) -> &Arc<Door> {
         &self.door
+    }
+
+    /// The sinks of the host, and behind them those of the channel.
+    pub(super) fn behind(&self, host: &Sinks) -> Sinks {
+        host.clone().then(self.sinks.clone())
     }
 
     /// Where the channel listens now.

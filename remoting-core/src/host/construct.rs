@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::limits::Limits;
 use crate::object::{Running, cap, construct as construct_through, constructor_of, supervise};
 use crate::peer::Peer;
-use crate::sink::{CallMessage, Ticket};
+use crate::sink::{CallMessage, Sinks, Ticket};
 
 /// Runs a constructor, and gives a ticket for the object. A dropped future gives the constructor up,
 /// and lets go what it has made.
@@ -22,9 +22,10 @@ pub(super) async fn run(
     limits: Arc<Limits>,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> Result<Ticket, Fault> {
     let shows_details = registry.shows_details(&peer);
-    let made = construct(&registry, &limits, call, peer).await;
+    let made = construct(&registry, &limits, call, peer, sinks).await;
     let made = made.inspect_err(|fault| registry.counters.count(fault));
     made.map_err(|fault| fault.shown(shows_details))
 }
@@ -34,6 +35,7 @@ async fn construct(
     limits: &Limits,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> Result<Ticket, Fault> {
     check(registry, limits, &call)?;
     let class = registry.class(&call.object, call.interface, &peer)?;
@@ -42,12 +44,11 @@ async fn construct(
     let vacancy = registry.keeper().vacancy_of(&peer)?;
     let owner = peer.principal().cloned();
     let permit = registry.workers().admit()?;
+    let name = call.object.clone();
     let now = clock::now();
     let (raw, context) = call_of((registry, limits), call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
-    let running = Running::start(context, || {
-        construct_through(registry.workers().sinks(), &class, raw)
-    });
+    let running = Running::start(context, || construct_through(&sinks, &class, &name, raw));
     let made = supervise(running, cap(now, limits.max_deadline), None);
     let object = tokio::time::timeout_at(deadline.into(), made)
         .await

@@ -16,7 +16,7 @@ use crate::sink::Sinks;
 
 /// A name, as long as anybody remembers it.
 pub(super) struct Entry {
-    name: String,
+    name: Arc<str>,
     offer: Mutex<Offer>,
 }
 
@@ -38,7 +38,7 @@ impl Entry {
     /// A name behind which there is nothing yet.
     pub(super) fn new(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             offer: Mutex::new(Offer::Gone(GoneReason::Disconnected)),
         }
     }
@@ -183,6 +183,10 @@ impl Named {
 impl ServerObject for Named {
     fn interface(&self) -> &'static InterfaceDescriptor {
         self.interface
+    }
+
+    fn name(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.entry.name))
     }
 
     fn dispatch(self: Arc<Self>, call: RawCall<'_>) -> Dispatched {

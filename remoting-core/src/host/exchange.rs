@@ -15,25 +15,28 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
 use crate::limits::Limits;
 use crate::object::context::Active;
-use crate::object::{Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::object::{Around, Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::peer::{Peer, Principal};
 use crate::proxy::{Style, Tickets};
 use crate::session::{CancelReason, Cancellation};
-use crate::sink::{CallMessage, ReplyMessage};
+use crate::sink::{CallMessage, ReplyMessage, Sinks};
+use crate::url::is_ticket;
 
 /// Runs one call. A dropped future gives the call up, by the same rule as a session's CANCEL.
 ///
 /// - `limits`: those of the channel that it came through.
+/// - `sinks`: those of the host and of the channel.
 pub(super) async fn run(
     registry: Arc<Registry>,
     limits: Arc<Limits>,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
     let shows_details = registry.shows_details(&peer);
     let owner = peer.principal().cloned();
-    let mut result = run_call(&registry, &limits, call, peer).await;
+    let mut result = run_call(&registry, &limits, call, peer, sinks).await;
     if by_ticket {
         result = give_out(&registry, owner.as_ref(), result);
     }
@@ -46,13 +49,14 @@ async fn run_call(
     limits: &Limits,
     call: CallMessage,
     peer: Arc<Peer>,
+    sinks: Sinks,
 ) -> ReplyMessage {
     let deadline = deadline_of(limits, &call, clock::now());
     let mut guard = Guard {
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    let receiver = match start((registry, limits), call, peer, &mut guard)? {
+    let receiver = match start((registry, limits), call, peer, sinks, &mut guard)? {
         Started::Done(result) => return result,
         Started::Task(receiver) => receiver,
     };
@@ -138,19 +142,13 @@ pub(super) fn call_of(
         Style::by_number(formatter)
     };
     let context = Active {
-        method,
-        peer,
-        deadline,
         headers: Some(call.headers)
             .filter(|pairs| !pairs.is_empty())
             .map(Arc::new),
         locks: call.locks,
         depth: call.depth,
         queue: limits.queued_per_object,
-        cancellation: None,
-        started: false,
-        ended: false,
-        refusal: None,
+        ..Active::begin(method, peer, deadline)
     };
     let raw = RawCall {
         interface,
@@ -179,6 +177,7 @@ fn start(
     (registry, limits): (&Arc<Registry>, &Limits),
     call: CallMessage,
     peer: Arc<Peer>,
+    outer: Sinks,
     guard: &mut Guard,
 ) -> Result<Started, Fault> {
     check(registry, limits, &call)?;
@@ -191,6 +190,9 @@ fn start(
         busy,
         sinks,
     } = reach(object, call.method, &peer)?;
+    // Whoever knows a ticket has its object: nobody is told one.
+    let name = || (!is_ticket(&call.object)).then(|| call.object.as_str().into());
+    let around = Around::new(outer.then(sinks), name);
     let permit = registry.workers().admit()?.keeping(busy);
     let (call, context) = call_of(
         (registry, limits),
@@ -204,7 +206,7 @@ fn start(
         call,
         context,
         permit,
-        sinks,
+        around,
         longest: limits.max_deadline,
     };
     let workers = registry.workers();

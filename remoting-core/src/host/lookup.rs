@@ -13,7 +13,6 @@ use crate::id::InterfaceId;
 use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_through};
 use crate::peer::Peer;
 use crate::proxy::{Redeem, Reference};
-use crate::sink::Sinks;
 use crate::url::TICKETS;
 
 impl Registry {
@@ -171,9 +170,5 @@ impl Service for Registry {
 
     fn workers(&self) -> &Arc<Workers> {
         &self.workers
-    }
-
-    fn client_sinks(&self) -> &Sinks {
-        &self.client_sinks
     }
 }

@@ -115,6 +115,8 @@ impl HostInner {
             limits: Arc::clone(channel.limits()),
             counters: Arc::clone(&self.registry.counters),
             formatter: channel.channel().settings().formatter.clone(),
+            client_sinks: channel.behind(&self.registry.client_sinks),
+            server_sinks: channel.behind(&self.registry.server_sinks),
             codecs: self.registry.codecs(),
             incarnation: self.incarnation,
             origin: None,
@@ -157,7 +159,8 @@ impl Host {
     pub async fn exchange(&self, call: CallMessage) -> ReplyMessage {
         let registry = Arc::clone(&self.0.registry);
         let limits = Arc::clone(&registry.limits);
-        exchange::run(registry, limits, call, Peer::local()).await
+        let sinks = registry.server_sinks.clone();
+        exchange::run(registry, limits, call, Peer::local(), sinks).await
     }
 
     /// The bounds of the host. What holds for one of its channels, [`ChannelHandle::limits`] says.

@@ -58,7 +58,7 @@ impl NamedEndpoint {
         let formatter = channel.channel().settings().formatter.clone();
         let registry = host.upgrade().map(|host| Arc::clone(&host.registry));
         let limits = Arc::clone(channel.limits());
-        let sinks = registry.map(|own| own.client_sinks.clone());
+        let sinks = registry.map(|own| channel.behind(&own.client_sinks));
         let session = channel.channel().session_url(&url).map(OverSession::new);
         Arc::new_cyclic(|endpoint| Self {
             host,

@@ -40,6 +40,8 @@ pub(super) struct Registry {
     pub(super) workers: Arc<Workers>,
     /// What calls pass through that leave the host.
     pub(super) client_sinks: Sinks,
+    /// What calls pass through that come to it.
+    pub(super) server_sinks: Sinks,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
     pub(super) keeper: Arc<Keeper>,
@@ -64,7 +66,6 @@ impl Registry {
         let counters = Arc::<Counters>::default();
         let (of_keeper, counted) = (Arc::clone(&limits), Arc::clone(&counters));
         let keeper = Keeper::new(settings.policy, of_keeper, counted, settings.on_own_runtime);
-        let server_sinks = settings.server_sinks.into_iter().collect();
         let tickets = Tickets::new(Arc::clone(&limits), Arc::clone(&counters));
         let registry = Arc::new(Self {
             names: LazyLock::new(DashMap::new),
@@ -73,8 +74,9 @@ impl Registry {
             formatters: settings.formatters,
             authenticator: settings.authenticator,
             error_detail: settings.error_detail,
-            workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters), server_sinks),
+            workers: Workers::new(Arc::clone(&limits), Arc::clone(&counters)),
             client_sinks: settings.client_sinks.into_iter().collect(),
+            server_sinks: settings.server_sinks.into_iter().collect(),
             limits,
             counters,
             keeper,

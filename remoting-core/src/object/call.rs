@@ -162,18 +162,25 @@ pub(crate) fn refused(fault: Fault) -> Dispatched {
     Box::pin(std::future::ready(Err(fault)))
 }
 
-/// Encodes what the user's method returned.
+/// Encodes what the user's method returned, with what goes back beside it.
 pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
     method: &str,
     style: &Style,
     result: Result<R, E>,
 ) -> Result<Payload, Fault> {
+    let headers = context::reply_headers()?;
     match result {
-        Ok(value) => encode_owned(style, value).map_err(|error| {
-            let text = format!("the result of `{method}` could not be written: {error}");
-            Fault::executed(ErrorKind::BadResult, text)
-        }),
-        Err(error) => Err(app_fault(method, style, &error)),
+        Ok(value) => {
+            let mut payload = encode_owned(style, value).map_err(|error| {
+                let text = format!("the result of `{method}` could not be written: {error}");
+                Fault::executed(ErrorKind::BadResult, text)
+            })?;
+            if !headers.is_empty() {
+                payload.set_headers(headers);
+            }
+            Ok(payload)
+        }
+        Err(error) => Err(app_fault(method, style, &error).with_headers(headers)),
     }
 }
 

@@ -1,119 +1,27 @@
-//! What a running handler can know of its call.
+//! The call that runs here.
 //!
-//! The context is not stored anywhere while a handler runs: whoever polls the
+//! Its context is not stored anywhere while a handler runs: whoever polls the
 //! handler puts it in place for the time of the poll and takes it back
 //! afterwards, so that a call made inside the handler finds the deadline and the
 //! locks it inherits.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::flow::{self, Flow};
 use crate::clock;
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::LockToken;
 use crate::limits::Limits;
+use crate::payload::{Headers, pairs};
 use crate::peer::Peer;
+use crate::proxy::{ReplyHeaders, check_headers};
 use crate::session::Cancellation;
 use crate::wire::locks::LockTokens;
-
-/// The call that is being handled: who made it, how long it may take, what came with it.
-///
-/// A context may be kept and sent to other threads; it then tells of the call it was
-/// taken from, also after that call has ended. (.NET: `CallContext`.)
-#[derive(Clone)]
-pub struct CallContext {
-    method: &'static MethodDescriptor,
-    peer: Arc<Peer>,
-    deadline: Instant,
-    headers: Headers,
-    cancellation: Arc<Cancellation>,
-}
-
-/// Pairs that a caller sent along; empty for most calls.
-pub(crate) type Headers = Option<Arc<Vec<(String, String)>>>;
-
-impl CallContext {
-    /// The context of the call whose handler runs here, or `None` outside of one.
-    ///
-    /// It is seen by the handler itself, not by tasks that the handler starts.
-    pub fn current() -> Option<Self> {
-        CURRENT.with_borrow_mut(|current| {
-            let active = &mut current.as_mut()?.active;
-            Some(Self {
-                method: active.method,
-                peer: Arc::clone(&active.peer),
-                deadline: active.deadline,
-                headers: active.headers.clone(),
-                cancellation: Arc::clone(active.cancellation.get_or_insert_default()),
-            })
-        })
-    }
-
-    /// The name of the method that was called.
-    pub fn method(&self) -> &'static str {
-        self.method.name
-    }
-
-    /// Who called: where it is, by which certificate it has proved who it is, and whom the host takes it
-    /// for. What a server that the host's channel is mounted in tells of its callers is up to that
-    /// server.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
-    /// When the caller stops waiting.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// How long the caller will still wait.
-    pub fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(clock::now())
-    }
-
-    /// Whether nobody waits for the result any more: the caller gave up, went away, or its time is over.
-    ///
-    /// A `&mut self` method and a `#[detached]` one run on and can look here.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancellation.reason().is_some() || clock::now() >= self.deadline
-    }
-
-    /// Ends when nobody waits for the result any more.
-    pub async fn cancelled(&self) {
-        self.cancellation.watch().await;
-    }
-
-    /// The value that the caller sent under `name`.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
-    }
-
-    /// All that the caller sent along, in its order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers
-            .iter()
-            .flat_map(|pairs| pairs.iter())
-            .map(|(key, value)| (&**key, &**value))
-    }
-}
-
-impl fmt::Debug for CallContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallContext")
-            .field("method", &self.method())
-            .field("peer", &format_args!("{}", self.peer()))
-            .field("remaining", &self.remaining())
-            .field("cancelled", &self.is_cancelled())
-            .finish_non_exhaustive()
-    }
-}
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Visit>>> = const { RefCell::new(None) };
@@ -125,6 +33,10 @@ pub(crate) struct Active {
     pub(crate) peer: Arc<Peer>,
     pub(crate) deadline: Instant,
     pub(crate) headers: Headers,
+    /// What goes back with the reply, once something does.
+    pub(crate) reply: Option<ReplyHeaders>,
+    /// The values that flow, once somebody has looked at them.
+    pub(crate) flow: Option<Flow>,
     pub(crate) locks: LockTokens,
     /// How many calls stand above this one.
     pub(crate) depth: u32,
@@ -137,6 +49,32 @@ pub(crate) struct Active {
     pub(crate) ended: bool,
     /// What the caller is to be told in place of the error that the user's code gives.
     pub(crate) refusal: Option<(&'static str, Fault)>,
+}
+
+impl Active {
+    /// A call with which nothing has come along, and of which nothing has happened.
+    #[inline]
+    pub(crate) fn begin(
+        method: &'static MethodDescriptor,
+        peer: Arc<Peer>,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            method,
+            peer,
+            deadline,
+            headers: None,
+            reply: None,
+            flow: None,
+            locks: LockTokens::default(),
+            depth: 0,
+            queue: 0,
+            cancellation: None,
+            started: false,
+            ended: false,
+            refusal: None,
+        }
+    }
 }
 
 /// A running call on its way to the user's code. Boxed, since it is put in place and taken back
@@ -183,6 +121,11 @@ impl Visit {
         *slot = CURRENT.replace(outer);
         result
     }
+}
+
+/// Looks at the running call, if there is one.
+pub(super) fn with_active<R>(look: impl FnOnce(&mut Active) -> R) -> Option<R> {
+    CURRENT.with_borrow_mut(|current| current.as_mut().map(|visit| look(&mut visit.active)))
 }
 
 /// How many calls may wait for the lock of one object, by the host that runs the call here.
@@ -353,6 +296,58 @@ pub(crate) fn set_headers(headers: Vec<(String, String)>) {
                 .map(Arc::new);
         }
     });
+}
+
+/// What goes back with the reply of the call that runs: the headers that were set, and the values that flow and have
+/// changed.
+///
+/// # Errors
+///
+/// `TooLarge` if these are too many together.
+#[inline]
+pub(crate) fn reply_headers() -> Result<Vec<(String, String)>, Fault> {
+    let is_any = CURRENT.with_borrow(|current| {
+        let active = current.as_ref().map(|visit| &visit.active);
+        active.is_some_and(|active| active.reply.is_some() || active.flow.is_some())
+    });
+    match is_any {
+        true => known_reply_headers(),
+        false => Ok(Vec::new()),
+    }
+}
+
+#[cold]
+fn known_reply_headers() -> Result<Vec<(String, String)>, Fault> {
+    let known = with_active(|active| {
+        let (reply, flow) = (active.reply.clone(), active.flow.clone());
+        (reply, flow, active.headers.clone())
+    });
+    let (reply, flow, sent) = known.unwrap_or_default();
+    let mut headers = reply.map(|reply| reply.all()).unwrap_or_default();
+    if let Some(flow) = flow {
+        headers.extend(flow.changes(pairs(&sent)));
+        check_headers(&headers).map_err(|error| Fault::Error(error).after_execution())?;
+    }
+    Ok(headers)
+}
+
+/// What tells the call that runs here from others that run at the moment; zero if there is none.
+pub(super) fn place() -> usize {
+    CURRENT.with_borrow(|current| {
+        let visit = current.as_deref();
+        visit.map_or(0, |visit| std::ptr::from_ref(visit) as usize)
+    })
+}
+
+/// Whether there may be values that flow with the calls of the handler that runs here.
+#[inline]
+pub(super) fn may_flow() -> bool {
+    CURRENT.with_borrow(|current| {
+        let active = current.as_ref().map(|visit| &visit.active);
+        active.is_some_and(|active| {
+            active.flow.is_some() || pairs(&active.headers).iter().any(flow::is_flowing)
+        })
+    })
 }
 
 /// What came along with the call that runs, where it is passed on as it is.

@@ -7,11 +7,13 @@
 //! user's method; a [`Running`] keeps its context and catches its panics.
 
 mod call;
+mod call_context;
 mod class;
 mod construct;
 pub(crate) mod context;
 mod describe;
 mod dispatcher;
+mod flow;
 mod gate;
 mod guard;
 mod holding;
@@ -52,15 +54,16 @@ use crate::sink::Sinks;
 
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
 pub(crate) use call::{app_fault, refused};
+pub use call_context::CallContext;
 pub(crate) use class::Class;
 pub use class::Publication;
 pub use construct::{ConstructorCall, Made, not_activatable};
-pub use context::CallContext;
 #[cfg(feature = "json")]
 pub(crate) use describe::DescribeProxy;
 pub(crate) use describe::{ANY, DESCRIBE, Undone};
 pub use describe::{Description, MethodDescription};
 pub use dispatcher::Dispatcher;
+pub use flow::Flow;
 pub(crate) use guard::Guard;
 pub(crate) use holding::{Busy, Entered, Hold};
 pub(crate) use instance::Instance;
@@ -71,7 +74,7 @@ pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
 pub(crate) use profile::Profile;
 pub(crate) use reach::{Reached, constructor_of, home, method_named, reach, seen_through};
 pub(crate) use running::{Approach, Running, drop_caught, fault_of, supervise, wait_at_door};
-pub(crate) use sinks::construct;
+pub(crate) use sinks::{Around, construct};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
 pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
@@ -88,6 +91,11 @@ pub(crate) trait ServerObject: Send + Sync {
     /// The number of that interface.
     fn interface_id(&self) -> InterfaceId {
         self.interface().id
+    }
+
+    /// The name that it is called by, if it stands for one.
+    fn name(&self) -> Option<Arc<str>> {
+        None
     }
 
     /// Finds a method that can be called.

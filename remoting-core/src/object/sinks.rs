@@ -1,4 +1,4 @@
-//! Calls that come to an object through the sinks of the host and of the object's origin.
+//! Calls that come to an object through the sinks of the host, of the channel and of the object's origin.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -14,65 +14,98 @@ use super::{
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
-use crate::proxy::{CallOptions, FORWARDED};
+use crate::proxy::{FORWARDED, check_headers};
 use crate::sink::{Carried, MethodCall, Side, Sinks, of_sink};
 use crate::wire::locks::LockTokens;
 
 impl Carried for Arc<dyn ServerObject> {}
 
+/// What a call passes through, and the name that those are told.
+pub(crate) struct Around {
+    sinks: Sinks,
+    name: Option<Arc<str>>,
+}
+
+impl Around {
+    /// - `name`: the name that the object was called by; asked only if there are sinks.
+    #[inline]
+    pub(crate) fn new(sinks: Sinks, name: impl FnOnce() -> Option<Arc<str>>) -> Self {
+        let is_seen = !sinks.is_empty();
+        let name = is_seen.then(name).flatten();
+        Self { sinks, name }
+    }
+}
+
 /// Runs a call of an object. It is in place as the call that runs here.
-///
-/// - `host`: the sinks of the host, outside of the others.
 #[inline]
 pub(super) fn dispatch(
-    host: &Sinks,
-    sinks: Sinks,
+    around: Around,
     object: Arc<dyn ServerObject>,
     call: RawCall<'_>,
 ) -> Dispatched {
-    if host.is_empty() && sinks.is_empty() {
+    if around.sinks.is_empty() {
         return object.dispatch(call);
     }
-    dispatch_through(host.clone().then(sinks), object, call)
+    dispatch_through(around, object, call)
 }
 
 #[cold]
-fn dispatch_through(sinks: Sinks, object: Arc<dyn ServerObject>, call: RawCall<'_>) -> Dispatched {
+fn dispatch_through(
+    Around { sinks, name }: Around,
+    object: Arc<dyn ServerObject>,
+    call: RawCall<'_>,
+) -> Dispatched {
     let call = call.into_owned();
     let facet = object.facet(call.interface);
-    let interface = facet.unwrap_or_else(|| object.interface()).name;
-    run(sinks, interface, false, call, |call| object.dispatch(call))
+    let seen = Seen {
+        interface: facet.unwrap_or_else(|| object.interface()).name,
+        name,
+        constructs: false,
+    };
+    run(sinks, seen, call, |call| object.dispatch(call))
 }
 
 /// Runs a constructor. It is in place as the call that runs here.
 ///
-/// - `host`: the sinks of the host.
+/// - `outer`: the sinks of the host and of the channel.
+/// - `name`: the name that its class has.
 pub(crate) fn construct(
-    host: &Sinks,
+    outer: &Sinks,
     class: &Arc<dyn Class>,
+    name: &str,
     call: RawCall<'_>,
 ) -> Made<Arc<dyn ServerObject>> {
     let own = class.guard().map(|guard| guard.sinks()).unwrap_or_default();
-    let sinks = host.clone().then(own);
+    let sinks = outer.clone().then(own);
     if sinks.is_empty() {
         return class.construct(ConstructorCall::new(call));
     }
     let (class, call) = (Arc::clone(class), call.into_owned());
-    let interface = class.interface().name;
-    run(sinks, interface, true, call, move |call| {
+    let seen = Seen {
+        interface: class.interface().name,
+        name: Some(name.into()),
+        constructs: true,
+    };
+    run(sinks, seen, call, move |call| {
         class.construct(ConstructorCall::new(call))
     })
 }
 
+/// What sinks see of what is called.
+struct Seen {
+    interface: &'static str,
+    name: Option<Arc<str>>,
+    constructs: bool,
+}
+
 fn run<R: Carried>(
     sinks: Sinks,
-    interface: &'static str,
-    constructs: bool,
+    seen: Seen,
     call: RawCall<'static>,
     start: impl FnOnce(RawCall<'static>) -> Pinned<'static, Result<R, Fault>> + Send + 'static,
 ) -> Pinned<'static, Result<R, Fault>> {
     let method = call.method;
-    let seen = seen(interface, constructs, &call);
+    let seen = seen.of(&call);
     let inside = Arc::new(Inside::new(method, move || start(call)));
     let own = Arc::clone(&inside);
     let running = sinks.run(seen, None, move |seen| match inside.enter(seen.headers) {
@@ -82,24 +115,27 @@ fn run<R: Carried>(
     outside(running, own)
 }
 
-/// What sinks see of a call.
-fn seen(interface: &'static str, constructs: bool, call: &RawCall<'_>) -> MethodCall {
-    let (peer, deadline, headers) = context::seen();
-    // What goes on to somebody else has a number in the place of a name.
-    let is_known = !std::ptr::eq(call.method, &FORWARDED);
-    let forwarded = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
-    MethodCall {
-        headers: headers.map(|headers| headers.to_vec()).unwrap_or_default(),
-        side: Side::Server,
-        interface,
-        method: is_known.then_some(call.method),
-        number: if is_known { call.method.id } else { forwarded },
-        constructs,
-        url: None,
-        peer,
-        size: call.payload.as_slice().len(),
-        deadline,
-        formatter: call.style.formatter.clone(),
+impl Seen {
+    /// What sinks see of a call of it.
+    fn of(self, call: &RawCall<'_>) -> MethodCall {
+        let (peer, deadline, headers) = context::seen();
+        // What goes on to somebody else has a number in the place of a name.
+        let is_known = !std::ptr::eq(call.method, &FORWARDED);
+        let forwarded = MethodId(u32::try_from(call.index).unwrap_or(u32::MAX));
+        MethodCall {
+            headers: headers.map(|headers| headers.to_vec()).unwrap_or_default(),
+            side: Side::Server,
+            interface: self.interface,
+            name: self.name,
+            method: is_known.then_some(call.method),
+            number: if is_known { call.method.id } else { forwarded },
+            constructs: self.constructs,
+            url: None,
+            peer,
+            size: call.payload.as_slice().len(),
+            deadline,
+            formatter: call.style.formatter.clone(),
+        }
     }
 }
 
@@ -136,17 +172,13 @@ impl<R: Send + 'static> Inside<R> {
         self: &Arc<Self>,
         headers: Vec<(String, String)>,
     ) -> Result<impl Future<Output = Result<R, Fault>> + Send + use<R>, Fault> {
-        let headers = CallOptions {
-            headers,
-            ..CallOptions::default()
-        };
-        headers.check()?;
+        check_headers(&headers)?;
         let start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         let start = { start }.take().ok_or_else(|| {
             let text = "a sink has passed the call on twice, which it cannot at the server";
             Fault::refused(ErrorKind::Unsupported, text)
         })?;
-        context::set_headers(headers.headers);
+        context::set_headers(headers);
         let mut passage = Passage {
             inside: Arc::clone(self),
             start: Some(start),

@@ -14,13 +14,14 @@ use tokio::sync::Semaphore;
 
 use super::context::Active;
 use super::{
-    Approach, Busy, Dispatched, RawCall, Running, ServerObject, sinks, supervise, wait_at_door,
+    Approach, Around, Busy, Dispatched, RawCall, Running, ServerObject, sinks, supervise,
+    wait_at_door,
 };
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::limits::{Counters, Limits};
 use crate::session::Cancellation;
-use crate::sink::{ReplyMessage, Sinks};
+use crate::sink::ReplyMessage;
 
 /// Arguments of more bytes take a while to be read.
 const LONG: usize = 4 * 1024;
@@ -30,21 +31,18 @@ const LONG: usize = 4 * 1024;
 pub(crate) struct Workers {
     limits: Arc<Limits>,
     counters: Arc<Counters>,
-    /// What all calls of the host pass through.
-    sinks: Sinks,
     running: AtomicUsize,
     blocking: Arc<Semaphore>,
 }
 
 impl Workers {
-    pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>, sinks: Sinks) -> Arc<Self> {
+    pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>) -> Arc<Self> {
         let blocking = Arc::new(Semaphore::new(
             limits.blocking_threads.min(Semaphore::MAX_PERMITS),
         ));
         Arc::new(Self {
             limits,
             counters,
-            sinks,
             running: AtomicUsize::new(0),
             blocking,
         })
@@ -53,18 +51,13 @@ impl Workers {
     /// The room of objects that are called without a host.
     pub(crate) fn of_process() -> Arc<Self> {
         static PROCESS: LazyLock<Arc<Workers>> =
-            LazyLock::new(|| Workers::new(Arc::default(), Arc::default(), Sinks::default()));
+            LazyLock::new(|| Workers::new(Arc::default(), Arc::default()));
         Arc::clone(&PROCESS)
     }
 
     /// How often each bound was reached.
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// What all calls of the host pass through.
-    pub(crate) fn sinks(&self) -> &Sinks {
-        &self.sinks
     }
 
     /// Makes room for one call.
@@ -106,13 +99,13 @@ impl Workers {
             call,
             context,
             permit,
-            sinks,
+            around,
             longest,
         } = prepared;
         let (method, index, size) = (call.method, call.index, call.payload.as_slice().len());
         let profile = object.profile(call.interface);
         let slow = profile.is_slow(index);
-        let dispatch = || sinks::dispatch(&self.sinks, sinks, object, call);
+        let dispatch = || sinks::dispatch(around, object, call);
         let (mut running, at_door) = if method.blocking || slow {
             let mut running = Running::start(context, dispatch);
             match running.approach(&mut Context::from_waker(Waker::noop())) {
@@ -218,8 +211,8 @@ pub(crate) struct Prepared<'f> {
     pub(crate) call: RawCall<'f>,
     pub(crate) context: Active,
     pub(crate) permit: Permit,
-    /// What the call passes through, as far as the object's origin is concerned.
-    pub(crate) sinks: Sinks,
+    /// What the call passes through.
+    pub(crate) around: Around,
     /// How long the call may run, whatever its caller says.
     pub(crate) longest: Duration,
 }

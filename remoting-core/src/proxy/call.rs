@@ -10,13 +10,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight};
-use super::{CallError, Stub, passage, sinks, wait};
+use super::{CallError, ReplyHeaders, Stub, passage, sinks, wait};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::limits::Limits;
-use crate::object::context;
+use crate::object::{Flow, context};
 
 /// A call of a remote method: a future of its result, with options.
 ///
@@ -34,6 +34,10 @@ pub struct Call<T, E> {
     endpoint: Arc<dyn Endpoint>,
     state: CallState,
     decode: Decode<T, E>,
+    /// Where the headers of the reply go, if anybody wants them.
+    headers: Option<ReplyHeaders>,
+    /// Where values go that flow back; set at the first poll.
+    flow: Option<Flow>,
 }
 
 /// Reads what a call brought back.
@@ -45,6 +49,8 @@ impl<T, E> Call<T, E> {
             endpoint,
             state,
             decode,
+            headers: None,
+            flow: None,
         }
     }
 
@@ -68,11 +74,23 @@ impl<T, E> Call<T, E> {
         self
     }
 
+    /// Has the headers that come back with the reply put into `headers` when the call has ended, whatever it ends in.
+    /// Those that are there already go. Has no effect once the call has ended.
+    ///
+    /// The server's handler sets them by `CallContext::set_reply_header`; sinks on the way may add to them. A constructor's
+    /// reply has none.
+    pub fn reply_headers(mut self, headers: &ReplyHeaders) -> Self {
+        self.headers = Some(headers.clone());
+        self
+    }
+
     /// The same call, of which only matters whether it arrived: a user's error is an answer.
     pub(super) fn outcome(self) -> Call<(), Error> {
         Call {
             endpoint: self.endpoint,
             state: self.state,
+            headers: self.headers,
+            flow: self.flow,
             decode: |_, fetched| match fetched {
                 Ok(_) | Err(Fault::App(_)) => Ok(()),
                 Err(Fault::Error(error)) => Err(error),
@@ -90,8 +108,27 @@ impl<T, E> Call<T, E> {
         wait::block_on(self)
     }
 
+    /// Hands over what has come back beside the result.
+    fn take_back(&self, fetched: &Result<Fetched, Fault>) {
+        let headers = match fetched {
+            Ok(fetched) => fetched.payload.headers(),
+            Err(fault) => fault.headers(),
+        };
+        if let Some(own) = &self.headers {
+            own.replace(headers);
+        }
+        if let Some(flow) = self.flow.clone().or_else(|| Flow::awaiting(headers)) {
+            flow.absorb(headers);
+        }
+    }
+
     /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
     fn depart(&mut self) -> Result<(), Fault> {
+        self.flow = Flow::going();
+        if let Some(flow) = &self.flow {
+            let options = self.state.options.get_or_insert_default();
+            Arc::make_mut(options).headers.extend(flow.headers());
+        }
         if let Some(options) = &self.state.options {
             options.check()?;
         }
@@ -144,6 +181,7 @@ impl<T, E> Future for Call<T, E> {
         }
         let fetched = ready!(sinks::poll(&this.endpoint, &mut this.state, cx));
         this.state.flight = Flight::Landed;
+        this.take_back(&fetched);
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
 }
@@ -167,9 +205,8 @@ pub(super) fn decode_value<T: DeserializeOwned, E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<T, E> {
     match fetched {
-        Ok(fetched) => {
-            passage::decode(formatter, &fetched.payload, ScanLimits::default()).map_err(unreadable)
-        }
+        Ok(fetched) => passage::decode(formatter, &fetched.payload, ScanLimits::default())
+            .map_err(|error| unreadable(error, fetched.executed)),
         Err(fault) => Err(decode_error(formatter, fault)),
     }
 }
@@ -180,7 +217,9 @@ pub(super) fn decode_bytes<E: CallError>(
     fetched: Result<Fetched, Fault>,
 ) -> Result<Vec<u8>, E> {
     match fetched {
-        Ok(fetched) => formatter.decode_bytes(fetched.payload).map_err(unreadable),
+        Ok(fetched) => formatter
+            .decode_bytes(fetched.payload)
+            .map_err(|error| unreadable(error, fetched.executed)),
         Err(fault) => Err(decode_error(formatter, fault)),
     }
 }
@@ -195,7 +234,7 @@ pub(super) fn decode_object<P: Stub, E: CallError>(
             object: Some(reference),
             ..
         }) => Ok(P::from_reference(reference)),
-        Ok(Fetched { object: None, .. }) => Err(unreadable("the answer holds no object")),
+        Ok(fetched) => Err(unreadable("the answer holds no object", fetched.executed)),
         Err(fault) => Err(decode_error(formatter, fault)),
     }
 }
@@ -207,13 +246,14 @@ pub(crate) fn decode_error<E: CallError>(formatter: &FormatterRef, fault: Fault)
         Fault::App(payload) => {
             match passage::decode::<E>(formatter, &payload, ScanLimits::default()) {
                 Ok(error) => error,
-                Err(error) => unreadable(error),
+                Err(error) => unreadable(error, Executed::Yes),
             }
         }
     }
 }
 
-fn unreadable<E: From<Error>>(reason: impl fmt::Display) -> E {
+/// - `executed`: whether the method has run, or a sink has answered in its place.
+fn unreadable<E: From<Error>>(reason: impl fmt::Display, executed: Executed) -> E {
     let text = format!("the answer could not be read: {reason}");
-    E::from(Error::new(ErrorKind::BadResult, text).with_executed(Executed::Yes))
+    E::from(Error::new(ErrorKind::BadResult, text).with_executed(executed))
 }

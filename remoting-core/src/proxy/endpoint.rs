@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{CallOptions, Reference};
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::{Error, Fault};
+use crate::error::{Error, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{CallId, MethodId, Slot};
 use crate::limits::Limits;
@@ -84,6 +84,8 @@ pub(crate) struct Fetched {
     pub(crate) payload: Payload,
     /// The new object, of a constructor.
     pub(crate) object: Option<Reference>,
+    /// Whether the method has run: a sink may have answered in its place.
+    pub(crate) executed: Executed,
 }
 
 impl Fetched {
@@ -91,6 +93,7 @@ impl Fetched {
         Self {
             payload,
             object: None,
+            executed: Executed::Yes,
         }
     }
 

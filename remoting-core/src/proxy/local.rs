@@ -21,7 +21,7 @@ use crate::formatter::FormatterRef;
 use crate::limits::Limits;
 use crate::object::context::Active;
 use crate::object::{
-    Bytes, Pinned, Prepared, RawCall, Reached, ServerObject, Workers, check_depth, reach,
+    Around, Bytes, Pinned, Prepared, RawCall, Reached, ServerObject, Workers, check_depth, reach,
     seen_through,
 };
 use crate::peer::Peer;
@@ -75,7 +75,7 @@ impl LocalEndpoint {
             call: raw,
             context,
             permit,
-            sinks,
+            around: Around::new(sinks, || None),
             longest: self.workers.longest(),
         };
         let mut task = None;
@@ -100,9 +100,6 @@ fn context(call: &mut CallState, method: &'static MethodDescriptor, now: Instant
         .as_ref()
         .filter(|options| !options.headers.is_empty());
     Active {
-        method,
-        peer: Peer::local(),
-        deadline: call.deadline.unwrap_or(now),
         headers: headers.map(|options| Arc::new(options.headers.clone())),
         // Nobody waits for a oneway call, so it may wait for the locks of its own callers.
         locks: if method.oneway {
@@ -112,10 +109,7 @@ fn context(call: &mut CallState, method: &'static MethodDescriptor, now: Instant
         },
         depth: call.depth,
         queue: Limits::default().queued_per_object,
-        cancellation: None,
-        started: false,
-        ended: false,
-        refusal: None,
+        ..Active::begin(method, Peer::local(), call.deadline.unwrap_or(now))
     }
 }
 

@@ -14,6 +14,7 @@ mod marks;
 mod options;
 mod passage;
 mod reference;
+mod reply_headers;
 mod sinks;
 mod subscribers;
 mod wait;
@@ -38,11 +39,14 @@ pub use handle::{DynamicError, ObjectHandle};
 pub use marks::{Read, Written, alight, board};
 pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
+pub(crate) use options::check_headers;
 pub(crate) use passage::{
     Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
     encode, encode_owned, is_spent, passengers,
 };
 pub use reference::{Activator, Reference};
+pub use reply_headers::ReplyHeaders;
+pub(crate) use reply_headers::with_header;
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
 pub(crate) use wait::{OnRuntime, block_on, own_runtime, runtime};

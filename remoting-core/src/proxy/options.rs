@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{ErrorKind, Fault};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::wire::header_block::HeaderBlock;
 
 /// Options of calls, set by `Proxy::with` for all calls of a proxy.
@@ -24,12 +24,7 @@ impl CallOptions {
 
     /// Makes sure that the headers are not too large, wherever the call goes.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        let mut block = HeaderBlock::new();
-        for (name, value) in &self.headers {
-            let added = block.add_pair(name, value);
-            added.map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
-        }
-        Ok(())
+        Ok(check_headers(&self.headers)?)
     }
 
     /// Sets how long to wait for a result.
@@ -45,4 +40,18 @@ impl CallOptions {
         self.headers.push((name.into(), value.into()));
         self
     }
+}
+
+/// Makes sure that headers are not too large.
+///
+/// # Errors
+///
+/// `TooLarge` if there are more than 64, or more than 8 KiB in all.
+pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), Error> {
+    let mut block = HeaderBlock::new();
+    for (name, value) in headers {
+        let added = block.add_pair(name, value);
+        added.map_err(|error| Error::new(ErrorKind::TooLarge, error.to_string()))?;
+    }
+    Ok(())
 }

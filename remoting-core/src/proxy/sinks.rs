@@ -9,7 +9,7 @@ use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
 use super::{CallOptions, OnRuntime};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::Fault;
+use crate::error::{Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::payload::Payload;
 use crate::sink::{Body, Carried, MethodCall, Side, Sinks};
@@ -23,9 +23,12 @@ impl Carried for Fetched {
         }
     }
 
-    fn from_body(body: Body) -> Option<Self> {
+    fn from_body(body: Body, executed: Executed) -> Option<Self> {
         match body {
-            Body::Encoded(payload) => Some(Self::value(payload)),
+            Body::Encoded(payload) => Some(Self {
+                executed,
+                ..Self::value(payload)
+            }),
             Body::Other(other) => other.downcast().ok().map(|own| *own),
         }
     }
@@ -51,6 +54,7 @@ fn enter_into(sinks: Sinks, endpoint: &Arc<dyn Endpoint>, state: &mut CallState)
             .unwrap_or_default(),
         side: Side::Client,
         interface: state.interface.name,
+        name: None,
         method: state.method(),
         number,
         constructs: state.is_constructor(),

@@ -140,8 +140,11 @@ impl<T: Exported> Session<T> {
         lent: &[Lent<T>],
         effects: &mut Effects<T>,
     ) {
-        let plain = HeaderBlock::new();
-        let written = self.write_lending(&plain, lent, effects, |session, header| match result {
+        let header = header_of(match &result {
+            Ok(content) => content.headers,
+            Err(fault) => fault.headers(),
+        });
+        let written = self.write_lending(&header, lent, effects, |session, header| match result {
             Ok(payload) => session.try_write_result(call, header, payload),
             Err(fault) => session.try_write_fault(call, header, fault, None),
         });
@@ -313,4 +316,15 @@ impl<T: Exported> Session<T> {
 /// A fault that this session makes for a call that it did not let through.
 pub(super) fn refused(kind: ErrorKind, text: &str) -> Fault {
     Fault::Error(Error::new(kind, text))
+}
+
+/// Writes down the headers of a reply, which fit by all who set them; of others as many as do.
+fn header_of(pairs: &[(String, String)]) -> HeaderBlock {
+    let mut header = HeaderBlock::new();
+    if pairs.is_empty() {
+        return header;
+    }
+    let fit = |(name, value): &(String, String)| header.add_pair(name, value).is_ok();
+    let _all_fit = pairs.iter().all(fit);
+    header
 }

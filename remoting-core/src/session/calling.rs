@@ -168,7 +168,7 @@ impl<T: Exported> Session<T> {
             })
         } else {
             Ok(Reply {
-                payload: self.keep(message.payload, header.references)?,
+                payload: self.keep_answer(message)?,
                 slot: None,
             })
         };
@@ -181,7 +181,10 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
         let resolve = self.outgoing.expects(message.call)?;
-        let fault = self.fault_of(&message.fault, message.header.references)?;
+        let mut fault = self.fault_of(&message.fault, message.header.references)?;
+        if !message.header.user.is_empty() {
+            fault = fault.with_headers(message.header.user_pairs());
+        }
         if let Some(Ok(mut begun)) = self.assembly.take_answer(message.call) {
             self.discard(&mut begun, effects);
         }

@@ -36,7 +36,6 @@ impl ChainedCall {
         header: &Header<'_>,
         payload: Payload,
     ) -> Self {
-        let pairs = header.user.iter();
         Self {
             key,
             times,
@@ -44,9 +43,7 @@ impl ChainedCall {
             codec: header.codec_or_default(),
             locks: header.locks.clone(),
             depth: header.depth,
-            user: pairs
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            user: header.pairs(),
             payload,
         }
     }

@@ -76,7 +76,13 @@ impl<T: Exported> Session<T> {
             first = Bytes::copy_from_slice(&first);
         }
         let tail = Some(&first);
-        self.add_to_frame(begin, Content { head, tail }, true)?;
+        let headers = &[];
+        let content = Content {
+            head,
+            tail,
+            headers,
+        };
+        self.add_to_frame(begin, content, true)?;
         self.parts.push(of, rest);
         Ok(())
     }
@@ -266,7 +272,7 @@ impl<T: Exported> Session<T> {
         if self.assembly.has_answer(call) {
             return Err(Violation::UnknownCallAnswered);
         }
-        let payload = self.keep(message.payload, message.header.references)?;
+        let payload = self.keep_answer(message)?;
         self.assembly.begin_answer(call, payload);
         if !self.outgoing.is_awaited(call) {
             self.keep_no_answer(call, Fault::of(ErrorKind::Cancelled), effects);

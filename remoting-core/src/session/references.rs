@@ -15,7 +15,9 @@ use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InterfaceId, Slot};
 use crate::payload::{LARGE, Payload};
-use crate::wire::{HeaderBlock, MAX_REFERENCES, ReferenceTable, Referred, Release, Violation};
+use crate::wire::{
+    HeaderBlock, MAX_REFERENCES, ReferenceTable, Referred, Release, Return, Violation,
+};
 
 /// An object that a payload of this side refers to.
 #[derive(Debug, Clone)]
@@ -81,6 +83,15 @@ impl<T: Exported> Session<T> {
         let mut payload = kept(payload, self.arriving.as_ref());
         if !table.is_empty() {
             payload.attach(self.receive(table)?);
+        }
+        Ok(payload)
+    }
+
+    /// The same for a result, with the headers of the reply.
+    pub(super) fn keep_answer(&mut self, answer: &Return<'_>) -> Result<Payload, Violation> {
+        let mut payload = self.keep(answer.payload, answer.header.references)?;
+        if !answer.header.user.is_empty() {
+            payload.set_headers(answer.header.user_pairs());
         }
         Ok(payload)
     }

@@ -204,7 +204,7 @@ pub struct Reply {
 
 impl Reply {
     /// Whether it refers to no object.
-    pub(crate) const fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.slot.is_none() && !self.payload.has_attached()
     }
 }

@@ -15,14 +15,25 @@ use crate::formatter::FormatterRef;
 use crate::id::MethodId;
 use crate::payload::Payload;
 use crate::peer::Peer;
+use crate::proxy::with_header;
 
 /// Which end of a call a sink is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// Where the call is made.
     Client,
     /// Where it runs.
     Server,
+}
+
+impl Side {
+    /// One word for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// A call on its way through the sinks; cheap to clone but for its headers. Its arguments are encoded already, and are not shown.
@@ -33,6 +44,7 @@ pub struct MethodCall {
     pub headers: Vec<(String, String)>,
     pub(crate) side: Side,
     pub(crate) interface: &'static str,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) method: Option<&'static MethodDescriptor>,
     pub(crate) number: MethodId,
     pub(crate) constructs: bool,
@@ -78,6 +90,12 @@ impl MethodCall {
         self.method.is_some_and(|method| method.oneway)
     }
 
+    /// The name of the publication, at the server, if it was called by that. Objects that constructors and methods have
+    /// given out have none.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The URL of the object, at the client, if it has one. That of an object without a session has its ticket in it: whoever
     /// reads that has the object.
     pub fn url(&self) -> Option<&str> {
@@ -104,6 +122,13 @@ impl MethodCall {
         let mut pairs = self.headers.iter();
         let found = pairs.find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a header, in the place of all that have its name.
+    pub fn set_header(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let name = name.into();
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.push((name, value.into()));
     }
 
     /// The reply that a method would give that returns `value`, for a sink that answers by itself. A value that cannot be
@@ -160,6 +185,47 @@ impl MethodReply {
         self.error().map_or(Executed::Yes, Error::executed)
     }
 
+    /// The headers that go back with it. The reply of a constructor has none.
+    pub fn headers(&self) -> &[(String, String)] {
+        match &self.0 {
+            Ok(Body::Encoded(payload)) => payload.headers(),
+            Ok(Body::Other(_)) => &[],
+            Err(fault) => fault.headers(),
+        }
+    }
+
+    /// The first header of a name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.headers().iter();
+        let found = pairs.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a header that goes back with it, in the place of all of that name.
+    ///
+    /// # Errors
+    ///
+    /// - `TooLarge` if these were more than 64 headers, or more than 8 KiB in all.
+    /// - `Unsupported` for objects that a constructor has made.
+    ///
+    /// The reply stays as it is then.
+    pub fn set_header(
+        &mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<(), Error> {
+        let headers = with_header(self.headers(), name.into(), value.into())?;
+        match &mut self.0 {
+            Ok(Body::Encoded(payload)) | Err(Fault::App(payload)) => payload.set_headers(headers),
+            Err(Fault::Error(error)) => *error = error.clone().with_headers(headers),
+            Ok(Body::Other(_)) => {
+                let text = "the reply of a constructor carries no headers";
+                return Err(Error::new(ErrorKind::Unsupported, text));
+            }
+        }
+        Ok(())
+    }
+
     /// How many bytes the value, or the user's error, is; zero for objects that were made.
     pub fn size(&self) -> usize {
         match &self.0 {
@@ -199,7 +265,9 @@ pub(crate) trait Carried: Sized + Send + 'static {
     }
 
     /// Nothing if it is something else.
-    fn from_body(body: Body) -> Option<Self> {
+    ///
+    /// - `_executed`: whether the call has run, or a sink has answered in its place.
+    fn from_body(body: Body, _executed: Executed) -> Option<Self> {
         match body {
             Body::Other(other) => other.downcast().ok().map(|own| *own),
             Body::Encoded(_) => None,
@@ -212,7 +280,7 @@ impl Carried for Payload {
         Body::Encoded(self)
     }
 
-    fn from_body(body: Body) -> Option<Self> {
+    fn from_body(body: Body, _executed: Executed) -> Option<Self> {
         match body {
             Body::Encoded(payload) => Some(payload),
             Body::Other(_) => None,

@@ -91,6 +91,24 @@ impl Next<'_> {
         self.progress.end(reply.executed());
         reply
     }
+
+    /// Passes the call on over a way that loses its reply, and gives what is known of it then: no more than that it may have run.
+    pub(super) async fn run_unheard(self, call: MethodCall) -> Executed {
+        let outside = Arc::clone(&self.progress);
+        let inside = Arc::<Progress>::default();
+        let next = Next {
+            progress: Arc::clone(&inside),
+            ..self
+        };
+        outside.begin();
+        drop(next.run(call).await);
+        let executed = match inside.executed() {
+            Executed::No => Executed::No,
+            Executed::Yes | Executed::Unknown => Executed::Unknown,
+        };
+        outside.end(executed);
+        executed
+    }
 }
 
 impl fmt::Debug for Next<'_> {
@@ -165,6 +183,7 @@ impl Sinks {
     }
 
     /// These sinks, and behind them others.
+    #[inline]
     pub(crate) fn then(self, others: Self) -> Self {
         match (&self.0, &others.0) {
             (_, None) => self,
@@ -207,7 +226,7 @@ impl Sinks {
                 }
             };
             let body = reply.0.map_err(|fault| progress.settle(fault))?;
-            R::from_body(body).ok_or_else(|| {
+            R::from_body(body, progress.executed()).ok_or_else(|| {
                 let text = "a sink has answered with a value where an object is to be made";
                 progress.settle(Fault::refused(ErrorKind::BadResult, text))
             })

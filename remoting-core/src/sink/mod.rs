@@ -33,20 +33,34 @@
 //! - `HostBuilder::server_sink`: those that come to the host through a channel, constructors and the methods that every object has
 //!   included, when it was found out who calls and that the caller may. Not among them is what HTTP asks without a call: GETs that
 //!   describe, renewing and giving back tickets, and requests with a key whose answer is kept.
-//! - `Publication::sink` and `Dispatcher::sink`: those of these objects, made in their own process included. They come after the
-//!   host's.
+//! - `TcpChannel::sink`, `HttpChannel::sink`: those among them that leave or come through this channel, behind the host's.
+//! - `Publication::sink` and `Dispatcher::sink`: those of these objects, made in their own process included. They come after
+//!   all others.
 //!
 //! The first sink that was added is the outermost one. A call that is answered by a sink goes no further. Nothing of
 //! this costs a host anything that has no sinks.
 
 mod call;
 mod chain;
+mod exposition;
+mod faults;
+mod limit;
+mod logging;
 mod message;
+mod metrics;
+mod outcome;
 mod retry;
+mod spans;
 
+pub use crate::trace::TraceContext;
 pub(crate) use call::{Body, Carried};
 pub use call::{MethodCall, MethodReply, Side};
 pub use chain::{MessageSink, Next, SinkRef};
 pub(crate) use chain::{Sinks, is_of_sink, of_sink};
+pub use faults::Faults;
+pub use limit::ConcurrencyLimit;
+pub use logging::Logging;
 pub use message::{CallMessage, ReplyMessage, Ticket};
+pub use metrics::{MethodMetrics, Metrics};
 pub use retry::Retry;
+pub use spans::Tracing;

@@ -10,6 +10,7 @@ use super::locks::LockTokens;
 use super::references::ReferenceTable;
 use super::varint::Reader;
 use super::violation::Violation;
+use crate::trace::{TRACE_BYTES, TraceContext};
 
 /// The keys of header blocks; those of HELLO are its own.
 pub(super) mod key {
@@ -37,7 +38,6 @@ pub const MAX_PAIRS: usize = 64;
 /// How many bytes the names and values of all user pairs have at most.
 pub const MAX_PAIR_BYTES: usize = 8 * 1024;
 
-const TRACE_LENGTH: usize = 25;
 const MAX_IDEMPOTENCY_KEY: usize = 64;
 
 /// A header block that was read. Most messages have none, and then this is one empty word.
@@ -57,7 +57,7 @@ pub struct Entries<'a> {
     pub depth: u32,
     /// What the user sends along (key 10).
     pub user: UserPairs<'a>,
-    /// The W3C trace context, 25 bytes (key 4).
+    /// The place of the call in a trace, 25 bytes (key 4).
     pub trace: Option<&'a [u8]>,
     /// The key of a call that may be repeated, 1 to 64 bytes (key 5).
     pub idempotency_key: Option<&'a [u8]>,
@@ -133,6 +133,21 @@ impl<'a> Entries<'a> {
         self.deadline_ms.unwrap_or(DEFAULT_DEADLINE_MS)
     }
 
+    /// What handlers find beside the arguments: the place in a trace, if it can be one, as a `traceparent`, and then what
+    /// the user sends along.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let trace = self.trace.and_then(TraceContext::from_bytes);
+        let trace = trace.map(|trace| (TraceContext::HEADER.to_owned(), trace.to_string()));
+        trace.into_iter().chain(self.user_pairs()).collect()
+    }
+
+    /// What the user sends along.
+    pub fn user_pairs(&self) -> Vec<(String, String)> {
+        let user = self.user.iter();
+        user.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     fn parse(block: &'a [u8]) -> Result<Self, Violation> {
         let mut header = Self::default();
         let mut seen = SeenKeys::default();
@@ -159,7 +174,7 @@ impl<'a> Entries<'a> {
         match key {
             key::DEADLINE => self.deadline_ms = Some(whole(value, Reader::varint64)?),
             key::REFERENCES => self.references = ReferenceTable::parse(value)?,
-            key::TRACE if value.len() != TRACE_LENGTH => return Err(Violation::BadTrace),
+            key::TRACE if value.len() != TRACE_BYTES => return Err(Violation::BadTrace),
             key::TRACE => self.trace = Some(value),
             key::IDEMPOTENCY if !(1..=MAX_IDEMPOTENCY_KEY).contains(&value.len()) => {
                 return Err(Violation::BadIdempotencyKey);

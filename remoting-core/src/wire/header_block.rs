@@ -9,6 +9,7 @@ use super::header::{DEFAULT_CODEC, DEFAULT_DEADLINE_MS, MAX_PAIR_BYTES, MAX_PAIR
 use super::locks::{LockTokens, TOKEN_LENGTH};
 use super::references::Referred;
 use super::varint::{put_prefixed, put_varint, varint_length};
+use crate::trace::{TRACE_BYTES, TraceContext};
 
 /// A header block to be written. The empty one allocates nothing.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,7 @@ struct Rare {
     locks: LockTokens,
     /// The entries of key 3, ready to leave.
     references: Vec<u8>,
+    trace: Option<[u8; TRACE_BYTES]>,
     pairs: Pairs,
 }
 
@@ -127,6 +129,24 @@ impl HeaderBlock {
         Ok(())
     }
 
+    /// Adds what handlers find beside the arguments: the first `traceparent` as the place in a trace, if it can be
+    /// one, and all else as what the user sends along.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::add_pair`].
+    pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), PairsTooLarge> {
+        let is_trace = name == TraceContext::HEADER;
+        let trace = TraceContext::parse(value).filter(|_| is_trace);
+        match (trace, self.rare.as_ref().and_then(|rare| rare.trace)) {
+            (Some(trace), None) => {
+                self.rare().trace = Some(trace.to_bytes());
+                Ok(())
+            }
+            _ => self.add_pair(name, value),
+        }
+    }
+
     /// Appends the block: its length and its entries. An empty block is one byte.
     pub fn write(&self, out: &mut Vec<u8>) {
         put_varint(out, self.length() as u64);
@@ -140,6 +160,10 @@ impl HeaderBlock {
             if !rare.references.is_empty() {
                 put_varint(out, key::REFERENCES);
                 put_prefixed(out, &rare.references);
+            }
+            if let Some(trace) = &rare.trace {
+                put_varint(out, key::TRACE);
+                put_prefixed(out, trace);
             }
             out.extend_from_slice(&rare.pairs.encoded);
         }
@@ -180,7 +204,9 @@ impl Rare {
             0 => 0,
             length => 1 + varint_length(length as u64) + length,
         };
-        entry(self.references.len()) + entry(self.locks_length()) + self.pairs.encoded.len()
+        let trace = self.trace.map_or(0, |trace| trace.len());
+        let own = entry(self.references.len()) + entry(trace) + entry(self.locks_length());
+        own + self.pairs.encoded.len()
     }
 
     fn locks_length(&self) -> usize {

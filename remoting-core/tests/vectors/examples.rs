@@ -31,6 +31,9 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
         .with(LockToken([1, 2, 3, 4, 5, 6, 7, 8]))
         .expect("one token");
     full.set_locks(&locks);
+    let mut traced = HeaderBlock::new();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    traced.add_header("traceparent", trace).expect("small");
     let referring = HeaderBlock::new().with_references([
         Referred::Senders {
             slot: Slot(3),
@@ -46,6 +49,7 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("call", call(slot, &plain, &[0x91, 30])),
         ("call-with-header", call(slot, &full, b"[30]")),
+        ("call-with-trace", call(slot, &traced, &[0x91, 30])),
         (
             "call-with-references",
             call(slot, &referring, &[0x92, 0, 1]),
@@ -92,6 +96,8 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
     }
     .write(&mut answer);
     let answer = answer.as_slice();
+    let mut costing = HeaderBlock::new();
+    costing.add_pair("cost", "7").expect("small");
     vec![
         (
             "return",
@@ -103,6 +109,14 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("error-object-gone", error(&gone)),
         ("error-app", error(&app)),
+        (
+            "return-with-header",
+            made(|out| write_return(out, CallId(1), &costing, &[70]).expect("small")),
+        ),
+        (
+            "error-with-header",
+            made(|out| write_error(out, CallId(1), &costing, &app).expect("small")),
+        ),
         ("error-overloaded", error(&overloaded)),
     ]
 }

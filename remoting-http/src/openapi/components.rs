@@ -23,6 +23,7 @@ pub(super) fn usual_headers() -> Value {
     json!({
         "Remoting-Executed": reference("headers", "executed"),
         "Remoting-Replayed": reference("headers", "replayed"),
+        "Remoting-Headers": reference("headers", "own"),
     })
 }
 
@@ -65,6 +66,10 @@ fn headers() -> Value {
         "replayed": {
             "description": "Says that the answer is that of an earlier request with the same key.",
             "schema": { "const": "yes" },
+        },
+        "own": {
+            "description": "The headers that the method has set, written like a form.",
+            "schema": { "type": "string" },
         },
         "retry": {
             "description": "After how many seconds another try is welcome.",

@@ -119,6 +119,37 @@ fn values_that_are_kept_raw_are_read() {
 }
 
 #[test]
+fn a_place_in_a_trace_leaves_as_its_own_key_and_is_found_before_the_pairs() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut block = HeaderBlock::new();
+    block.add_header("tenant", "blue").unwrap();
+    block.add_header("traceparent", trace).unwrap();
+    let mut out = Vec::new();
+    block.write(&mut out);
+    assert_eq!(out[1..3], [4, 25]);
+    let header = Header::parse(&out[1..]).unwrap();
+    let pairs = header.pairs();
+    assert_eq!(pairs[0], ("traceparent".to_owned(), trace.to_owned()));
+    assert_eq!(pairs[1], ("tenant".to_owned(), "blue".to_owned()));
+    assert_eq!(pairs.len(), 2);
+}
+
+#[test]
+fn what_is_no_place_in_a_trace_is_a_pair_or_nothing() {
+    let mut block = HeaderBlock::new();
+    block.add_header("traceparent", "00-aa-bb-01").unwrap();
+    let mut out = Vec::new();
+    block.write(&mut out);
+    let header = Header::parse(&out[1..]).unwrap();
+    assert_eq!(header.trace, None);
+    assert_eq!(header.pairs().len(), 1);
+    let mut zeros = vec![4, 25];
+    zeros.extend_from_slice(&[0; 25]);
+    let header = Header::parse(&zeros).unwrap();
+    assert!(header.pairs().is_empty());
+}
+
+#[test]
 fn a_reference_table_is_read_back_as_it_was_written() {
     let entries = [
         Referred::Senders {
