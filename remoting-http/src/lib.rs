@@ -50,6 +50,7 @@ mod reply;
 mod route;
 mod serve;
 mod stall;
+mod stream;
 mod websocket;
 
 pub use channel::HttpChannel;

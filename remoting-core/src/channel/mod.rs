@@ -26,7 +26,10 @@ use crate::sink::{CallMessage, ReplyMessage};
 use crate::url::ObjectUrl;
 
 #[doc(hidden)]
+pub use crate::id::unguessable;
+#[doc(hidden)]
 pub use crate::log::Lines;
+pub use crate::stream::{Flow, Freight};
 pub(crate) use acceptor::Accept;
 pub use acceptor::{Acceptor, Admission, TurnedAway};
 pub use in_process::InProcessChannel;

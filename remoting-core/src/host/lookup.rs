@@ -14,6 +14,7 @@ use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_thr
 use crate::peer::Peer;
 use crate::proxy::{Redeem, Reference};
 use crate::sink::Sinks;
+use crate::stream::Freight;
 use crate::url::TICKETS;
 
 impl Registry {
@@ -100,9 +101,12 @@ fn seen_as(tenant: Arc<Tenant>, wanted: InterfaceId) -> Result<Arc<dyn ServerObj
 }
 
 /// What the paths in the arguments of one caller stand for.
+#[derive(Clone)]
 pub(super) struct Redeemer {
     pub(super) registry: Arc<Registry>,
     pub(super) caller: Arc<Peer>,
+    /// What came beside the arguments.
+    pub(super) stream: Option<Freight>,
 }
 
 impl Redeem for Redeemer {
@@ -119,6 +123,10 @@ impl Redeem for Redeemer {
             Err(Fault::Error(error)) => Err(error),
             Err(Fault::App(_)) => Err(Error::new(ErrorKind::Internal, "no object")),
         }
+    }
+
+    fn stream(&self) -> Option<Freight> {
+        self.stream.clone()
     }
 }
 

@@ -39,7 +39,7 @@ pub use marks::{Read, Written, alight, board};
 pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
 pub(crate) use passage::{
-    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
+    Boarded, Company, Luggage, Passenger, Passengers, Redeem, Style, decode, decode_arguments,
     encode, encode_owned, passengers,
 };
 pub use reference::{Activator, Reference};

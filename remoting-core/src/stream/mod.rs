@@ -22,7 +22,7 @@ use self::produce::Produced;
 use crate::error::Error;
 use crate::proxy::{CallError, alight_stream, block_on, board_stream};
 
-pub(crate) use self::flow::{Flow, Freight};
+pub use self::flow::{Flow, Freight};
 pub use self::produce::Producer;
 
 /// A stream of `T` that may end in an `E`, as the result or an argument of a remote method.
@@ -166,8 +166,8 @@ where
         let items = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let items =
             items.ok_or_else(|| S::Error::custom("a stream that has ended, or was sent before"))?;
-        board_stream(serializer, |formatter| {
-            Freight::new(Encoding::new(items, formatter))
+        board_stream(serializer, |style| {
+            Freight::new(Encoding::new(items, style))
         })
     }
 }
