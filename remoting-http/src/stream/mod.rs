@@ -5,6 +5,8 @@ mod form;
 mod inflow;
 mod linger;
 mod outflow;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Display;
 use std::sync::Arc;
