@@ -7,7 +7,7 @@ use hyper::header::{ACCEPT, HeaderMap};
 pub(crate) const LINES: &str = "application/x-ndjson";
 
 /// The media type of events (HTML, "Server-sent events").
-const EVENTS: &str = "text/event-stream";
+pub(crate) const EVENTS: &str = "text/event-stream";
 
 /// What a caller takes a stream as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

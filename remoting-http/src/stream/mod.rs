@@ -19,15 +19,18 @@ use remoting_core::channel::{Freight, unguessable};
 use remoting_core::formatter::{FormatterRef, Payload};
 use remoting_core::{CallMessage, Fault, Limits, MethodDescriptor, Peer};
 
+use self::form::Form;
 use self::inflow::{Bounds, Flaw};
 use self::linger::{Found, Owner, Recent, Seat};
 use self::outflow::{Course, Outflow};
 use crate::answer::{Answer, JSON};
+use crate::codes::STREAM_GONE;
 use crate::headers::LAST_EVENT;
 use crate::once::caller_of;
 use crate::serve::Service;
 
-pub(crate) use self::form::{Form, LINES};
+pub(crate) use self::form::{EVENTS, LINES};
+
 pub(crate) use self::linger::Lingering;
 pub(crate) use self::outflow::{ReplyBody, Streamed};
 
@@ -156,7 +159,8 @@ impl Service {
             Some(Found::Over) => Ok(Some(Answer::empty(StatusCode::NO_CONTENT))),
             Some(Found::Nothing) => {
                 let text = "nothing is left of the stream that the Last-Event-ID is of; call anew, without it";
-                Err(Answer::refused(410, "stream_gone", text))
+                let (code, status) = STREAM_GONE;
+                Err(Answer::refused(status, code, text))
             }
         }
     }
