@@ -55,7 +55,8 @@ pub use self::produce::Producer;
 /// long as it goes on, the object whose method has returned it is kept, as by a running call.
 ///
 /// It travels inside a call only, once, and over channels with sessions: TCP, WebSocket and in memory. Calls of proxies of `http://`
-/// that have streams go over a WebSocket by themselves.
+/// that have streams go over a WebSocket by themselves. Others who send requests, such as curl and browsers, take a result that is one
+/// `Streaming` as lines of JSON or as events, and send an argument that is the only one as lines of JSON.
 pub struct Streaming<T, E = Error>(Mutex<Option<ItemStream<T, E>>>);
 
 /// The items of a stream.
