@@ -59,18 +59,7 @@ impl Service {
         }
         let media_type = media_type(&head.headers)?;
         if media_type.eq_ignore_ascii_case(LINES) {
-            let place = method.stream_argument;
-            let name = place.and_then(|place| method.arguments.get(place));
-            let name = name.ok_or_else(|| {
-                let text = "the method has no argument that is a stream, or several; send `application/json`";
-                Answer::refused(415, "unsupported", text)
-            })?;
-            return Ok(Arguments {
-                formatter: self.formatter(JSON)?,
-                payload: in_query(head, Some(name))?,
-                place: None,
-                stream: Some(self.items(body)),
-            });
+            return self.beside_stream(head, method, body);
         }
         let formatter = match self.formatter(media_type) {
             Ok(formatter) => formatter,
@@ -95,6 +84,32 @@ impl Service {
             payload,
             place: Some(place),
             stream: None,
+        })
+    }
+
+    /// The arguments of a call whose body is a stream.
+    fn beside_stream<B>(
+        &self,
+        head: &Parts,
+        method: &MethodDescriptor,
+        body: B,
+    ) -> Result<Arguments, Answer>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Display,
+    {
+        let place = method.stream_argument;
+        let name = place.and_then(|place| method.arguments.get(place));
+        let name = name.ok_or_else(|| {
+            let text =
+                "the method has no argument that is a stream, or several; send `application/json`";
+            Answer::refused(415, "unsupported", text)
+        })?;
+        Ok(Arguments {
+            formatter: self.formatter(JSON)?,
+            payload: in_query(head, Some(name))?,
+            place: None,
+            stream: Some(self.items(body)),
         })
     }
 

@@ -39,21 +39,27 @@ pub(super) struct Terms {
 ///
 /// - `kept`: keeps the object as long as its stream goes on.
 pub(super) fn give_out(terms: Terms, mut result: ReplyMessage, kept: Option<Busy>) -> ReplyMessage {
-    let is_result = result.is_ok();
-    let (Ok(payload) | Err(Fault::App(payload))) = &mut result else {
-        return result;
-    };
-    let Some(freight) = terms.give_tickets(payload)? else {
-        return result;
-    };
-    if !is_result || !is_number_of_stream(&terms.formatter, payload) {
-        return Err(Fault::executed(ErrorKind::Unsupported, NO_PART));
+    if let Ok(payload) = &mut result {
+        if let Some(freight) = stream_of(payload) {
+            if !is_number_of_stream(&terms.formatter, payload) {
+                return Err(Fault::executed(ErrorKind::Unsupported, NO_PART));
+            }
+            if !terms.takes_stream {
+                return Err(Fault::executed(ErrorKind::Unsupported, NOT_TAKEN));
+            }
+            payload.attach(Freight::new(Outgoing::new(terms, freight, kept)));
+            return result;
+        }
     }
-    if !terms.takes_stream {
-        return Err(Fault::executed(ErrorKind::Unsupported, NOT_TAKEN));
+    if let Ok(payload) | Err(Fault::App(payload)) = &mut result {
+        terms.give_tickets(payload)?;
     }
-    payload.attach(Freight::new(Outgoing::new(terms, freight, kept)));
     result
+}
+
+/// The stream that goes along with a payload.
+fn stream_of(payload: &Payload) -> Option<Freight> {
+    payload.attached::<Luggage>()?.stream.clone()
 }
 
 /// Whether a payload is what stands for a stream, and nothing else.
@@ -63,10 +69,13 @@ fn is_number_of_stream(formatter: &FormatterRef, payload: &Payload) -> bool {
 }
 
 impl Terms {
-    /// Gives out the tickets in a payload, and takes off the stream that goes along.
-    fn give_tickets(&self, payload: &mut Payload) -> Result<Option<Freight>, Fault> {
+    /// Gives out the tickets in a payload. A stream there is in the wrong place.
+    fn give_tickets(&self, payload: &mut Payload) -> Result<(), Fault> {
         if !payload.has_attached() {
-            return Ok(None);
+            return Ok(());
+        }
+        if stream_of(payload).is_some() {
+            return Err(Fault::executed(ErrorKind::Unsupported, NO_PART));
         }
         let Some(luggage) = payload.detach::<Luggage>() else {
             let text = "the answer holds an object of a third party's, which cannot be passed on to \
@@ -77,8 +86,7 @@ impl Terms {
         registry
             .tickets
             .give_all(&registry.keeper, &luggage.tickets, owner)
-            .map_err(Fault::after_execution)?;
-        Ok(luggage.stream)
+            .map_err(Fault::after_execution)
     }
 
     /// Makes an item what the caller may have.
@@ -89,10 +97,8 @@ impl Terms {
                 "an item of the stream is longer than a frame may be; make smaller pieces of it";
             return Err(Fault::executed(ErrorKind::TooLarge, text));
         }
-        match self.give_tickets(&mut item)? {
-            None => Ok(item),
-            Some(_) => Err(Fault::executed(ErrorKind::Unsupported, NO_PART)),
-        }
+        self.give_tickets(&mut item)?;
+        Ok(item)
     }
 
     /// Makes what a stream has failed with what the caller may be told.

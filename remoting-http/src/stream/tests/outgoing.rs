@@ -194,7 +194,7 @@ async fn a_reader_that_stalls_is_given_up_and_its_producer_dropped() {
     tokio::spawn(connection::run(stream, peer, admission, service, stopping));
     let ask = b"GET /feed/play HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n";
     client.write_all(ask).await.unwrap();
-    for _ in 0..3 {
+    for _ in 0..20 {
         client.read_exact(&mut [0; 4096]).await.unwrap();
         tokio::time::sleep(Duration::from_secs(9)).await;
     }
