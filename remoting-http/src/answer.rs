@@ -209,13 +209,14 @@ impl Answer {
         }
     }
 
-    /// A stream.
-    pub(crate) fn streaming(stream: Streamed) -> Self {
+    /// The same, but a stream.
+    pub(crate) fn streaming(self, stream: Streamed) -> Self {
         Self {
             content_type: Some(stream.form.content_type()),
+            body: Bytes::new(),
             executed: Some(Executed::Yes),
             stream: Some(stream),
-            ..Self::empty(StatusCode::OK)
+            ..self
         }
     }
 

@@ -29,7 +29,7 @@ use crate::url::ObjectUrl;
 pub use crate::id::unguessable;
 #[doc(hidden)]
 pub use crate::log::Lines;
-pub use crate::stream::{Flow, Freight};
+pub use crate::stream::{Flow as Items, Freight};
 pub(crate) use acceptor::Accept;
 pub use acceptor::{Acceptor, Admission, TurnedAway};
 pub use in_process::InProcessChannel;

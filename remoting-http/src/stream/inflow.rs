@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Body;
-use remoting_core::channel::{Flow, Freight};
+use remoting_core::channel::{Freight, Items};
 use remoting_core::formatter::Payload;
 use remoting_core::{Counters, Error, ErrorKind, Executed, Fault};
 use tokio::sync::OwnedSemaphorePermit;
@@ -206,7 +206,7 @@ fn is_blank(line: &[u8]) -> bool {
     line.iter().all(u8::is_ascii_whitespace)
 }
 
-impl<B> Flow for Inflow<B>
+impl<B> Items for Inflow<B>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Display,

@@ -155,7 +155,10 @@ impl Service {
         outbound.afterlife = Some((self.lingering.clone(), owner));
         match found {
             None => Ok(None),
-            Some(Found::Course(course)) => Ok(Some(outbound.go_on(course))),
+            Some(Found::Course(course)) => {
+                let stream = outbound.go_on(course);
+                Ok(Some(Answer::empty(StatusCode::OK).streaming(stream)))
+            }
             Some(Found::Over) => Ok(Some(Answer::empty(StatusCode::NO_CONTENT))),
             Some(Found::Nothing) => {
                 let text = "nothing is left of the stream that the Last-Event-ID is of; call anew, without it";
@@ -176,9 +179,10 @@ impl Streams {
     /// What a call came to.
     pub(crate) fn answer(self, formatter: &FormatterRef, reply: Result<Payload, Fault>) -> Answer {
         let freight = reply.as_ref().ok().and_then(Freight::of_answer);
+        let answer = Answer::of(formatter, reply);
         let answer = match (freight, self.outbound) {
-            (Some(freight), Some(outbound)) => outbound.begin(&freight),
-            _ => Answer::of(formatter, reply),
+            (Some(freight), Some(mut outbound)) => answer.streaming(outbound.begin(&freight)),
+            _ => answer,
         };
         match self.inbound {
             Some(inbound) => inbound.answer(answer),
@@ -188,7 +192,7 @@ impl Streams {
 }
 
 impl Outbound {
-    fn begin(mut self, freight: &Freight) -> Answer {
+    fn begin(&mut self, freight: &Freight) -> Streamed {
         let (name, recent) = match &self.afterlife {
             Some(_) => {
                 let (items, bytes) = (self.limits.stream_items, self.limits.stream_bytes);
@@ -198,21 +202,25 @@ impl Outbound {
         };
         let begin = self.form.begin(&name);
         let course = Course::new(freight, name, recent);
-        self.answer(begin.into_iter().collect(), course)
+        self.send(begin.into_iter().collect(), course)
     }
 
     /// Goes on with a stream that has lingered.
-    fn go_on(&mut self, course: Course) -> Answer {
+    fn go_on(&mut self, course: Course) -> Streamed {
         let missed = course.parts();
-        self.answer(missed, course)
+        self.send(missed, course)
     }
 
-    fn answer(&mut self, before: Vec<Bytes>, course: Course) -> Answer {
+    fn send(&mut self, before: Vec<Bytes>, course: Course) -> Streamed {
         let seat = match self.afterlife.take() {
             Some((lingering, owner)) => lingering.enter(course, owner),
             None => Seat::alone(course),
         };
-        let outflow = Outflow::new(self.form, before, seat, self.limits.ping_after);
-        Answer::streaming(Streamed::new(outflow))
+        Streamed::new(Outflow::new(
+            self.form,
+            before,
+            seat,
+            self.limits.ping_after,
+        ))
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use remoting_core::channel::{Flow, Freight};
+use remoting_core::channel::{Freight, Items};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::form::Form;
@@ -98,7 +98,7 @@ impl fmt::Debug for Streamed {
 /// A stream, as far as it has come.
 pub(crate) struct Course {
     /// Gone when it has ended.
-    flow: Option<Box<dyn Flow>>,
+    flow: Option<Box<dyn Items>>,
     /// What its events are known by.
     name: String,
     /// How many parts there were: items, and the end.
