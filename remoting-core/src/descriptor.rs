@@ -96,6 +96,8 @@ pub struct MethodDescriptor {
     pub blocking: bool,
     /// Its result has a `Streaming` in it.
     pub streams: bool,
+    /// The place of the one argument that is a `Streaming`.
+    pub stream_argument: Option<usize>,
     /// `#[roles(..)]`: one of these is what callers need; anybody may call where there are none.
     pub roles: &'static [&'static str],
 }
@@ -115,6 +117,7 @@ impl MethodDescriptor {
             cancel_safe: false,
             blocking: false,
             streams: false,
+            stream_argument: None,
             roles: &[],
         }
     }
@@ -170,6 +173,12 @@ impl MethodDescriptor {
     /// Marks a method whose result has a `Streaming` in it.
     pub const fn streams(mut self) -> Self {
         self.streams = true;
+        self
+    }
+
+    /// Says which one argument is a `Streaming`.
+    pub const fn stream_argument(mut self, place: usize) -> Self {
+        self.stream_argument = Some(place);
         self
     }
 

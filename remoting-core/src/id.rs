@@ -46,13 +46,18 @@ impl LockToken {
 /// Makes a word that stands for an object outside of all sessions, and that nobody can guess: 128 random
 /// bits in base64url (RFC 4648).
 pub(crate) fn ticket() -> String {
+    format!("{TICKET}{}", unguessable())
+}
+
+/// 128 random bits in base64url, 22 letters.
+pub fn unguessable() -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let number = u128::from_be_bytes(random_bytes());
     let letters = (0..22).rev().map(|place| {
         let index = usize::try_from(number >> (6 * place) & 63).unwrap_or_default();
         char::from(LETTERS[index])
     });
-    TICKET.chars().chain(letters).collect()
+    letters.collect()
 }
 
 /// What tickets begin with.

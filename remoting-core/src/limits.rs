@@ -194,6 +194,8 @@ limits! {
     /// How many answers a channel without sessions keeps for requests that may be sent again, of callers that the host knows,
     /// and as many of all others.
     kept_answers: usize = 4096, instead;
+    /// How many streams of a channel without sessions wait for callers that have lost their connections, or might have.
+    lingering_streams: usize = 1024, instead;
     /// How many names of former publications a host remembers, and how many tickets that are over.
     tombstones: usize = 65_536;
     /// How many `#[blocking]` methods run at once.
@@ -262,7 +264,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 37);
+        assert_eq!(counters.all().len(), 38);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

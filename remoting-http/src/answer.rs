@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use remoting_core::formatter::{FormatterRef, Payload};
@@ -18,9 +18,13 @@ use serde_json::value::RawValue;
 use crate::codes::{APP, of_executed, of_kind, reason_of};
 use crate::headers::{EXECUTED, LEASE, REPLAYED, write_pairs};
 use crate::login::CHALLENGE;
+use crate::stream::{ReplyBody, Streamed};
 
 /// The media type of errors and descriptions.
 pub(crate) const JSON: &str = "application/json";
+
+/// Asks gateways, with `no`, not to gather a stream before they pass it on.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The body of an error.
 #[derive(Serialize, Deserialize)]
@@ -43,6 +47,42 @@ pub(crate) struct ErrorBody<'a> {
     pub(crate) details: Option<&'a RawValue>,
 }
 
+impl<'a> ErrorBody<'a> {
+    /// An error of ours.
+    fn of(error: &'a remoting_core::Error) -> Self {
+        let (code, _) = of_kind(error.kind());
+        let correlation = error.correlation().map(|number| format!("{number:016x}"));
+        Self {
+            code: code.into(),
+            message: error.message().into(),
+            executed: of_executed(error.executed()).into(),
+            reason: reason_of(error.kind()).map(Cow::Borrowed),
+            correlation: correlation.map(Cow::Owned),
+            details: None,
+        }
+    }
+
+    /// A user's error, in JSON.
+    fn of_user(error: &'a Payload) -> Self {
+        Self {
+            code: APP.into(),
+            message: "the method gave an error of its own".into(),
+            executed: of_executed(Executed::Yes).into(),
+            reason: None,
+            correlation: None,
+            details: serde_json::from_slice(error.as_slice()).ok(),
+        }
+    }
+}
+
+/// The body of the error that a stream has ended in.
+pub(crate) fn error_body(fault: &Fault) -> Vec<u8> {
+    match fault {
+        Fault::App(error) => written(&ErrorBody::of_user(error)),
+        Fault::Error(error) => written(&ErrorBody::of(error)),
+    }
+}
+
 /// A reply that is not written yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -57,6 +97,8 @@ pub(crate) struct Answer {
     headers: Vec<(String, String)>,
     /// What a constructor has made.
     made: Option<Box<Made>>,
+    /// What it is instead of the body.
+    stream: Option<Streamed>,
     /// Whether it was kept from an earlier request.
     replayed: bool,
     /// Whether the connection ends with it.
@@ -82,6 +124,7 @@ impl Answer {
             allow: None,
             headers: Vec::new(),
             made: None,
+            stream: None,
             replayed: false,
             close: false,
         }
@@ -182,6 +225,17 @@ impl Answer {
         headers.fold(self.body.len(), usize::saturating_add)
     }
 
+    /// The same, but a stream.
+    pub(crate) fn streaming(self, stream: Streamed) -> Self {
+        Self {
+            content_type: Some(stream.form.content_type()),
+            body: Bytes::new(),
+            executed: Some(Executed::Yes),
+            stream: Some(stream),
+            ..self
+        }
+    }
+
     fn result(formatter: &FormatterRef, payload: Payload) -> Self {
         let nothing = formatter.encode(&()).unwrap_or_default();
         let ran = Some(Executed::Yes);
@@ -203,15 +257,7 @@ impl Answer {
     fn own_error(formatter: &FormatterRef, error: Payload) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let (content_type, body) = if formatter.content_type() == JSON {
-            let body = ErrorBody {
-                code: APP.into(),
-                message: "the method gave an error of its own".into(),
-                executed: of_executed(Executed::Yes).into(),
-                reason: None,
-                correlation: None,
-                details: serde_json::from_slice(error.as_slice()).ok(),
-            };
-            (JSON, written(&body).into())
+            (JSON, written(&ErrorBody::of_user(&error)).into())
         } else {
             (formatter.content_type(), error.into())
         };
@@ -225,16 +271,7 @@ impl Answer {
 
     /// An error of ours.
     pub(crate) fn of_error(error: &remoting_core::Error) -> Self {
-        let (code, status) = of_kind(error.kind());
-        let correlation = error.correlation().map(|number| format!("{number:016x}"));
-        let body = ErrorBody {
-            code: code.into(),
-            message: error.message().into(),
-            executed: of_executed(error.executed()).into(),
-            reason: reason_of(error.kind()).map(Cow::Borrowed),
-            correlation: correlation.map(Cow::Owned),
-            details: None,
-        };
+        let (_, status) = of_kind(error.kind());
         let busy = matches!(status.as_u16(), 429 | 503);
         Self {
             status,
@@ -242,7 +279,7 @@ impl Answer {
             retry_after: error
                 .retry_after()
                 .or(busy.then_some(Duration::from_secs(1))),
-            ..Self::json(written(&body))
+            ..Self::json(written(&ErrorBody::of(error)))
         }
     }
 
@@ -257,8 +294,12 @@ impl Answer {
         [head.as_bytes(), &self.body].concat()
     }
 
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
+    pub(crate) fn into_response(self) -> Response<ReplyBody> {
+        let is_stream = self.stream.is_some();
+        let mut response = Response::new(match self.stream {
+            Some(stream) => stream.into_body(),
+            None => ReplyBody::Whole(Full::new(self.body)),
+        });
         *response.status_mut() = self.status;
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
@@ -267,6 +308,10 @@ impl Answer {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(content_type) = self.content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if is_stream {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
         }
         if let Some(executed) = self.executed {
             headers.insert(EXECUTED, HeaderValue::from_static(of_executed(executed)));

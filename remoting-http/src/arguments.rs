@@ -17,6 +17,7 @@ use crate::gate::media_type;
 use crate::headers::INTERFACE;
 use crate::query;
 use crate::serve::Service;
+use crate::stream::{Inbound, LINES};
 
 /// The arguments of a call.
 pub(crate) struct Arguments {
@@ -24,6 +25,8 @@ pub(crate) struct Arguments {
     pub(crate) payload: Payload,
     /// The place of the body in the memory for bodies.
     pub(crate) place: Option<OwnedSemaphorePermit>,
+    /// The stream among them, if the body is one.
+    pub(crate) stream: Option<Inbound>,
 }
 
 impl Service {
@@ -35,7 +38,7 @@ impl Service {
         body: B,
     ) -> Result<Arguments, Answer>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
         if head.method == Method::GET {
@@ -43,15 +46,11 @@ impl Service {
                 let text = "the method may change something; call it with POST";
                 return Err(Answer::refused(405, "protocol", text).allowing("POST"));
             }
-            let arguments = query::arguments(head.uri.query().unwrap_or_default());
-            let arguments = arguments.map_err(|name| {
-                let text = format!("the argument `{}` is there twice", name.escape_debug());
-                Answer::refused(400, "bad_arguments", &text)
-            })?;
             return Ok(Arguments {
                 formatter: self.formatter(JSON)?,
-                payload: arguments.into(),
+                payload: in_query(head, None)?,
                 place: None,
+                stream: None,
             });
         }
         if head.method != Method::POST {
@@ -59,6 +58,9 @@ impl Service {
             return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
         }
         let media_type = media_type(&head.headers)?;
+        if media_type.eq_ignore_ascii_case(LINES) {
+            return self.beside_stream(head, method, body);
+        }
         let formatter = match self.formatter(media_type) {
             Ok(formatter) => formatter,
             // Pages cannot send other types without asking first, and proxies mean what they say;
@@ -81,6 +83,33 @@ impl Service {
             formatter,
             payload,
             place: Some(place),
+            stream: None,
+        })
+    }
+
+    /// The arguments of a call whose body is a stream.
+    fn beside_stream<B>(
+        &self,
+        head: &Parts,
+        method: &MethodDescriptor,
+        body: B,
+    ) -> Result<Arguments, Answer>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Display,
+    {
+        let place = method.stream_argument;
+        let name = place.and_then(|place| method.arguments.get(place));
+        let name = name.ok_or_else(|| {
+            let text =
+                "the method has no argument that is a stream, or several; send `application/json`";
+            Answer::refused(415, "unsupported", text)
+        })?;
+        Ok(Arguments {
+            formatter: self.formatter(JSON)?,
+            payload: in_query(head, Some(name))?,
+            place: None,
+            stream: Some(self.items(body)),
         })
     }
 
@@ -123,4 +152,15 @@ impl Service {
             Answer::refused(415, "unsupported", text)
         })
     }
+}
+
+/// The arguments in the query of a request.
+///
+/// - `stream`: the name of the one that is a stream.
+fn in_query(head: &Parts, stream: Option<&str>) -> Result<Payload, Answer> {
+    let arguments = query::arguments(head.uri.query().unwrap_or_default(), stream);
+    arguments.map(Payload::from).map_err(|name| {
+        let text = format!("the argument `{}` is there twice", name.escape_debug());
+        Answer::refused(400, "bad_arguments", &text)
+    })
 }

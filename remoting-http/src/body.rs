@@ -12,16 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 /// How long the first bytes may take, and the next ones.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The least rate over the whole body, in bytes a second.
-const LEAST_RATE: u64 = 240;
+pub(crate) const LEAST_RATE: u64 = 240;
 
 /// How many bodies of the longest kind a channel holds at a time.
 const LONGEST_AT_ONCE: usize = 64;
 
 /// The memory that all bodies of a channel may take, from their first byte until their call has ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Room {
     bytes: Arc<Semaphore>,
     /// The longest body.
@@ -40,7 +40,7 @@ impl Room {
         }
     }
 
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+    pub(crate) fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let taken = Arc::clone(&self.bytes).try_acquire_many_owned(bytes);
         taken.map_err(|_| BodyError::NoRoom)

@@ -9,6 +9,9 @@ pub(crate) const APP: &str = "app";
 /// The name of the error of a key that was used for another request, and its status.
 pub(crate) const KEY_REUSED: (&str, u16) = ("key_reused", 409);
 
+/// The name of the error of a stream that cannot be gone on with, and its status.
+pub(crate) const STREAM_GONE: (&str, u16) = ("stream_gone", 410);
+
 /// Kind, name, status. The reason of an object that is gone stands in a field of its own.
 pub(crate) const CODES: &[(ErrorKind, &str, u16)] = &[
     (ErrorKind::BadArguments, "bad_arguments", 400),

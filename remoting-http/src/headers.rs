@@ -35,9 +35,12 @@ pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer was kept from an earlier request.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("remoting-replayed");
 
+/// The event that a caller has got last of a stream that it wants to go on with (HTML, "Server-sent events").
+pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
 /// The headers that a page of another origin may send.
 pub(crate) const SENT_BY_PAGES: &str = "authorization, content-type, remoting-timeout-ms, remoting-interface, \
-    remoting-headers, traceparent, idempotency-key";
+    remoting-headers, traceparent, idempotency-key, last-event-id";
 
 /// The headers of answers that a page of another origin may read.
 pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease, \

@@ -98,7 +98,7 @@ impl HttpService {
 
     async fn answer<B>(self, request: Request<B>) -> HttpResponse
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
         let Some((service, visit)) = self.mount.enter() else {
@@ -120,8 +120,7 @@ impl HttpService {
         // A session has a connection of the server's for itself, and so a place among the host's.
         let admission = || service.acceptor.admit(source);
         let response = service.handle(request, &peer, admission).await;
-        drop(visit);
-        response.map(BodyExt::boxed_unsync)
+        response.map(|body| body.keeping(visit).boxed_unsync())
     }
 }
 

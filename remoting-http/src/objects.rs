@@ -43,7 +43,7 @@ impl Service {
         peer: &Arc<Peer>,
     ) -> Result<Answer, Answer>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
         let mut headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
@@ -63,7 +63,12 @@ impl Service {
             formatter,
             payload,
             place,
+            stream,
         } = self.arguments(head, constructor, body).await?;
+        if stream.is_some() {
+            let text = "a constructor takes no stream; send `application/json`";
+            return Err(Answer::refused(415, "unsupported", text));
+        }
         let call = self.message((name, interface), constructor, headers, &formatter, payload);
         let turn = self.turn(key.as_deref(), head, &call, peer)?;
         let making = self.acceptor.construct(call, Arc::clone(peer));

@@ -39,11 +39,7 @@ impl Service {
         let Some(key) = key else {
             return Ok(Turn::Once);
         };
-        // With other roles than before, it is as if somebody else asked.
-        let owner = peer.principal().map_or_else(String::new, |own| {
-            let roles: Vec<&str> = own.roles().collect();
-            format!("{}\0{}", own.name(), roles.join("\0"))
-        });
+        let owner = caller_of(peer);
         let replays = match peer.principal() {
             Some(_) => &self.replays,
             None => &self.replays_of_strangers,
@@ -87,6 +83,16 @@ impl Turn {
             },
         }
     }
+}
+
+/// Whom the host takes a caller for; empty if it does not know.
+///
+/// With other roles than before, it is as if somebody else asked.
+pub(crate) fn caller_of(peer: &Peer) -> String {
+    peer.principal().map_or_else(String::new, |own| {
+        let roles: Vec<&str> = own.roles().collect();
+        format!("{}\0{}", own.name(), roles.join("\0"))
+    })
 }
 
 /// Runs a call whose answer is kept, whoever waits for it.

@@ -10,9 +10,10 @@ use percent_encoding::utf8_percent_encode;
 use remoting_core::{InterfaceDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
-use self::components::{by_status, reference, usual_headers};
+use self::components::{by_status, in_query, reference, results, usual_headers};
 use crate::answer::JSON;
 use crate::route::{OUTSIDE, is_ticket, url_of};
+use crate::stream::LINES;
 
 /// The most paths of a document: one who asks for it sends hardly anything.
 const MOST_PATHS: usize = 1000;
@@ -112,29 +113,29 @@ fn post(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) 
     let answers = if method.oneway {
         json!({ "202": taken })
     } else {
-        let mut answers = results();
+        let mut answers = results(method);
         answers["202"] = taken;
         answers
     };
     let mut post = operation(name, interface, method, answers);
     add_body(&mut post, method);
-    post["parameters"] = if method.oneway {
-        json!([reference("parameters", "key")])
-    } else {
-        json!([
-            reference("parameters", "key"),
-            reference("parameters", "prefer")
-        ])
-    };
+    let mut parameters = Vec::new();
+    if !method.streams && method.stream_argument.is_none() {
+        parameters.push(reference("parameters", "key"));
+    }
+    if !method.oneway {
+        parameters.push(reference("parameters", "prefer"));
+    }
+    if method.stream_argument.is_some() {
+        parameters.extend(in_query(method, method.stream_argument));
+    }
+    post["parameters"] = parameters.into();
     post
 }
 
 fn get(name: &str, interface: &InterfaceDescriptor, method: &MethodDescriptor) -> Value {
-    let mut get = operation(name, interface, method, results());
-    let arguments = method.arguments.iter().map(|argument| {
-        json!({ "name": argument, "in": "query", "content": { JSON: { "schema": {} } } })
-    });
-    get["parameters"] = arguments.collect();
+    let mut get = operation(name, interface, method, results(method));
+    get["parameters"] = in_query(method, None).into();
     get
 }
 
@@ -193,9 +194,14 @@ fn operation(
 }
 
 /// The arguments: a list, or an object with their names. Some may be left out, and nobody but the
-/// trait's own program knows which.
+/// trait's own program knows which. Of those with a stream that is the body, an item in each line.
 fn add_body(operation: &mut Value, method: &MethodDescriptor) {
     if method.arguments.is_empty() {
+        return;
+    }
+    if method.stream_argument.is_some() {
+        let items = json!({ LINES: { "schema": {} } });
+        operation["requestBody"] = json!({ "required": true, "content": items });
         return;
     }
     let list = method.arguments.iter().map(|name| json!({ "title": name }));
@@ -212,17 +218,6 @@ fn add_body(operation: &mut Value, method: &MethodDescriptor) {
     });
 }
 
-fn results() -> Value {
-    json!({
-        "200": {
-            "description": "The result.",
-            "headers": usual_headers(),
-            "content": { JSON: { "schema": {} } },
-        },
-        "204": { "description": "The result is nothing.", "headers": usual_headers() },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +232,9 @@ mod tests {
             MethodDescriptor::new("withdraw", &["cents", "why"]).exclusive(),
             MethodDescriptor::new("note", &["text"]).oneway(),
             MethodDescriptor::new("größe", &[]),
+            MethodDescriptor::new("doubled", &["by", "numbers"])
+                .streams()
+                .stream_argument(1),
         ])
         .constructors(&[MethodDescriptor::new("open", &["owner"])]);
 
@@ -271,6 +269,7 @@ mod tests {
         let names: Vec<&str> = paths.keys().map(String::as_str).collect();
         let expected = [
             "/bank/balance",
+            "/bank/doubled",
             "/bank/gr%C3%B6%C3%9Fe",
             "/bank/history",
             "/bank/note",
@@ -308,6 +307,19 @@ mod tests {
         assert_eq!(*parameters, json!([query("from"), query("to")]));
         let balance = &document["paths"]["/bank/balance"]["post"];
         assert_eq!(balance.get("requestBody"), None);
+    }
+
+    #[test]
+    fn a_stream_is_a_body_and_what_is_beside_it_stands_in_the_query() {
+        let document = described();
+        let doubled = &document["paths"]["/bank/doubled"]["post"];
+        let any = json!({ "schema": {} });
+        assert_eq!(doubled["requestBody"]["content"], json!({ LINES: any }));
+        let query = json!({ "name": "by", "in": "query", "content": { JSON: any } });
+        let parameters = json!([reference("parameters", "prefer"), query]);
+        assert_eq!(doubled["parameters"], parameters);
+        let answer = &doubled["responses"]["200"]["content"];
+        assert_eq!(*answer, json!({ LINES: any, "text/event-stream": any }));
     }
 
     #[test]
@@ -362,7 +374,7 @@ mod tests {
         let all = [("bank".to_owned(), &ACCOUNT), ("vip".to_owned(), &ACCOUNT)];
         let document: Value = serde_json::from_slice(&host("", &all).unwrap()).unwrap();
         assert_eq!(document["servers"][0]["url"], "/");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 12);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 14);
         let nothing: Value = serde_json::from_slice(&host("", &[]).unwrap()).unwrap();
         assert_eq!(nothing["paths"], json!({}));
         let many: Vec<_> = (0..MOST_PATHS).map(|n| (n.to_string(), &ACCOUNT)).collect();

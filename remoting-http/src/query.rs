@@ -7,11 +7,14 @@ use serde_json::{Map, Value};
 /// What is JSON is taken as it is; everything else is text. So a text that looks like a number has
 /// to be quoted: `name="2"`.
 ///
+/// - `stream`: the argument that comes as a stream, in whose place 0 stands.
+///
 /// # Errors
 ///
 /// The name that stands there twice.
-pub(crate) fn arguments(query: &str) -> Result<Vec<u8>, String> {
-    let mut arguments = Map::new();
+pub(crate) fn arguments(query: &str, stream: Option<&str>) -> Result<Vec<u8>, String> {
+    let stream = stream.map(|name| (name.to_owned(), Value::from(0)));
+    let mut arguments: Map<_, _> = stream.into_iter().collect();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let value = serde_json::from_str(&value).unwrap_or_else(|_| Value::String(value.into()));
         if arguments.insert(name.clone().into_owned(), value).is_some() {
@@ -41,9 +44,13 @@ mod tests {
             ("list=%5B1%2C2%5D&x", r#"{"list":[1,2],"x":""}"#),
             ("broken=%7B", r#"{"broken":"{"}"#),
         ] {
-            assert_eq!(arguments(query), Ok(json.as_bytes().to_vec()), "{query}");
+            let written = arguments(query, None);
+            assert_eq!(written, Ok(json.as_bytes().to_vec()), "{query}");
         }
-        assert_eq!(arguments("a=1&a=2"), Err("a".to_owned()));
+        assert_eq!(arguments("a=1&a=2", None), Err("a".to_owned()));
+        let beside = br#"{"a":1,"items":0}"#.to_vec();
+        assert_eq!(arguments("a=1", Some("items")), Ok(beside));
+        assert_eq!(arguments("items=1", Some("items")), Err("items".to_owned()));
         assert!(has(Some("openapi"), "openapi") && has(Some("x=1&openapi=3"), "openapi"));
         assert!(!has(Some("open=api"), "openapi") && !has(None, "openapi"));
     }

@@ -34,6 +34,7 @@ use crate::openapi;
 use crate::query;
 use crate::replay::Replays;
 use crate::route::{Route, is_ticket};
+use crate::stream::{Lingering, ReplyBody};
 use crate::websocket;
 
 /// How a caller says that it waits for no answer (RFC 7240).
@@ -58,6 +59,8 @@ pub(crate) struct Service {
     pub(crate) replays: Replays,
     /// The same of callers that the host does not know: they cannot make it forget those of others.
     pub(crate) replays_of_strangers: Replays,
+    /// The streams whose callers may go on with them.
+    pub(crate) lingering: Lingering,
 }
 
 impl Service {
@@ -70,6 +73,7 @@ impl Service {
             unawaited: Arc::new(Semaphore::new(unawaited)),
             replays: Replays::new(limits.kept_answers),
             replays_of_strangers: Replays::new(limits.kept_answers),
+            lingering: Lingering::new(limits.lingering_streams, acceptor.counters()),
             formatters: acceptor.formatters(),
             acceptor,
             gate,
@@ -99,9 +103,9 @@ impl Service {
         request: Request<B>,
         peer: &Arc<Peer>,
         admission: impl FnOnce() -> Result<Admission, TurnedAway>,
-    ) -> Response<Full<Bytes>>
+    ) -> Response<ReplyBody>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
         let (mut head, body) = request.into_parts();
@@ -118,7 +122,9 @@ impl Service {
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
             Ok(Visit::Request) if head.uri.path() == websocket::PATH => {
                 match self.open_session(&mut head, peer, admission).await {
-                    Ok(response) => return response.map(|()| Full::default()),
+                    Ok(response) => {
+                        return response.map(|()| ReplyBody::Whole(Full::default()));
+                    }
                     Err(refused) => refused,
                 }
             }
@@ -159,7 +165,7 @@ impl Service {
 
     async fn answer<B>(&self, head: &Parts, body: B, peer: &Arc<Peer>) -> Result<Answer, Answer>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
         let logged_in;
@@ -232,7 +238,7 @@ impl Service {
         peer: &Arc<Peer>,
     ) -> Result<Answer, Answer>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
         let mut headers = CallHeaders::read(&head.headers).map_err(unreadable_header)?;
@@ -250,12 +256,20 @@ impl Service {
             formatter,
             payload,
             place,
+            stream,
         } = self.arguments(head, method, body).await?;
-        let mut call = self.message((name, interface), method, headers, &formatter, payload);
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
+        let answering = (key.is_some(), unawaited);
+        let mut streams = self.streams((head, method), &formatter, stream, answering)?;
+        let mut call = self.message((name, interface), method, headers, &formatter, payload);
         call.unanswered = unawaited;
+        streams.mark(&mut call);
         if unawaited && key.is_none() {
             return Ok(self.start(call, &formatter, peer, place).await);
+        }
+        let resumed = self.resume((head, &call), peer, &mut streams).await?;
+        if let Some(answer) = resumed {
+            return Ok(answer);
         }
         let turn = self.turn(key.as_deref(), head, &call, peer)?;
         let running = self.acceptor.exchange(call, Arc::clone(peer));
@@ -264,7 +278,7 @@ impl Service {
             drop(place);
             match reply {
                 Ok(_) if unawaited => Answer::taken(),
-                reply => Answer::of(&formatter, reply),
+                reply => streams.answer(&formatter, reply),
             }
         };
         Ok(turn.take(work).await)

@@ -165,6 +165,7 @@ limits! {
     "sponsor-calls" sponsor_calls SOME "64" "how many sponsors a host asks at once";
     "tickets" tickets ANY "65536" "how many objects a host keeps for those who hold a ticket";
     "kept-answers" kept_answers ANY "4096" "how many answers are kept for requests that may be sent again", own;
+    "lingering-streams" lingering_streams ANY "1024" "how many streams wait for callers that have lost their connections", own;
     "tombstones" tombstones ANY "65536" "how many names of former publications a host remembers";
     "blocking-threads" blocking_threads THREADS "64" "how many blocking methods run at once";
 }

@@ -14,6 +14,9 @@ pub trait Calc {
     async fn divide(&self, a: i64, b: i64) -> Result<i64, CalcError>;
     #[oneway]
     async fn note(&self, text: &str) -> remoting::Result<()>;
+    #[readonly]
+    async fn squares(&self, to: u64) -> remoting::Result<Streaming<u64>>;
+    async fn sum(&self, from: i64, numbers: Streaming<i64>) -> remoting::Result<i64>;
     /// Gives the header of this name that the caller has sent.
     async fn header(&self, name: &str) -> remoting::Result<Option<String>>;
     /// Gives the text back, and in a header how long it is.
@@ -72,6 +75,18 @@ impl Calc for Exact {
 
     async fn note(&self, _text: &str) -> remoting::Result<()> {
         Ok(())
+    }
+
+    async fn squares(&self, to: u64) -> remoting::Result<Streaming<u64>> {
+        Ok(Streaming::of((1..=to).map(|number| number * number)))
+    }
+
+    async fn sum(&self, from: i64, mut numbers: Streaming<i64>) -> remoting::Result<i64> {
+        let mut sum = from;
+        while let Some(number) = numbers.next().await {
+            sum += number?;
+        }
+        Ok(sum)
     }
 
     async fn header(&self, name: &str) -> remoting::Result<Option<String>> {

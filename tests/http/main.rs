@@ -5,11 +5,13 @@ mod calc;
 #[path = "../support/console.rs"]
 mod console;
 mod curl;
+mod feed;
 mod mounted;
 mod objects;
 mod raw;
 mod replay;
 mod requests;
 mod sessions;
+mod streams;
 mod typed;
 mod xml;

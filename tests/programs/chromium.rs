@@ -4,6 +4,7 @@
 #[path = "../../examples/browser/board.rs"]
 mod board;
 mod browser;
+mod cutter;
 mod desk;
 #[path = "../../examples/browser/pages.rs"]
 mod pages;
@@ -170,6 +171,26 @@ async fn the_page_of_the_example_shows_each_note_as_it_is_pinned() {
         "read again: 3",
     ];
     assert_eq!(reported(&origin, &mut told).await, expected);
+}
+
+#[tokio::test]
+async fn a_page_reads_a_stream_to_its_end_though_its_connection_breaks() {
+    let site = Site::bind().await.unwrap();
+    let origin = site.origin.clone();
+    let host = host(&origin).await;
+    let oak = Oak::default();
+    let called = oak.called.clone();
+    host.publish("desk", DeskDispatcher::singleton(move || oak.clone()))
+        .unwrap();
+    let mut told = hear(&host);
+    let reports = address(&host, "desk");
+    let (server, _passing) = cutter::cut_behind("data: 5\n\n", &reports).await;
+    let script = include_str!("chromium/events.js");
+    let _serving = serve(site, script, (&server, &reports), None);
+    let lines = reported(&origin, &mut told).await;
+    let expected = "open 1 2 3 4 5 broken open 6 7 8 9 10 end broken over";
+    assert_eq!(lines.join(" "), expected);
+    assert_eq!(called.load(Ordering::SeqCst), 1, "it ran once");
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ trait Account {
     async fn withdraw(&mut self, cents: u64) -> Result<u64, AccountError>;
     #[oneway]
     async fn note(&self, text: &str) -> remoting::Result<()>;
+    #[readonly]
+    async fn watch(&self, from: u64) -> remoting::Result<Streaming<u64>>;
+    async fn add(&self, from: u64, cents: Streaming<u64>) -> remoting::Result<Streaming<u64>>;
     #[rename = "größe {x}"]
     async fn size(&self) -> remoting::Result<u64>;
 }
@@ -51,6 +54,12 @@ impl Account for Checking {
     }
     async fn note(&self, _text: &str) -> remoting::Result<()> {
         Ok(())
+    }
+    async fn watch(&self, from: u64) -> remoting::Result<Streaming<u64>> {
+        Ok(Streaming::of([from, self.0]))
+    }
+    async fn add(&self, _from: u64, cents: Streaming<u64>) -> remoting::Result<Streaming<u64>> {
+        Ok(cents)
     }
     async fn size(&self) -> remoting::Result<u64> {
         Ok(1)
@@ -103,7 +112,7 @@ async fn a_validator_accepts_what_a_host_says_of_its_objects() {
     host.publish("vip", vip).unwrap();
     let both = get(server, "/.well-known/remoting?openapi").await;
     let vip = get(server, "/vip?openapi").await;
-    for (name, document, paths) in [("nothing", nothing, 0), ("both", both, 12), ("vip", vip, 6)] {
+    for (name, document, paths) in [("nothing", nothing, 0), ("both", both, 16), ("vip", vip, 8)] {
         let read: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(read["paths"].as_object().unwrap().len(), paths, "{name}");
         let Output {

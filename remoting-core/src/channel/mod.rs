@@ -26,7 +26,10 @@ use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
 #[doc(hidden)]
+pub use crate::id::unguessable;
+#[doc(hidden)]
 pub use crate::log::Lines;
+pub use crate::stream::{Freight, Items};
 pub(crate) use acceptor::Accept;
 pub use acceptor::{Acceptor, Admission, TurnedAway};
 pub use in_process::InProcessChannel;

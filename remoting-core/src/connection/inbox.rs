@@ -9,7 +9,7 @@ use crate::clock;
 use crate::error::Fault;
 use crate::payload::Payload;
 use crate::session::{Arrived, Effects, StreamKey};
-use crate::stream::Flow;
+use crate::stream::Items;
 
 /// A stream of the peer. Dropped, it is ended.
 pub(super) struct Inbox {
@@ -65,7 +65,7 @@ impl Inbox {
     }
 }
 
-impl Flow for Inbox {
+impl Items for Inbox {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
         loop {
             if let Some(mut item) = self.batch.pop_front() {

@@ -14,7 +14,7 @@ use crate::id::StreamId;
 use crate::object::{Busy, drop_caught, fault_of};
 use crate::payload::{Content, Payload};
 use crate::session::{Effects, Lent, StreamRoom, StreamSource};
-use crate::stream::{Flow, Freight};
+use crate::stream::{Freight, Items};
 
 /// How many items are sent at a time.
 const BATCH: u32 = 256;
@@ -42,7 +42,7 @@ impl StreamSource for Outlet {
         let pump = Pump {
             connection: Arc::clone(&self.connection),
             stream,
-            flow: self.freight.take(),
+            items: self.freight.take(),
             batch: VecDeque::new(),
             held: None,
             ended: None,
@@ -68,7 +68,7 @@ struct Pump {
     connection: Arc<Connection>,
     stream: StreamId,
     /// Gone when it has ended.
-    flow: Option<Box<dyn Flow>>,
+    items: Option<Box<dyn Items>>,
     batch: VecDeque<Item>,
     /// An item that is longer than what may be sent now.
     held: Option<Item>,
@@ -86,7 +86,7 @@ struct Item {
 
 impl Pump {
     async fn run(mut self) {
-        if self.flow.is_none() {
+        if self.items.is_none() {
             let text = "the stream was sent before";
             self.ended = Some(Some(Fault::executed(ErrorKind::BadArguments, text)));
         }
@@ -138,8 +138,8 @@ impl Pump {
 
     /// Asks for an item: nothing if there is none now, or none any more.
     fn next(&mut self, cx: &mut Context<'_>) -> Option<Item> {
-        let flow = self.flow.as_mut().filter(|_| self.ended.is_none())?;
-        let polled = catch_unwind(AssertUnwindSafe(|| flow.poll_next(cx)));
+        let items = self.items.as_mut().filter(|_| self.ended.is_none())?;
+        let polled = catch_unwind(AssertUnwindSafe(|| items.poll_next(cx)));
         let result = match polled {
             Ok(Poll::Pending) => return None,
             Ok(Poll::Ready(Some(Ok(mut payload)))) => {
@@ -184,8 +184,8 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        if let Some(flow) = self.flow.take() {
-            drop_caught("a stream", flow);
+        if let Some(items) = self.items.take() {
+            drop_caught("a stream", items);
         }
         if self.is_over {
             return;

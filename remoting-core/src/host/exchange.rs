@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::lookup::Redeemer;
 use super::registry::Registry;
+use super::streaming::{self, Terms};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::connection::Service;
@@ -15,9 +16,9 @@ use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::InterfaceId;
 use crate::limits::Limits;
 use crate::object::context::Active;
-use crate::object::{Around, Bytes, Prepared, RawCall, Reached, check_depth, reach};
-use crate::peer::{Peer, Principal};
-use crate::proxy::{Style, Tickets};
+use crate::object::{Around, Busy, Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::peer::Peer;
+use crate::proxy::Style;
 use crate::session::{CancelReason, Cancellation};
 use crate::sink::{CallMessage, ReplyMessage, Sinks};
 use crate::url::is_ticket;
@@ -35,28 +36,37 @@ pub(super) async fn run(
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
     let shows_details = registry.shows_details(&peer);
-    let owner = peer.principal().cloned();
-    let mut result = run_call(&registry, &limits, call, peer, sinks).await;
+    let terms = Terms {
+        registry: Arc::clone(&registry),
+        owner: peer.principal().cloned(),
+        shows_details,
+        formatter: call.formatter.clone(),
+        takes_stream: call.takes_stream,
+        longest: limits.max_frame,
+    };
+    let mut kept = None;
+    let mut result = run_call(&registry, &limits, call, (peer, sinks), &mut kept).await;
     if by_ticket {
-        result = give_out(&registry, owner.as_ref(), result);
+        result = streaming::give_out(terms, result, kept);
     }
     let result = result.inspect_err(|fault| registry.counters.count(fault));
     result.map_err(|fault| fault.shown(shows_details))
 }
 
+/// - `kept`: what is to keep the object as long as the stream goes on that it answers with.
 async fn run_call(
     registry: &Arc<Registry>,
     limits: &Limits,
     call: CallMessage,
-    peer: Arc<Peer>,
-    sinks: Sinks,
+    (peer, sinks): (Arc<Peer>, Sinks),
+    kept: &mut Option<Busy>,
 ) -> ReplyMessage {
     let deadline = deadline_of(limits, &call, clock::now());
     let mut guard = Guard {
         cancellation: None,
         reason: CancelReason::Caller,
     };
-    let receiver = match start((registry, limits), call, peer, sinks, &mut guard)? {
+    let receiver = match start((registry, limits), call, (peer, sinks), (&mut guard, kept))? {
         Started::Done(result) => return result,
         Started::Task(receiver) => receiver,
     };
@@ -78,32 +88,6 @@ async fn run_call(
             ))
         }
     }
-}
-
-/// Gives out the tickets that stand in an answer.
-fn give_out(
-    registry: &Registry,
-    owner: Option<&Principal>,
-    mut result: ReplyMessage,
-) -> ReplyMessage {
-    let (Ok(payload) | Err(Fault::App(payload))) = &mut result else {
-        return result;
-    };
-    if !payload.has_attached() {
-        return result;
-    }
-    let given = match payload.detach::<Tickets>() {
-        Some(tickets) => registry
-            .tickets
-            .give_all(registry.keeper(), &tickets, owner),
-        None => {
-            let text = "the answer holds an object of a third party's, which cannot be passed on to \
-                a caller without a session";
-            Err(Fault::refused(ErrorKind::Unsupported, text))
-        }
-    };
-    given.map_err(Fault::after_execution)?;
-    result
 }
 
 /// Until when the caller of a call waits.
@@ -131,13 +115,15 @@ pub(super) fn call_of(
         .ok_or_else(|| Fault::of(ErrorKind::Unsupported))?;
     let deadline = deadline_of(limits, &call, now);
     let style = if call.by_ticket {
-        Style::by_ticket(
-            formatter,
-            Arc::new(Redeemer {
-                registry: Arc::clone(registry),
-                caller: Arc::clone(&peer),
-            }),
-        )
+        let mut redeemer = Redeemer {
+            registry: Arc::clone(registry),
+            caller: Arc::clone(&peer),
+            stream: None,
+        };
+        redeemer.stream = call
+            .stream
+            .map(|items| streaming::incoming(items, redeemer.clone()));
+        Style::by_ticket(formatter, Arc::new(redeemer))
     } else {
         Style::by_number(formatter)
     };
@@ -176,9 +162,8 @@ pub(super) fn check(registry: &Registry, limits: &Limits, call: &CallMessage) ->
 fn start(
     (registry, limits): (&Arc<Registry>, &Limits),
     call: CallMessage,
-    peer: Arc<Peer>,
-    outer: Sinks,
-    guard: &mut Guard,
+    (peer, outer): (Arc<Peer>, Sinks),
+    (guard, kept): (&mut Guard, &mut Option<Busy>),
 ) -> Result<Started, Fault> {
     check(registry, limits, &call)?;
     let object = registry.object(&call.object, call.interface, &peer)?;
@@ -190,6 +175,9 @@ fn start(
         busy,
         sinks,
     } = reach(object, call.method, &peer)?;
+    if call.takes_stream {
+        *kept = busy.as_ref().and_then(Busy::again);
+    }
     // Whoever knows a ticket has its object: nobody is told one.
     let name = || (!is_ticket(&call.object)).then(|| call.object.as_str().into());
     let around = Around::new(outer.then(sinks), name);

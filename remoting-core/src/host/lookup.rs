@@ -13,6 +13,7 @@ use crate::id::InterfaceId;
 use crate::object::{Class, Keeper, ServerObject, Tenant, Workers, home, seen_through};
 use crate::peer::Peer;
 use crate::proxy::{Redeem, Reference};
+use crate::stream::Freight;
 use crate::url::TICKETS;
 
 impl Registry {
@@ -99,9 +100,12 @@ fn seen_as(tenant: Arc<Tenant>, wanted: InterfaceId) -> Result<Arc<dyn ServerObj
 }
 
 /// What the paths in the arguments of one caller stand for.
+#[derive(Clone)]
 pub(super) struct Redeemer {
     pub(super) registry: Arc<Registry>,
     pub(super) caller: Arc<Peer>,
+    /// What came beside the arguments.
+    pub(super) stream: Option<Freight>,
 }
 
 impl Redeem for Redeemer {
@@ -118,6 +122,10 @@ impl Redeem for Redeemer {
             Err(Fault::Error(error)) => Err(error),
             Err(Fault::App(_)) => Err(Error::new(ErrorKind::Internal, "no object")),
         }
+    }
+
+    fn stream(&self) -> Option<Freight> {
+        self.stream.clone()
     }
 }
 

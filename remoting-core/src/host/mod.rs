@@ -27,6 +27,7 @@ mod register;
 mod registrations;
 mod registry;
 mod run;
+mod streaming;
 mod ticketed;
 mod tickets;
 
@@ -134,6 +135,7 @@ impl Drop for HostInner {
         }
         // Before the peers are told, so that it is not them who seem to have let go.
         self.registry.keeper().close();
+        self.registry.closing.send_replace(true);
         let accepted = channels.iter().flat_map(|channel| channel.connections());
         for connection in accepted.chain(self.peers.connections(None)) {
             connection.shut(End::HostGone);

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use dashmap::DashMap;
+use tokio::sync::watch;
 
 use self::tombstones::Tombstones;
 use super::builder::HostSettings;
@@ -46,6 +47,8 @@ pub(super) struct Registry {
     pub(super) counters: Arc<Counters>,
     pub(super) keeper: Arc<Keeper>,
     pub(super) tickets: Tickets,
+    /// Ends the streams of answers when the host is gone.
+    pub(super) closing: watch::Sender<bool>,
 }
 
 /// What is held while names change.
@@ -81,6 +84,7 @@ impl Registry {
             counters,
             keeper,
             tickets,
+            closing: watch::Sender::new(false),
         });
         let names: Weak<Self> = Arc::downgrade(&registry);
         registry.keeper.set_names(names);

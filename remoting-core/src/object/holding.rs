@@ -13,6 +13,11 @@ impl Busy {
     pub(super) fn new(tenant: Arc<Tenant>) -> Self {
         Self(tenant)
     }
+
+    /// Keeps the object once more, for what goes on when the call has ended.
+    pub(crate) fn again(&self) -> Option<Self> {
+        self.0.begin_call().ok()?.busy
+    }
 }
 
 impl Drop for Busy {

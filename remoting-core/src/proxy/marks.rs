@@ -7,20 +7,24 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use super::passage::{Boarded, Passenger, Passengers, Reading, SCOPE, Scope, Tickets};
+use super::passage::{Boarded, Passenger, Passengers, Reading, SCOPE, Scope, Style, Tickets};
 use super::{Reference, Stub};
 use crate::budget::ScanLimits;
 use crate::descriptor::InterfaceDescriptor;
 use crate::formatter::FormatterRef;
 use crate::id;
 use crate::object::ANY;
-use crate::stream::{Flow, Freight};
+use crate::stream::{Freight, Items};
 use crate::url::TICKETS;
 
 const OUTSIDE: &str = "a proxy, or a stream, is written and read only as part of a remote call \
     (`OutsideCall`): it stands for something in a connection, and means nothing in a file";
 
-const SESSIONLESS: &str = "a stream needs a channel with sessions, such as `tcp://` or `ws://`";
+const SECOND: &str = "without a session there is one stream in an answer, which is all of it; use \
+    a channel with sessions, such as `tcp://` or `ws://`";
+
+const WITHOUT_ITEMS: &str = "a stream whose items did not come along: without a session they are the \
+    body of a request, in `application/x-ndjson`";
 
 /// What writing a proxy gives.
 pub type Written<S> = Result<<S as Serializer>::Ok, <S as Serializer>::Error>;
@@ -41,8 +45,11 @@ pub fn board<P: Stub, S: Serializer>(proxy: &P, serializer: S) -> Written<S> {
         Scope::Writing(passengers, _) => {
             Some(Mark::Number(number(passengers, reference, interface)))
         }
-        Scope::WritingTickets(tickets) => Some(Mark::Ticket(path(tickets, reference, interface))),
-        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => None,
+        Scope::WritingTickets(luggage, _) => {
+            let tickets = &mut luggage.tickets;
+            Some(Mark::Ticket(path(tickets, reference, interface)))
+        }
+        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(..) => None,
     });
     match mark {
         Some(Mark::Number(number)) => match u32::try_from(number) {
@@ -103,7 +110,7 @@ fn path(
 /// Reads a proxy as what stands for it in the call that is being read.
 pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, P, D> {
     let redeem = SCOPE.with_borrow(|scope| match scope {
-        Scope::ReadingTickets(redeem) => Some(Arc::clone(redeem)),
+        Scope::ReadingTickets(redeem, ..) => Some(Arc::clone(redeem)),
         _ => None,
     });
     if let Some(redeem) = redeem {
@@ -149,18 +156,23 @@ fn passenger(number: u32) -> Result<(Passenger, Arc<Reading>), String> {
 
 /// Writes a stream as what stands for it in the list of the call that is being written.
 ///
-/// - `load`: makes what travels, with items in the format of the call.
+/// - `load`: makes what travels, with items written like the call.
 pub(crate) fn board_stream<S: Serializer>(
     serializer: S,
-    load: impl FnOnce(FormatterRef) -> Freight,
+    load: impl FnOnce(Style) -> Freight,
 ) -> Written<S> {
     let number = SCOPE.with_borrow_mut(|scope| match scope {
         Scope::Writing(passengers, formatter) => {
-            passengers.push(Passenger::Stream(load(formatter.clone())));
+            let style = Style::by_number(formatter.clone());
+            passengers.push(Passenger::Stream(load(style)));
             Ok(passengers.len() - 1)
         }
-        Scope::WritingTickets(_) => Err(SESSIONLESS),
-        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => Err(OUTSIDE),
+        Scope::WritingTickets(luggage, style) if luggage.stream.is_none() => {
+            luggage.stream = Some(load(style.clone()));
+            Ok(0)
+        }
+        Scope::WritingTickets(..) => Err(SECOND),
+        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(..) => Err(OUTSIDE),
     });
     let number = number.map_err(S::Error::custom)?;
     serializer.serialize_u32(u32::try_from(number).map_err(S::Error::custom)?)
@@ -171,18 +183,31 @@ pub(crate) fn board_stream<S: Serializer>(
 /// - `unload`: makes it of its items, and how they are to be read.
 pub(crate) fn alight_stream<'de, T, D: Deserializer<'de>>(
     deserializer: D,
-    unload: impl FnOnce(Box<dyn Flow>, FormatterRef, ScanLimits) -> T,
+    unload: impl FnOnce(Box<dyn Items>, FormatterRef, ScanLimits) -> T,
 ) -> Read<'de, T, D> {
+    let came = SCOPE.with_borrow(|scope| match scope {
+        Scope::ReadingTickets(redeem, formatter, limits) => {
+            Some((redeem.stream(), formatter.clone(), *limits))
+        }
+        _ => None,
+    });
+    if let Some((freight, formatter, limits)) = came {
+        let freight = freight.ok_or_else(|| D::Error::custom(WITHOUT_ITEMS))?;
+        let _one = u32::deserialize(deserializer)?;
+        let items = freight.take();
+        let items = items.ok_or_else(|| D::Error::custom("a stream that was read before"))?;
+        return Ok(unload(items, formatter, limits));
+    }
     let number = u32::deserialize(deserializer)?;
     let (passenger, reading) = passenger(number).map_err(D::Error::custom)?;
-    let flow = match passenger {
+    let items = match passenger {
         Passenger::Stream(freight) => freight.take(),
         Passenger::Proxy { .. } => None,
     };
-    let flow = flow.ok_or_else(|| {
+    let items = items.ok_or_else(|| {
         D::Error::custom(format_args!(
             "number {number} is no stream, or was read before"
         ))
     })?;
-    Ok(unload(flow, reading.formatter.clone(), reading.limits))
+    Ok(unload(items, reading.formatter.clone(), reading.limits))
 }

@@ -41,7 +41,7 @@ pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
 pub(crate) use options::check_headers;
 pub(crate) use passage::{
-    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
+    Boarded, Company, Luggage, Passenger, Passengers, Redeem, Style, decode, decode_arguments,
     encode, encode_owned, is_spent, passengers,
 };
 pub use reference::{Activator, Reference};

@@ -66,7 +66,21 @@ pub(crate) struct Boarded {
 /// All proxies of a payload that were written as tickets.
 pub(crate) type Tickets = Vec<Boarded>;
 
-/// Who knows what a ticket stands for.
+/// What a payload refers to that is for a reader without a session.
+#[derive(Default)]
+pub(crate) struct Luggage {
+    pub(crate) tickets: Tickets,
+    /// There is no number to tell two apart by.
+    pub(crate) stream: Option<Freight>,
+}
+
+impl Luggage {
+    fn is_empty(&self) -> bool {
+        self.tickets.is_empty() && self.stream.is_none()
+    }
+}
+
+/// Who knows what a ticket stands for, and what came along.
 pub(crate) trait Redeem: Send + Sync {
     /// The object of a ticket, or of a publication.
     ///
@@ -76,6 +90,11 @@ pub(crate) trait Redeem: Send + Sync {
     ///
     /// Why there is none, for whoever has sent it.
     fn redeem(&self, path: &str, wanted: &'static InterfaceDescriptor) -> Result<Reference, Error>;
+
+    /// The one stream that came beside the payload.
+    fn stream(&self) -> Option<Freight> {
+        None
+    }
 }
 
 /// How values are written: in which format, and how the proxies in them.
@@ -96,6 +115,14 @@ impl Style {
     pub(crate) fn by_ticket(formatter: FormatterRef, tickets: Arc<dyn Redeem>) -> Self {
         let tickets = Some(tickets);
         Self { formatter, tickets }
+    }
+
+    /// Where what is written so leaves its proxies and streams.
+    fn scope(&self) -> Scope {
+        match &self.tickets {
+            None => Scope::Writing(Vec::new(), self.formatter.clone()),
+            Some(_) => Scope::WritingTickets(Luggage::default(), self.clone()),
+        }
     }
 
     /// What a payload that is written so refers to.
@@ -142,9 +169,9 @@ pub(crate) fn company(payload: &Payload) -> Company<'_> {
 pub(super) enum Scope {
     Outside,
     Writing(Passengers, FormatterRef),
-    WritingTickets(Tickets),
+    WritingTickets(Luggage, Style),
     Reading(Arc<Reading>),
-    ReadingTickets(Arc<dyn Redeem>),
+    ReadingTickets(Arc<dyn Redeem>, FormatterRef, ScanLimits),
 }
 
 /// What is needed to read a payload with passengers.
@@ -182,19 +209,14 @@ impl Drop for Restore {
 }
 
 fn writing(
-    by_ticket: bool,
-    formatter: &FormatterRef,
+    inner: Scope,
     write: impl FnOnce() -> Result<Payload, FormatError>,
 ) -> Result<Payload, FormatError> {
-    let inner = match by_ticket {
-        false => Scope::Writing(Vec::new(), formatter.clone()),
-        true => Scope::WritingTickets(Vec::new()),
-    };
     let scope = Restore(Some(SCOPE.replace(inner)));
     let mut payload = write()?;
     match scope.end() {
         Scope::Writing(passengers, _) if !passengers.is_empty() => payload.attach(passengers),
-        Scope::WritingTickets(tickets) if !tickets.is_empty() => payload.attach(tickets),
+        Scope::WritingTickets(luggage, _) if !luggage.is_empty() => payload.attach(luggage),
         _ => {}
     }
     Ok(payload)
@@ -217,7 +239,9 @@ fn reading<R>(
             formatter: formatter.clone(),
             limits,
         })),
-        Company::Ticketed(redeem) => Scope::ReadingTickets(Arc::clone(redeem)),
+        Company::Ticketed(redeem) => {
+            Scope::ReadingTickets(Arc::clone(redeem), formatter.clone(), limits)
+        }
     };
     let _scope = Restore(Some(SCOPE.replace(inner)));
     read()
@@ -228,9 +252,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     style: &Style,
     value: &T,
 ) -> Result<Payload, FormatError> {
-    writing(style.tickets.is_some(), &style.formatter, || {
-        style.formatter.encode(value)
-    })
+    writing(style.scope(), || style.formatter.encode(value))
 }
 
 /// Writes a value that is not needed any more, and attaches the proxies in it.
@@ -238,9 +260,7 @@ pub(crate) fn encode_owned<T: Serialize + 'static>(
     style: &Style,
     value: T,
 ) -> Result<Payload, FormatError> {
-    writing(style.tickets.is_some(), &style.formatter, || {
-        style.formatter.encode_owned(value)
-    })
+    writing(style.scope(), || style.formatter.encode_owned(value))
 }
 
 /// Writes the arguments of a call and attaches the proxies in them.
@@ -249,7 +269,7 @@ pub(crate) fn encode_arguments<A: Arguments>(
     names: &'static [&'static str],
     arguments: &A,
 ) -> Result<Payload, FormatError> {
-    writing(false, formatter, || {
+    writing(Scope::Writing(Vec::new(), formatter.clone()), || {
         formatter.encode_arguments(names, arguments)
     })
 }

@@ -11,6 +11,7 @@ use crate::formatter::FormatterRef;
 use crate::id::{InterfaceId, MethodId};
 use crate::limits::Limits;
 use crate::payload::Payload;
+use crate::stream::Freight;
 use crate::wire::locks::LockTokens;
 
 /// One call of a published object.
@@ -41,6 +42,11 @@ pub struct CallMessage {
     /// (`/~/rt1.…`), and in arguments those of publications too. Without it there are none in
     /// arguments, and those in the answer stand beside it.
     pub by_ticket: bool,
+    /// The items of the stream among the arguments, in whose place the number 0 stands. Only with `by_ticket`.
+    pub stream: Option<Freight>,
+    /// Whether the answer may be a stream: then the result is the number 0, and the items are
+    /// [beside it](crate::channel::Freight::of_answer), each at most `Limits::max_frame` bytes. Only with `by_ticket`.
+    pub takes_stream: bool,
     /// Whether nobody waits for the answer: objects in it are let go.
     pub unanswered: bool,
     /// The longest message that the caller's host handles, in bytes: the answer is no longer.
@@ -70,6 +76,8 @@ impl CallMessage {
             depth: 0,
             payload: Payload::new(),
             by_ticket: false,
+            stream: None,
+            takes_stream: false,
             unanswered: false,
             max_message: Limits::default().max_message,
         }

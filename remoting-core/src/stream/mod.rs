@@ -1,9 +1,9 @@
 //! Streams: many values, one after the other, as the result or an argument of a call.
 //!
 //! A [`Streaming`] is a stream of values. In a payload stands only its number; its items travel beside the calls
-//! of the session. `flow` has them as bytes.
+//! of the session. `items` has them as bytes.
 
-mod flow;
+mod items;
 mod produce;
 
 use std::fmt;
@@ -17,12 +17,12 @@ use futures_core::Stream;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 
-use self::flow::{Decoding, Encoding};
+use self::items::{Decoding, Encoding};
 use self::produce::Produced;
 use crate::error::Error;
 use crate::proxy::{CallError, alight_stream, block_on, board_stream};
 
-pub(crate) use self::flow::{Flow, Freight};
+pub use self::items::{Freight, Items};
 pub use self::produce::Producer;
 
 /// A stream of `T` that may end in an `E`, as the result or an argument of a remote method.
@@ -55,7 +55,8 @@ pub use self::produce::Producer;
 /// long as it goes on, the object whose method has returned it is kept, as by a running call.
 ///
 /// It travels inside a call only, once, and over channels with sessions: TCP, WebSocket and in memory. Calls of proxies of `http://`
-/// that have streams go over a WebSocket by themselves.
+/// that have streams go over a WebSocket by themselves. Others who send requests, such as curl and browsers, take a result that is one
+/// `Streaming` as lines of JSON or as events, and send an argument that is the only one as lines of JSON.
 pub struct Streaming<T, E = Error>(Mutex<Option<ItemStream<T, E>>>);
 
 /// The items of a stream.
@@ -166,8 +167,8 @@ where
         let items = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let items =
             items.ok_or_else(|| S::Error::custom("a stream that has ended, or was sent before"))?;
-        board_stream(serializer, |formatter| {
-            Freight::new(Encoding::new(items, formatter))
+        board_stream(serializer, |style| {
+            Freight::new(Encoding::new(items, style))
         })
     }
 }
@@ -178,8 +179,8 @@ where
     E: CallError,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        alight_stream(deserializer, |flow, formatter, limits| {
-            Self::new(Decoding::new(flow, formatter, limits))
+        alight_stream(deserializer, |items, formatter, limits| {
+            Self::new(Decoding::new(items, formatter, limits))
         })
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use remoting_core::MethodDescriptor;
 use serde_json::{Value, json};
 
 use crate::answer::JSON;
-use crate::codes::{APP, CODES, KEY_REUSED, REASONS};
+use crate::codes::{APP, CODES, KEY_REUSED, REASONS, STREAM_GONE};
 use crate::replay::LONGEST_KEY;
+use crate::stream::{EVENTS, LINES};
 
 /// All components that operations refer to.
 pub(super) fn all() -> Value {
@@ -25,6 +27,39 @@ pub(super) fn usual_headers() -> Value {
         "Remoting-Replayed": reference("headers", "replayed"),
         "Remoting-Headers": reference("headers", "own"),
     })
+}
+
+/// The answers to a call that went well.
+pub(super) fn results(method: &MethodDescriptor) -> Value {
+    let any = json!({ "schema": {} });
+    let (result, nothing, content) = match method.streams {
+        false => (
+            "The result.",
+            "The result is nothing.",
+            json!({ JSON: any }),
+        ),
+        true => (
+            "The stream: one item in each line or event, and then how it has ended.",
+            "All events have been received before.",
+            json!({ LINES: any, EVENTS: any }),
+        ),
+    };
+    json!({
+        "200": { "description": result, "headers": usual_headers(), "content": content },
+        "204": { "description": nothing, "headers": usual_headers() },
+    })
+}
+
+/// Arguments in the query.
+///
+/// - `beside`: the place of one that is none of them.
+pub(super) fn in_query(method: &MethodDescriptor, beside: Option<usize>) -> Vec<Value> {
+    let arguments = method.arguments.iter().enumerate();
+    let own = arguments.filter(|(place, _)| Some(*place) != beside);
+    let parameters = own.map(|(_, argument)| {
+        json!({ "name": argument, "in": "query", "content": { JSON: { "schema": {} } } })
+    });
+    parameters.collect()
 }
 
 /// Leads to a component of the document.
@@ -83,7 +118,7 @@ fn headers() -> Value {
 pub(super) fn by_status() -> BTreeMap<u16, Vec<&'static str>> {
     let mut all = BTreeMap::<u16, Vec<&str>>::new();
     let of_kinds = CODES.iter().map(|(_, name, status)| (*name, *status));
-    for (name, status) in of_kinds.chain([KEY_REUSED]) {
+    for (name, status) in of_kinds.chain([KEY_REUSED, STREAM_GONE]) {
         all.entry(status).or_default().push(name);
     }
     all
@@ -115,7 +150,7 @@ fn error_schema() -> Value {
     let codes = CODES
         .iter()
         .map(|(_, name, _)| *name)
-        .chain([APP, KEY_REUSED.0]);
+        .chain([APP, KEY_REUSED.0, STREAM_GONE.0]);
     let codes: Value = codes.collect();
     let reasons: Value = REASONS.iter().map(|(_, word)| *word).collect();
     json!({

@@ -41,9 +41,19 @@ fn method_descriptor(method: &Method) -> TokenStream {
         .map(|(_, setter)| setter);
     let streams =
         mentions(method.answer.to_token_stream(), "Streaming").then(|| quote!(.streams()));
+    let stream_argument = stream_argument(method).map(|place| quote!(.stream_argument(#place)));
     let roles = &method.marks.roles;
     let roles = (!roles.is_empty()).then(|| quote!(.roles(&[#(#roles),*])));
-    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)* #streams #roles)
+    quote!(__private::MethodDescriptor::new(#name, &[#(#arguments),*]) #exclusive #(#set)* #streams #stream_argument #roles)
+}
+
+/// The place of the argument that is a stream, where there is one such and no more.
+fn stream_argument(method: &Method) -> Option<usize> {
+    let arguments = method.arguments.iter().enumerate();
+    let mut streams =
+        arguments.filter(|(_, argument)| mentions(argument.ty.to_token_stream(), "Streaming"));
+    let (place, _) = streams.next()?;
+    streams.next().is_none().then_some(place)
 }
 
 /// Whether a word stands somewhere in a type.

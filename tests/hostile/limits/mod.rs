@@ -47,7 +47,7 @@ limits! {
         objects_per_session objects_per_host objects_per_principal activations_per_second tombstones blocking_threads
     }
     whose_life { lease_renewal sponsors_per_object sponsor_calls }
-    without_session { tickets kept_answers }
+    without_session { tickets kept_answers lingering_streams }
     how_long {
         handshake_time idle_time ping_after pong_within write_stall default_deadline max_deadline
     }

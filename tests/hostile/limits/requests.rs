@@ -11,6 +11,8 @@ trait Made {
     async fn anew() -> remoting::Result<Self>;
     /// Never ends.
     async fn wait(&self) -> remoting::Result<()>;
+    /// Neither does this.
+    async fn watch(&self) -> remoting::Result<Streaming<u64>>;
 }
 
 struct Thing;
@@ -22,6 +24,10 @@ impl Made for Thing {
 
     async fn wait(&self) -> remoting::Result<()> {
         std::future::pending().await
+    }
+
+    async fn watch(&self) -> remoting::Result<Streaming<u64>> {
+        Ok(Streaming::of(1..))
     }
 }
 
@@ -77,5 +83,15 @@ pub async fn kept_answers() -> Host {
     }
     let refused = send(&host, "/thing/wait", "Idempotency-Key: one-more\r\n").await;
     assert_eq!(status(refused).await, "503");
+    host
+}
+
+/// Somebody who has one stream after the other begun, and leaves it.
+pub async fn lingering_streams() -> Host {
+    let host = host(|limits| limits.lingering_streams = 2).await;
+    while host.counters().lingering_streams.get() == 0 {
+        let mut left = send(&host, "/thing/watch", "Accept: text/event-stream\r\n").await;
+        let _begun = left.read_u8().await.unwrap();
+    }
     host
 }

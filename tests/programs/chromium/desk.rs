@@ -12,6 +12,8 @@ pub trait Desk {
     #[readonly]
     async fn add(&self, a: i64, b: i64) -> remoting::Result<i64>;
     async fn divide(&self, a: i64, b: i64) -> Result<i64, DeskError>;
+    #[readonly]
+    async fn strokes(&self, to: u64) -> remoting::Result<Streaming<u64>>;
     /// Gives the text back.
     async fn echo(&self, text: String) -> remoting::Result<String>;
     /// Never ends.
@@ -81,6 +83,11 @@ impl Desk for Oak {
     async fn divide(&self, a: i64, b: i64) -> Result<i64, DeskError> {
         self.called.fetch_add(1, Ordering::SeqCst);
         a.checked_div(b).ok_or(DeskError::DividedByZero(a))
+    }
+
+    async fn strokes(&self, to: u64) -> remoting::Result<Streaming<u64>> {
+        self.called.fetch_add(1, Ordering::SeqCst);
+        Ok(Streaming::of(1..=to))
     }
 
     async fn echo(&self, text: String) -> remoting::Result<String> {

@@ -20,18 +20,33 @@ use crate::payload::Payload;
 use crate::proxy::{CallError, Style, decode, decode_error, encode_owned};
 
 /// The items of a stream, encoded. After an error, or the end, nothing more comes.
-pub(crate) trait Flow: Send {
+pub trait Items: Send {
     /// Gives the next item.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>>;
+
+    /// The error of whoever reads the stream, when the item that came last makes no sense. No other is asked for then.
+    ///
+    /// - `why`: what was wrong with it.
+    fn unreadable(&mut self, why: &str) -> Error {
+        let text = format!("an item of the stream could not be read: {why}");
+        Error::new(ErrorKind::BadResult, text).with_executed(Executed::Yes)
+    }
 }
 
 /// A stream beside the payload that names it. Whoever needs it first has it.
 #[derive(Clone)]
-pub(crate) struct Freight(Arc<Mutex<Option<Box<dyn Flow>>>>);
+pub struct Freight(Arc<Mutex<Option<Box<dyn Items>>>>);
 
 impl Freight {
-    pub(crate) fn new(flow: impl Flow + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Some(Box::new(flow)))))
+    /// Makes a stream of its items.
+    pub fn new(items: impl Items + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(items)))))
+    }
+
+    /// The stream that an answer is, if it is one: of a call that takes such
+    /// ([`takes_stream`](crate::CallMessage::takes_stream)).
+    pub fn of_answer(payload: &Payload) -> Option<Self> {
+        payload.attached::<Self>().cloned()
     }
 
     /// Whether somebody has it.
@@ -42,7 +57,8 @@ impl Freight {
             .is_none()
     }
 
-    pub(crate) fn take(&self) -> Option<Box<dyn Flow>> {
+    /// Takes the items; nothing if somebody has them.
+    pub fn take(&self) -> Option<Box<dyn Items>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -60,15 +76,13 @@ pub(super) struct Encoding<T, E> {
 }
 
 impl<T, E> Encoding<T, E> {
-    pub(super) fn new(items: ItemStream<T, E>, formatter: FormatterRef) -> Self {
-        Self {
-            items: Some(items),
-            style: Style::by_number(formatter),
-        }
+    pub(super) fn new(items: ItemStream<T, E>, style: Style) -> Self {
+        let items = Some(items);
+        Self { items, style }
     }
 }
 
-impl<T, E> Flow for Encoding<T, E>
+impl<T, E> Items for Encoding<T, E>
 where
     T: Serialize + 'static,
     E: Serialize + 'static,
@@ -94,16 +108,16 @@ where
 
 /// Reads the items of a stream.
 pub(super) struct Decoding<T, E> {
-    flow: Option<Box<dyn Flow>>,
+    items: Option<Box<dyn Items>>,
     formatter: FormatterRef,
     limits: ScanLimits,
     of: PhantomData<fn() -> Result<T, E>>,
 }
 
 impl<T, E> Decoding<T, E> {
-    pub(super) fn new(flow: Box<dyn Flow>, formatter: FormatterRef, limits: ScanLimits) -> Self {
+    pub(super) fn new(items: Box<dyn Items>, formatter: FormatterRef, limits: ScanLimits) -> Self {
         Self {
-            flow: Some(flow),
+            items: Some(items),
             formatter,
             limits,
             of: PhantomData,
@@ -116,19 +130,16 @@ impl<T: DeserializeOwned + 'static, E: CallError> Stream for Decoding<T, E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(flow) = &mut this.flow else {
+        let Some(items) = &mut this.items else {
             return Poll::Ready(None);
         };
-        let read = ready!(flow.poll_next(cx)).map(|item| match item {
-            Ok(item) => decode_item(&this.formatter, item, this.limits).map_err(|error| {
-                let text = format!("an item of the stream could not be read: {error}");
-                let error = Error::new(ErrorKind::BadResult, text);
-                E::from(error.with_executed(Executed::Yes))
-            }),
+        let read = ready!(items.poll_next(cx)).map(|item| match item {
+            Ok(item) => decode_item(&this.formatter, item, this.limits)
+                .map_err(|error| E::from(items.unreadable(&error.to_string()))),
             Err(fault) => Err(decode_error(&this.formatter, fault)),
         });
         if !matches!(read, Some(Ok(_))) {
-            this.flow = None;
+            this.items = None;
         }
         Poll::Ready(read)
     }

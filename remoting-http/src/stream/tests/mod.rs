@@ -1,0 +1,6 @@
+//! Streams of requests without a socket, where time stands still while anything happens.
+
+mod feed;
+mod incoming;
+mod outgoing;
+mod resuming;
