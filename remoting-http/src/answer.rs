@@ -94,11 +94,11 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     allow: Option<&'static str>,
     /// The headers of the reply.
-    headers: Vec<(String, String)>,
+    headers: Box<[(String, String)]>,
     /// What a constructor has made.
     made: Option<Box<Made>>,
     /// What it is instead of the body.
-    stream: Option<Streamed>,
+    stream: Option<Box<Streamed>>,
     /// Whether it was kept from an earlier request.
     replayed: bool,
     /// Whether the connection ends with it.
@@ -122,7 +122,7 @@ impl Answer {
             executed: None,
             retry_after: None,
             allow: None,
-            headers: Vec::new(),
+            headers: Box::default(),
             made: None,
             stream: None,
             replayed: false,
@@ -209,7 +209,7 @@ impl Answer {
             Ok(payload) => payload.headers(),
             Err(fault) => fault.headers(),
         };
-        let headers = headers.to_vec();
+        let headers = headers.into();
         let answer = match reply {
             Ok(payload) => Self::result(formatter, payload),
             Err(Fault::App(error)) => Self::own_error(formatter, error),
@@ -231,7 +231,7 @@ impl Answer {
             content_type: Some(stream.form.content_type()),
             body: Bytes::new(),
             executed: Some(Executed::Yes),
-            stream: Some(stream),
+            stream: Some(Box::new(stream)),
             ..self
         }
     }
