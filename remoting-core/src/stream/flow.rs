@@ -1,5 +1,6 @@
 //! Streams while they travel: items as bytes, and what stands for a stream beside its payload.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::ItemStream;
 use crate::budget::ScanLimits;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::formatter::FormatterRef;
+use crate::formatter::{ByteVec, FormatError, FormatterRef};
 use crate::object::app_fault;
 use crate::payload::Payload;
 use crate::proxy::{CallError, Style, decode, decode_error, encode_owned};
@@ -78,7 +79,7 @@ where
         };
         let written = match ready!(items.as_mut().poll_next(cx)) {
             None => None,
-            Some(Ok(item)) => Some(encode_owned(&self.style, item).map_err(|error| {
+            Some(Ok(item)) => Some(encode_item(&self.style, item).map_err(|error| {
                 let text = format!("an item of the stream could not be written: {error}");
                 Fault::executed(ErrorKind::BadResult, text)
             })),
@@ -110,7 +111,7 @@ impl<T, E> Decoding<T, E> {
     }
 }
 
-impl<T: DeserializeOwned, E: CallError> Stream for Decoding<T, E> {
+impl<T: DeserializeOwned + 'static, E: CallError> Stream for Decoding<T, E> {
     type Item = Result<T, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -119,7 +120,7 @@ impl<T: DeserializeOwned, E: CallError> Stream for Decoding<T, E> {
             return Poll::Ready(None);
         };
         let read = ready!(flow.poll_next(cx)).map(|item| match item {
-            Ok(item) => decode::<T>(&this.formatter, &item, this.limits).map_err(|error| {
+            Ok(item) => decode_item(&this.formatter, item, this.limits).map_err(|error| {
                 let text = format!("an item of the stream could not be read: {error}");
                 let error = Error::new(ErrorKind::BadResult, text);
                 E::from(error.with_executed(Executed::Yes))
@@ -131,4 +132,27 @@ impl<T: DeserializeOwned, E: CallError> Stream for Decoding<T, E> {
         }
         Poll::Ready(read)
     }
+}
+
+/// Writes an item; bytes as bytes, and not as a list of numbers.
+fn encode_item<T: Serialize + 'static>(style: &Style, mut item: T) -> Result<Payload, FormatError> {
+    match (&mut item as &mut dyn Any).downcast_mut::<Vec<u8>>() {
+        Some(bytes) => encode_owned(style, ByteVec(std::mem::take(bytes))),
+        None => encode_owned(style, item),
+    }
+}
+
+/// Reads what [`encode_item`] has written.
+fn decode_item<T: DeserializeOwned + 'static>(
+    formatter: &FormatterRef,
+    item: Payload,
+    limits: ScanLimits,
+) -> Result<T, FormatError> {
+    let mut read: Option<T> = None;
+    if let Some(bytes) = (&mut read as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+        *bytes = Some(formatter.decode_bytes(item)?);
+    } else {
+        read = Some(decode(formatter, &item, limits)?);
+    }
+    read.ok_or_else(|| FormatError::decode("an item is missing"))
 }
