@@ -28,5 +28,6 @@ mod references;
 mod servers;
 mod sponsors;
 mod streams;
+mod tape;
 mod tower;
 mod unreadable;

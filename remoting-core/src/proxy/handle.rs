@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::call::{Decode, decode_object, decode_value};
 use super::endpoint::{CallState, Flight, RequestKind};
-use super::{Call, Reference, Stub, passage};
+use super::{Call, Reference, Stub, marks};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::{FormatterRef, Json};
@@ -158,13 +158,13 @@ impl Stub for ObjectHandle {
 
 impl Serialize for ObjectHandle {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        passage::board(self, serializer)
+        marks::board(self, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for ObjectHandle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        passage::alight(deserializer)
+        marks::alight(deserializer)
     }
 }
 

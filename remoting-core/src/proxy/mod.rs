@@ -10,6 +10,7 @@ mod forwarder;
 #[cfg(feature = "json")]
 mod handle;
 mod local;
+mod marks;
 mod options;
 mod passage;
 mod reference;
@@ -34,12 +35,13 @@ pub(crate) use endpoint::{
 pub(crate) use forwarder::{FORWARDED, Forwarder};
 #[cfg(feature = "json")]
 pub use handle::{DynamicError, ObjectHandle};
+pub use marks::{Read, Written, alight, board};
+pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
 pub(crate) use passage::{
-    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, alight_stream, board_stream,
-    decode, decode_arguments, encode, encode_owned, passengers,
+    Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
+    encode, encode_owned, passengers,
 };
-pub use passage::{Read, Written, alight, board};
 pub use reference::{Activator, Reference};
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};

@@ -13,20 +13,17 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::{Reference, Stub};
+use super::Reference;
 use crate::budget::ScanLimits;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::Error;
 use crate::formatter::{Arguments, DecodeArguments, FormatError, FormatterRef};
-use crate::id::{self, InterfaceId};
-use crate::object::ANY;
+use crate::id::InterfaceId;
 use crate::payload::Payload;
-use crate::stream::{Flow, Freight};
-use crate::url::TICKETS;
+use crate::stream::Freight;
 
 /// What goes along beside a payload.
 #[derive(Clone, Debug)]
@@ -133,7 +130,7 @@ pub(crate) fn company(payload: &Payload) -> Company<'_> {
 }
 
 /// The list that proxies are written to or read from.
-enum Scope {
+pub(super) enum Scope {
     Outside,
     Writing(Passengers, FormatterRef),
     WritingTickets(Tickets),
@@ -142,14 +139,14 @@ enum Scope {
 }
 
 /// What is needed to read a payload with passengers.
-struct Reading {
-    passengers: Passengers,
-    formatter: FormatterRef,
-    limits: ScanLimits,
+pub(super) struct Reading {
+    pub(super) passengers: Passengers,
+    pub(super) formatter: FormatterRef,
+    pub(super) limits: ScanLimits,
 }
 
 thread_local! {
-    static SCOPE: RefCell<Scope> = const { RefCell::new(Scope::Outside) };
+    pub(super) static SCOPE: RefCell<Scope> = const { RefCell::new(Scope::Outside) };
 }
 
 /// Puts the outer scope back.
@@ -270,174 +267,4 @@ pub(crate) fn decode_arguments<'de, A: DecodeArguments<'de>>(
     reading(company, (formatter, limits), || {
         formatter.decode_arguments(names, bytes, limits)
     })
-}
-
-const OUTSIDE: &str = "a proxy, or a stream, is written and read only as part of a remote call \
-    (`OutsideCall`): it stands for something in a connection, and means nothing in a file";
-
-const SESSIONLESS: &str = "a stream needs a channel with sessions, such as `tcp://` or `ws://`";
-
-/// What writing a proxy gives.
-pub type Written<S> = Result<<S as Serializer>::Ok, <S as Serializer>::Error>;
-
-/// What reading a proxy gives.
-pub type Read<'de, P, D> = Result<P, <D as Deserializer<'de>>::Error>;
-
-/// What stands for a proxy in a payload.
-enum Mark {
-    Number(usize),
-    Ticket(String),
-}
-
-/// Writes a proxy as what stands for it in the list of the call that is being written.
-pub fn board<P: Stub, S: Serializer>(proxy: &P, serializer: S) -> Written<S> {
-    let (reference, interface) = (proxy.reference(), P::interface());
-    let mark = SCOPE.with_borrow_mut(|scope| match scope {
-        Scope::Writing(passengers, _) => {
-            Some(Mark::Number(number(passengers, reference, interface)))
-        }
-        Scope::WritingTickets(tickets) => Some(Mark::Ticket(path(tickets, reference, interface))),
-        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => None,
-    });
-    match mark {
-        Some(Mark::Number(number)) => match u32::try_from(number) {
-            Ok(number) => serializer.serialize_u32(number),
-            Err(error) => Err(S::Error::custom(error)),
-        },
-        Some(Mark::Ticket(path)) => serializer.serialize_str(&path),
-        None => Err(S::Error::custom(OUTSIDE)),
-    }
-}
-
-/// The place of a proxy in the list, which it gets if it has none.
-fn number(
-    passengers: &mut Passengers,
-    reference: &Reference,
-    interface: &InterfaceDescriptor,
-) -> usize {
-    let interface = Some(interface.id);
-    let known = passengers.iter().position(|known| match known {
-        Passenger::Proxy {
-            reference: known,
-            interface: seen,
-        } => *seen == interface && known.is_same_endpoint(reference),
-        Passenger::Stream(_) => false,
-    });
-    known.unwrap_or_else(|| {
-        let reference = reference.without_options();
-        passengers.push(Passenger::Proxy {
-            reference,
-            interface,
-        });
-        passengers.len() - 1
-    })
-}
-
-/// The path that will lead to a proxy's object, when its ticket has been given out.
-fn path(
-    tickets: &mut Tickets,
-    reference: &Reference,
-    interface: &'static InterfaceDescriptor,
-) -> String {
-    let known = tickets.iter().find(|known| {
-        known.interface.id == interface.id && known.reference.is_same_endpoint(reference)
-    });
-    let ticket = known.map(|known| known.ticket.clone());
-    let ticket = ticket.unwrap_or_else(|| {
-        let ticket = id::ticket();
-        tickets.push(Boarded {
-            ticket: ticket.clone(),
-            reference: reference.without_options(),
-            interface,
-        });
-        ticket
-    });
-    format!("/{TICKETS}{ticket}")
-}
-
-/// Reads a proxy as what stands for it in the call that is being read.
-pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, P, D> {
-    let redeem = SCOPE.with_borrow(|scope| match scope {
-        Scope::ReadingTickets(redeem) => Some(Arc::clone(redeem)),
-        _ => None,
-    });
-    if let Some(redeem) = redeem {
-        let path = String::deserialize(deserializer)?;
-        let found = redeem.redeem(&path, P::interface());
-        return found.map(P::from_reference).map_err(D::Error::custom);
-    }
-    let number = u32::deserialize(deserializer)?;
-    let (
-        Passenger::Proxy {
-            reference,
-            interface,
-        },
-        _,
-    ) = passenger(number).map_err(D::Error::custom)?
-    else {
-        return Err(D::Error::custom(format_args!(
-            "number {number} is a stream, not an object"
-        )));
-    };
-    let wanted = P::interface();
-    if wanted.id != ANY && interface.is_some_and(|id| id != wanted.id) {
-        return Err(D::Error::custom(format_args!(
-            "object number {number} does not have the interface `{}`",
-            wanted.name
-        )));
-    }
-    Ok(P::from_reference(reference))
-}
-
-/// What came along under a number with the call that is being read.
-fn passenger(number: u32) -> Result<(Passenger, Arc<Reading>), String> {
-    let reading = SCOPE.with_borrow(|scope| match scope {
-        Scope::Reading(reading) => Some(Arc::clone(reading)),
-        _ => None,
-    });
-    let reading = reading.ok_or(OUTSIDE)?;
-    let place = usize::try_from(number).unwrap_or(usize::MAX);
-    let found = reading.passengers.get(place).cloned();
-    let found = found.ok_or_else(|| format!("no object number {number} came along"))?;
-    Ok((found, reading))
-}
-
-/// Writes a stream as what stands for it in the list of the call that is being written.
-///
-/// - `load`: makes what travels, with items in the format of the call.
-pub(crate) fn board_stream<S: Serializer>(
-    serializer: S,
-    load: impl FnOnce(FormatterRef) -> Freight,
-) -> Written<S> {
-    let number = SCOPE.with_borrow_mut(|scope| match scope {
-        Scope::Writing(passengers, formatter) => {
-            passengers.push(Passenger::Stream(load(formatter.clone())));
-            Ok(passengers.len() - 1)
-        }
-        Scope::WritingTickets(_) => Err(SESSIONLESS),
-        Scope::Outside | Scope::Reading(_) | Scope::ReadingTickets(_) => Err(OUTSIDE),
-    });
-    let number = number.map_err(S::Error::custom)?;
-    serializer.serialize_u32(u32::try_from(number).map_err(S::Error::custom)?)
-}
-
-/// Reads a stream as what stands for it in the call that is being read.
-///
-/// - `unload`: makes it of its items, and how they are to be read.
-pub(crate) fn alight_stream<'de, T, D: Deserializer<'de>>(
-    deserializer: D,
-    unload: impl FnOnce(Box<dyn Flow>, FormatterRef, ScanLimits) -> T,
-) -> Read<'de, T, D> {
-    let number = u32::deserialize(deserializer)?;
-    let (passenger, reading) = passenger(number).map_err(D::Error::custom)?;
-    let flow = match passenger {
-        Passenger::Stream(freight) => freight.take(),
-        Passenger::Proxy { .. } => None,
-    };
-    let flow = flow.ok_or_else(|| {
-        D::Error::custom(format_args!(
-            "number {number} is no stream, or was read before"
-        ))
-    })?;
-    Ok(unload(flow, reading.formatter.clone(), reading.limits))
 }

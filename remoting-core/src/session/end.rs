@@ -65,6 +65,12 @@ pub(super) enum LastWords {
     None,
 }
 
+impl From<Violation> for End {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
 impl End {
     /// Whether the connection was lost, so that nobody can know what its peer wanted: neither
     /// side has said goodbye.

@@ -82,17 +82,17 @@ impl<T: Exported> Session<T> {
         // Almost all frames are of these two kinds.
         match frame.kind {
             kind::CALL if self.peer.is_some() => {
-                let call = Call::parse(frame).map_err(End::Violation)?;
+                let call = Call::parse(frame)?;
                 return self.on_call(Arrived::call(frame, call), now, effects);
             }
             kind::RETURN if self.peer.is_some() => {
-                let answer = Return::parse(frame).map_err(End::Violation)?;
+                let answer = Return::parse(frame)?;
                 let done = self.on_return(&answer, effects);
                 return done.map(|()| None).map_err(End::Violation);
             }
             _ => {}
         }
-        let message = Message::parse(frame).map_err(End::Violation)?;
+        let message = Message::parse(frame)?;
         if self.peer.is_none() && !matches!(message, Message::Hello(_) | Message::Abort(_)) {
             return Err(End::Violation(Violation::FrameBeforeHello));
         }
@@ -156,15 +156,12 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
-            self.decline(arrived.header.references)
-                .map_err(End::Violation)?;
+            self.decline(arrived.header.references)?;
             return Ok(None);
         }
-        self.on_request(arrived.call, arrived.frame)
-            .map_err(End::Violation)?;
+        self.on_request(arrived.call, arrived.frame)?;
         if let Some(fault) = self.refusal_of(&arrived) {
-            self.decline(arrived.header.references)
-                .map_err(End::Violation)?;
+            self.decline(arrived.header.references)?;
             self.refuse(arrived.call, &fault, None, now)?;
             return self.count_bad(&fault, now).map(|()| None);
         }
@@ -182,9 +179,7 @@ impl<T: Exported> Session<T> {
             let begun = Begun {
                 key: self.incoming.begin(Some(call), times),
                 goal,
-                references: self
-                    .receive(arrived.header.references)
-                    .map_err(End::Violation)?,
+                references: self.receive(arrived.header.references)?,
                 times,
             };
             self.begin_partial(call, arrived.frame, begun, now, effects);
@@ -193,9 +188,7 @@ impl<T: Exported> Session<T> {
         match routed {
             Route::Object(target) => {
                 let key = self.incoming.begin(arrived.call, times);
-                let references = self
-                    .receive(arrived.header.references)
-                    .map_err(End::Violation)?;
+                let references = self.receive(arrived.header.references)?;
                 Ok(Some(Request::Call(IncomingRequest {
                     key,
                     target,
@@ -219,8 +212,7 @@ impl<T: Exported> Session<T> {
         bad: bool,
         now: Instant,
     ) -> Result<Option<Request<'f, T>>, End> {
-        self.decline(arrived.header.references)
-            .map_err(End::Violation)?;
+        self.decline(arrived.header.references)?;
         let bad = bad.then_some(()).map_or(Ok(()), |()| self.bad_request(now));
         self.refuse(arrived.call, fault, Some(Executed::No), now)?;
         bad.map(|()| None)
@@ -234,15 +226,12 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
         if self.going_away {
-            self.decline(resolve.header.references)
-                .map_err(End::Violation)?;
+            self.decline(resolve.header.references)?;
             return Ok(None);
         }
-        self.on_request(Some(resolve.call), frame)
-            .map_err(End::Violation)?;
+        self.on_request(Some(resolve.call), frame)?;
         if let Some(fault) = refusal_of_header(&resolve.header, false) {
-            self.decline(resolve.header.references)
-                .map_err(End::Violation)?;
+            self.decline(resolve.header.references)?;
             self.write_fault(resolve.call, &fault, None);
             self.liveness.on_append(now);
             let counted = self.count_bad(&fault, now);
@@ -251,9 +240,7 @@ impl<T: Exported> Session<T> {
         }
         let times = self.times(&resolve.header, now);
         let key = self.incoming.begin_resolve(resolve.call, times);
-        let references = self
-            .receive(resolve.header.references)
-            .map_err(End::Violation)?;
+        let references = self.receive(resolve.header.references)?;
         if resolve.more {
             let begun = Begun {
                 key,
@@ -327,8 +314,7 @@ impl<T: Exported> Session<T> {
             self.config.counters.assembly.add();
             let text = "too much waits for an object that is still being made";
             let fault = refused(ErrorKind::ResourceExhausted, text);
-            self.decline(arrived.header.references)
-                .map_err(End::Violation)?;
+            self.decline(arrived.header.references)?;
             return self.refuse(arrived.call, &fault, None, now);
         }
         let Arrived {
@@ -338,9 +324,7 @@ impl<T: Exported> Session<T> {
             payload,
             ..
         } = arrived;
-        let payload = self
-            .keep(payload, header.references)
-            .map_err(End::Violation)?;
+        let payload = self.keep(payload, header.references)?;
         let key = self.incoming.begin(*call, times);
         let chained = ChainedCall::new(key, times, *method, header, payload);
         self.incoming.chain(chained, on);

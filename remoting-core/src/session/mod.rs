@@ -83,6 +83,7 @@ use outflows::Outflows;
 use outgoing::OutgoingTable;
 use output::Output;
 use parts::Parts;
+use rates::Rates;
 use streaming::window_of;
 
 use crate::error::Error;
@@ -157,16 +158,6 @@ pub struct Session<T> {
     /// This side has sent GOAWAY.
     going_away: bool,
     closed: bool,
-}
-
-/// What the peer may do only so often, and what this side therefore does.
-#[derive(Debug)]
-struct Rates {
-    cancels: Rate,
-    pings: Rate,
-    bad_requests: Rate,
-    /// Our own CANCELs: half of what a peer like us takes.
-    own_cancels: Rate,
 }
 
 impl<T: Exported> fmt::Debug for Session<T> {
@@ -371,18 +362,6 @@ impl<T: Exported> Session<T> {
             }
         }
         self.imports.sent();
-    }
-}
-
-impl Rates {
-    fn new(limits: &Limits, now: Instant) -> Self {
-        let burst_of_five = |rate: u32| Rate::new(rate, rate.saturating_mul(5), now);
-        Self {
-            cancels: burst_of_five(limits.cancels_per_second),
-            pings: burst_of_five(limits.pings_per_second),
-            bad_requests: burst_of_five(limits.bad_requests_per_second),
-            own_cancels: burst_of_five(limits.cancels_per_second / 2),
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::limits::Limits;
+
 /// Lets `per_second` things through, after a burst.
 ///
 /// Keeps one instant: when the things seen so far would have been through at the
@@ -40,6 +42,28 @@ impl Rate {
                 true
             }
             Some(_) | None => false,
+        }
+    }
+}
+
+/// What the peer may do only so often, and what this side therefore does.
+#[derive(Debug)]
+pub(super) struct Rates {
+    pub(super) cancels: Rate,
+    pub(super) pings: Rate,
+    pub(super) bad_requests: Rate,
+    /// Our own CANCELs: half of what a peer like us takes.
+    pub(super) own_cancels: Rate,
+}
+
+impl Rates {
+    pub(super) fn new(limits: &Limits, now: Instant) -> Self {
+        let burst_of_five = |rate: u32| Rate::new(rate, rate.saturating_mul(5), now);
+        Self {
+            cancels: burst_of_five(limits.cancels_per_second),
+            pings: burst_of_five(limits.pings_per_second),
+            bad_requests: burst_of_five(limits.bad_requests_per_second),
+            own_cancels: burst_of_five(limits.cancels_per_second / 2),
         }
     }
 }

@@ -11,6 +11,7 @@ mod places;
 mod random;
 mod references;
 mod shared;
+mod streams;
 mod support;
 
 impl super::Exported for support::Object {

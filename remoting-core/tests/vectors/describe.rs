@@ -63,17 +63,17 @@ fn describe_later(message: &Message<'_>) -> String {
         }
         Message::Item(item) => {
             let parts = payload_parts(item.more, &item.header, item.payload);
-            format!("ITEM stream={}{parts}", item.stream)
+            format!("ITEM stream={}{parts}", item.stream.0)
         }
         Message::Credit(credit) => {
-            let stream = format!("stream={}{}", credit.stream, flag("yours", credit.yours));
+            let stream = format!("stream={}{}", credit.stream.0, flag("yours", credit.yours));
             format!(
                 "CREDIT {stream} items={} bytes={}",
                 credit.items, credit.bytes
             )
         }
         Message::End(end) => {
-            let stream = format!("stream={}{}", end.stream, flag("yours", end.yours));
+            let stream = format!("stream={}{}", end.stream.0, flag("yours", end.yours));
             let outcome = end.fault.as_ref().map_or(" complete".to_owned(), fault);
             format!("END {stream}{}{outcome}", header(&end.header))
         }
@@ -81,7 +81,7 @@ fn describe_later(message: &Message<'_>) -> String {
             let of = match cont.of {
                 ContOf::Call(call) => format!("call={}", call.0),
                 ContOf::Return(call) => format!("return={}", call.0),
-                ContOf::Item(stream) => format!("stream={stream}"),
+                ContOf::Item(stream) => format!("stream={}", stream.0),
             };
             format!(
                 "CONT {of}{}{}",
@@ -149,8 +149,14 @@ fn describe_hello(hello: &Hello) -> String {
         "max_frame={} max_message={}",
         hello.max_frame, hello.max_message
     );
+    let window = hello.window.map_or_else(String::new, |window| {
+        format!(
+            " window={},{},{}",
+            window.streams, window.items, window.bytes
+        )
+    });
     format!(
-        "HELLO agent={:?} features={}{} {sizes} max_calls={} rx_count={} heartbeat_ms={}{}",
+        "HELLO agent={:?} features={}{} {sizes} max_calls={} rx_count={} heartbeat_ms={}{window}{}",
         hello.agent,
         hello.features,
         bytes("codecs", &hello.codecs),
@@ -194,6 +200,7 @@ fn header(header: &Header<'_>) -> String {
                 ));
             }
             Referred::Receivers(slot) => add(format_args!(" reference=receivers:{}", slot.0)),
+            Referred::Stream(stream) => add(format_args!(" reference=stream:{}", stream.0)),
         }
     }
     if let Some(trace) = header.trace {

@@ -7,6 +7,7 @@ pub(crate) fn written() -> Vec<(&'static str, Vec<u8>)> {
     let mut all = calls();
     all.extend(answers());
     all.extend(resolves());
+    all.extend(streams());
     all.extend(session());
     all.extend(aborts());
     all
@@ -133,6 +134,46 @@ fn resolves() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+fn streams() -> Vec<(&'static str, Vec<u8>)> {
+    let plain = HeaderBlock::new();
+    let streaming = HeaderBlock::new().with_references([Referred::Stream(StreamId(5))]);
+    let slot = Target::Slot(Slot(2));
+    let stream = StreamId(5);
+    let credit = Credit {
+        stream,
+        yours: true,
+        items: 16,
+        bytes: 65_536,
+    };
+    let fault = |code, text| WireFault {
+        code,
+        executed: 1,
+        retry_after_ms: 0,
+        text,
+        payload: &[],
+    };
+    let end = |yours, fault: Option<WireFault<'_>>| {
+        made(|out| write_end(out, stream, yours, &plain, fault.as_ref()).expect("small"))
+    };
+    vec![
+        (
+            "call-with-stream",
+            made(|out| {
+                write_call(out, CallId(1), slot, WITHDRAW, &streaming, &[0x91, 0]).expect("small");
+            }),
+        ),
+        (
+            "item",
+            made(|out| write_item(out, stream, &plain, &[0x2a]).expect("small")),
+        ),
+        ("credit", made(|out| write_credit(out, credit))),
+        ("end-complete", end(false, None)),
+        ("end-failed", end(false, Some(fault(15, "failed")))),
+        ("end-seen", end(true, None)),
+        ("end-left", end(true, Some(fault(1, "enough")))),
+    ]
+}
+
 fn session() -> Vec<(&'static str, Vec<u8>)> {
     let hello = Hello {
         agent: "example/1.0".to_owned(),
@@ -141,6 +182,14 @@ fn session() -> Vec<(&'static str, Vec<u8>)> {
     };
     let token = Hello {
         token: Some(remoting_core::Secret::new("open sesame")),
+        ..Hello::default()
+    };
+    let window = Hello {
+        window: Some(Window {
+            streams: 128,
+            items: 4096,
+            bytes: 262_144,
+        }),
         ..Hello::default()
     };
     let ping = Ping {
@@ -158,6 +207,7 @@ fn session() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("hello", made(|out| write_hello(out, &hello))),
         ("hello-with-token", made(|out| write_hello(out, &token))),
+        ("hello-with-window", made(|out| write_hello(out, &window))),
         ("release", made(release)),
         ("ping", made(|out| write_ping(out, ping))),
         ("pong", made(|out| write_pong(out, ping))),

@@ -293,7 +293,7 @@ fn arrival(request: Request<'_, Object>, borrowed: &mut Vec<Slot>) -> Arrival {
 fn note(received: Vec<Received<Object>>, borrowed: &mut Vec<Slot>) {
     borrowed.extend(received.into_iter().filter_map(|received| match received {
         Received::Theirs { slot, .. } => Some(slot),
-        Received::Own(_) | Received::Nothing => None,
+        Received::Own(_) | Received::Nothing | Received::Stream(_) => None,
     }));
 }
 

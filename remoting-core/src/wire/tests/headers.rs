@@ -6,7 +6,7 @@ use crate::id::{InterfaceId, LockToken, Slot};
 use crate::secret::Secret;
 use crate::wire::{
     Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
-    Reader, Referred, Violation,
+    Reader, Referred, Violation, Window,
 };
 
 fn written(block: &HeaderBlock) -> Vec<u8> {
@@ -269,11 +269,13 @@ proptest! {
         max_message in 16_384u64..,
         max_calls: u32,
         token in prop::option::of(".{0,64}"),
+        window in prop::option::of((16u32.., 1u32.., 16_384u64..)),
     ) {
         let [features, rx_count, heartbeat_ms] = numbers;
         let hello = Hello {
             incarnation: heartbeat_ms,
             token: token.map(Secret::new),
+            window: window.map(|(streams, items, bytes)| Window { streams, items, bytes }),
             agent, features, codecs, max_frame, max_message, max_calls, rx_count, heartbeat_ms,
         };
         let mut out = Vec::new();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{frame, only_frame, read};
-use crate::id::{CallId, InterfaceId, MethodId, Slot};
+use crate::id::{CallId, InterfaceId, MethodId, Slot, StreamId};
 use crate::payload::Payload;
 use crate::wire::{
     Abort, Call, ContOf, Entries, ErrorReply, Flags, GoAway, Header, HeaderBlock, MAX_BODY,
@@ -192,7 +192,9 @@ fn streams_renewals_and_continuations_are_read() {
     let renew = frame(kind::RENEW, &[1, 2, 0xe8, 0x07]);
     assert!(matches!(read(&renew), Ok(Message::Renew(r)) if r.wanted_ms == 1000));
     let item = frame(kind::ITEM, &[7, 0xc0]);
-    assert!(matches!(read(&item), Ok(Message::Item(i)) if i.stream == 7 && i.payload == [0xc0]));
+    assert!(
+        matches!(read(&item), Ok(Message::Item(i)) if i.stream == StreamId(7) && i.payload == [0xc0])
+    );
     let credit = frame(kind::CREDIT | 0x20, &[7, 1, 2]);
     assert!(matches!(read(&credit), Ok(Message::Credit(c)) if c.yours && c.bytes == 2));
     let complete = frame(kind::END, &[7, 0]);

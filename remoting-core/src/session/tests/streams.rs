@@ -1,0 +1,220 @@
+//! Streams: in order, within their credit, ended by both sides, and broken by none.
+
+mod broken;
+mod random;
+mod support;
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use self::support::{River, Spring, begun, narrow, open, read, send};
+use super::support::{Pair, Side, sent};
+use crate::error::{ErrorKind, Executed, Fault};
+use crate::id::Slot;
+use crate::limits::Limits;
+use crate::session::{End, Lent};
+use crate::wire::Target;
+
+#[test]
+fn items_come_in_order_and_then_the_end() {
+    let mut river = River::new();
+    for item in 0..100 {
+        river.send(item).unwrap();
+    }
+    river.pair.pass();
+    let (items, ended) = river.read();
+    assert_eq!(items, (0..100).collect::<Vec<_>>());
+    assert!(ended.is_none());
+    river.send(100).unwrap();
+    river.end(None);
+    river.pair.pass();
+    let (items, ended) = river.read();
+    assert!(items == [100] && matches!(ended, Some(None)), "{ended:?}");
+}
+
+#[test]
+fn nothing_is_sent_beyond_the_credit() {
+    let mut river = River::with(narrow());
+    river.send(1).unwrap();
+    river.send(2).unwrap();
+    assert!(!river.has_room());
+    let error = river.send(3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "a mistake of ours");
+    river.pair.pass();
+    assert!(!river.has_room(), "reading alone gives no credit");
+    assert_eq!(river.read().0, [1, 2]);
+    let now = river.pair.now;
+    river.pair.server.session.grant(river.key, 1, 1, now);
+    river.pair.pass();
+    river.send(3).unwrap();
+    assert!(!river.has_room());
+    river.pair.pass();
+    assert_eq!(river.read().0, [3]);
+}
+
+#[test]
+fn an_item_longer_than_the_window_takes_all_of_it() {
+    let mut river = River::with(Limits {
+        stream_bytes: 16 * 1024,
+        ..Limits::default()
+    });
+    let (stream, long) = (river.stream, vec![1; 20_000]);
+    send(&mut river.pair.client, stream, &long).unwrap();
+    assert!(!river.has_room());
+    river.pair.pass();
+    assert_eq!(river.read().0, long);
+    let now = river.pair.now;
+    river
+        .pair
+        .server
+        .session
+        .grant(river.key, 1, 16 * 1024, now);
+    river.pair.pass();
+    assert!(send(&mut river.pair.client, stream, &long).is_ok());
+}
+
+#[test]
+fn a_number_is_used_again_when_both_have_ended_its_stream_and_old_items_can_still_be_read() {
+    let mut river = River::new();
+    river.send(7).unwrap();
+    river.end(None);
+    river.pair.pass();
+    assert_eq!(river.pair.client.session.stats().streams, 0);
+    let (again, key) = open(&mut river.pair, river.slot);
+    assert_eq!(again, river.stream);
+    assert_ne!(key, river.key);
+    send(&mut river.pair.client, again, &[8]).unwrap();
+    river.pair.pass();
+    let (items, ended) = river.read();
+    assert!(items == [7] && matches!(ended, Some(None)));
+    river.leave();
+    assert_eq!(read(&mut river.pair.server, key).0, [8]);
+}
+
+#[test]
+fn a_consumer_that_leaves_stops_the_producer_and_skips_what_was_on_its_way() {
+    let mut river = River::new();
+    river.send(1).unwrap();
+    river.leave();
+    river.send(2).unwrap();
+    river.pair.pass();
+    assert!(river.is_stopped());
+    assert_eq!(river.send(3).unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(
+        river.pair.server.session.stats().streams,
+        1,
+        "until the END"
+    );
+    river.end(None);
+    river.pair.pass();
+    for side in [&river.pair.client, &river.pair.server] {
+        assert_eq!(side.session.stats().streams, 0);
+        assert!(side.end.is_none());
+    }
+}
+
+#[test]
+fn ends_that_cross_are_one_end() {
+    let mut river = River::new();
+    river.leave();
+    river.end(None);
+    river.pair.pass();
+    for side in [&river.pair.client, &river.pair.server] {
+        assert_eq!(side.session.stats().streams, 0);
+        assert!(side.end.is_none());
+    }
+    let (again, _) = open(&mut river.pair, river.slot);
+    assert_eq!(again, river.stream);
+}
+
+#[test]
+fn a_failure_comes_behind_the_items() {
+    let mut river = River::new();
+    river.send(1).unwrap();
+    let fault = Fault::executed(ErrorKind::Internal, "broken");
+    river.end(Some(&fault));
+    river.pair.pass();
+    let (items, ended) = river.read();
+    assert_eq!(items, [1]);
+    let Some(Some(Fault::Error(error))) = ended else {
+        panic!("{ended:?}")
+    };
+    let told = (error.kind(), error.executed(), error.message());
+    assert_eq!(told, (ErrorKind::Internal, Executed::Yes, "broken"));
+}
+
+#[test]
+fn the_end_of_the_session_comes_behind_the_items_and_stops_producers() {
+    let mut river = River::new();
+    river.send(1).unwrap();
+    river.pair.pass();
+    river.pair.server.close(End::PeerClosed);
+    river.pair.client.close(End::PeerClosed);
+    let (items, ended) = river.read();
+    assert_eq!(items, [1]);
+    assert!(matches!(ended, Some(Some(Fault::Error(_)))), "{ended:?}");
+    assert!(river.is_stopped());
+    river.leave();
+    assert_eq!(river.pair.server.session.stats().streams, 0);
+}
+
+#[test]
+fn a_stream_of_a_call_that_is_refused_is_left() {
+    let mut river = River::new();
+    let spring = Arc::new(Spring::default());
+    river.pair.client.lending = vec![Lent::Stream(Arc::clone(&spring) as _)];
+    let nowhere = Target::Slot(Slot(77));
+    let call = sent(river.pair.client.call(nowhere, b"x", river.pair.now));
+    let stream = begun(&mut river.pair.client, &spring);
+    river.pair.pass();
+    assert_eq!(river.pair.client.error(call).executed(), Executed::No);
+    let room = river.pair.client.session.poll_room(stream, Waker::noop());
+    assert!(matches!(room, Poll::Ready(Err(_))));
+}
+
+#[test]
+fn a_peer_that_takes_no_streams_is_sent_none() {
+    let now = std::time::Instant::now();
+    let mut side = Side::greeted(Limits::default(), 16, now);
+    side.lending = vec![Lent::Stream(Arc::new(Spring::default()))];
+    let started = side.call(Target::Slot(Slot(0)), b"x", now);
+    let crate::session::Start::Refused(error) = started else {
+        panic!("{started:?}")
+    };
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(error.executed(), Executed::No);
+}
+
+#[test]
+fn a_stream_that_begins_before_the_peers_hello_waits_for_its_credit() {
+    let mut pair = Pair::silent(Limits::default(), Limits::default());
+    let spring = Arc::new(Spring::default());
+    pair.client.lending = vec![Lent::Stream(Arc::clone(&spring) as _)];
+    let resolve = sent(pair.client.resolve("river", pair.now));
+    sent(pair.client.call(Target::Answer(resolve), b"x", pair.now));
+    let stream = begun(&mut pair.client, &spring);
+    let room = pair.client.session.poll_room(stream, Waker::noop());
+    assert!(room.is_pending());
+    pair.pass();
+    let room = pair.client.session.poll_room(stream, Waker::noop());
+    assert!(matches!(room, Poll::Ready(Ok(_))));
+}
+
+#[test]
+fn producers_wait_while_much_is_unsent() {
+    let mut river = River::new();
+    let mut limits = Limits::default();
+    limits.unsent = 10;
+    let mut pair = Pair::with(limits, Limits::default());
+    let slot = pair.connect("river");
+    let (stream, key) = open(&mut pair, slot);
+    (river.pair, river.stream, river.key) = (pair, stream, key);
+    river.pair.pass();
+    assert!(river.has_room());
+    river.send(1).unwrap();
+    assert!(!river.has_room());
+    river.pair.client.effects.wakers.clear();
+    river.pair.pass();
+    assert!(!river.pair.client.effects.wakers.is_empty(), "it is woken");
+    assert!(river.has_room());
+}
