@@ -36,6 +36,8 @@ pub(super) struct Answer {
     key: IncomingKey,
     result: ReplyMessage,
     lent: Vec<Lent<Export>>,
+    /// What calls on the answer go to, if that is kept and is an object.
+    object: Option<Export>,
     /// Whether the peer should have known better.
     bad: bool,
 }
@@ -48,13 +50,21 @@ impl State {
     /// The end of the session, if the peer has asked for nonsense too often.
     pub(super) fn answer(
         &mut self,
-        answer: &Answer,
+        answer: &mut Answer,
         now: Instant,
         effects: &mut Effects<Export>,
     ) -> Result<(), End> {
         let bytes = answer.result.as_ref().map(Content::from);
-        self.session
-            .reply(answer.key, bytes, &answer.lent, now, effects);
+        match answer.object.take() {
+            None => self
+                .session
+                .reply(answer.key, bytes, &answer.lent, now, effects),
+            object @ Some(_) => {
+                let lent = (&*answer.lent, object);
+                self.session
+                    .reply_kept(answer.key, bytes, lent, now, effects);
+            }
+        }
         match answer.bad {
             true => self.session.bad_request(now),
             false => Ok(()),
@@ -84,11 +94,32 @@ impl Connection {
             depth: call.header.depth,
             deadline: call.deadline,
         };
-        self.run(&call.target, arrived, now)
+        let answer = self.run(&call.target, arrived, now)?;
+        if !key.is_kept() {
+            return Some(answer);
+        }
+        self.append(answer, *now);
+        self.serve_ready();
+        *now = clock::now();
+        None
+    }
+
+    /// Runs the calls that have become ready, unless somebody else does: one after the other, so that they begin
+    /// in their order.
+    pub(super) fn serve_ready(self: &Arc<Self>) {
+        if !self.lock().session.begin_ready() {
+            return;
+        }
+        loop {
+            let Some(call) = self.lock().session.next_ready() else {
+                return;
+            };
+            self.serve_queued(call);
+        }
     }
 
     /// Runs a call that had to wait for its object.
-    pub(super) fn serve_queued(self: &Arc<Self>, mut call: QueuedCall<Export>) {
+    fn serve_queued(self: &Arc<Self>, mut call: QueuedCall<Export>) {
         self.take_proxies(&mut call.payload);
         let arrived = Arrived {
             key: call.key,
@@ -104,7 +135,7 @@ impl Connection {
         };
         let mut now = clock::now();
         if let Some(answer) = self.run(&call.target, arrived, &mut now) {
-            self.append(&answer, now);
+            self.append(answer, now);
         }
     }
 
@@ -213,20 +244,25 @@ impl Connection {
             Ok(lent) => (result, lent),
             Err(fault) => (Err(fault.after_execution()), Vec::new()),
         };
+        let object = match &result {
+            Ok(payload) if key.is_kept() => self.object_in(payload, &lent),
+            _ => None,
+        };
         let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
         let result = result.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
         Answer {
             key,
             result,
             lent,
+            object,
             bad,
         }
     }
 
     /// Appends an answer.
-    fn append(&self, answer: &Answer, now: Instant) {
+    fn append(&self, mut answer: Answer, now: Instant) {
         let mut effects = Effects::new();
-        let ended = self.lock().answer(answer, now, &mut effects);
+        let ended = self.lock().answer(&mut answer, now, &mut effects);
         apply(effects);
         if let Err(end) = ended {
             self.shut(end);
@@ -250,7 +286,10 @@ impl Connection {
 
     /// Answers a call that ran as a task.
     fn finish(self: &Arc<Self>, key: IncomingKey, target: &Export, result: ReplyMessage) {
-        self.append(&self.answer_of(key, target, result), clock::now());
+        self.append(self.answer_of(key, target, result), clock::now());
+        if key.is_kept() {
+            self.serve_ready();
+        }
         let then = {
             let mut state = self.lock();
             let alone = state.session.stats().incoming == 0;

@@ -90,32 +90,8 @@ impl<T, E> Call<T, E> {
         wait::block_on(self)
     }
 
-    /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
-    fn depart(&mut self) -> Result<(), Fault> {
-        if let Some(options) = &self.state.options {
-            options.check()?;
-        }
-        let now = clock::now();
-        let asked = self
-            .state
-            .options
-            .as_ref()
-            .and_then(|options| options.deadline);
-        let patience = asked.unwrap_or_else(|| self.endpoint.default_deadline());
-        let inherited = context::inherited();
-        let own = now
-            .checked_add(patience)
-            .unwrap_or_else(|| now + Limits::default().max_deadline);
-        let deadline = inherited.deadline.map_or(own, |above| above.min(own));
-        self.state.deadline = Some(deadline);
-        self.state.departing = Some(now);
-        self.state.locks = inherited.locks;
-        self.state.depth = inherited.depth;
-        if deadline <= now {
-            let text = "the call's deadline had passed before it could be sent";
-            return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
-        }
-        Ok(())
+    pub(super) fn into_parts(self) -> (Arc<dyn Endpoint>, CallState, Decode<T, E>) {
+        (self.endpoint, self.state, self.decode)
     }
 }
 
@@ -124,28 +100,61 @@ impl<T, E> Future for Call<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if matches!(this.state.flight, Flight::Failed(_)) {
-            if let Flight::Failed(fault) = std::mem::replace(&mut this.state.flight, Flight::Landed)
-            {
-                return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
-            }
-        }
-        if matches!(this.state.flight, Flight::Landed) {
-            let text = "the call was awaited to its end before; make a new one";
-            let fault = Fault::refused(ErrorKind::Cancelled, text);
-            return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
-        }
-        if this.state.deadline.is_none() {
-            if let Err(fault) = this.depart() {
-                this.state.flight = Flight::Landed;
-                return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
-            }
-            sinks::enter(&this.endpoint, &mut this.state);
-        }
-        let fetched = ready!(sinks::poll(&this.endpoint, &mut this.state, cx));
-        this.state.flight = Flight::Landed;
+        let fetched = ready!(advance(&this.endpoint, &mut this.state, cx));
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
+}
+
+/// Drives a call, from its first poll on.
+#[inline]
+pub(super) fn advance(
+    endpoint: &Arc<dyn Endpoint>,
+    state: &mut CallState,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Fetched, Fault>> {
+    if matches!(state.flight, Flight::Failed(_)) {
+        if let Flight::Failed(fault) = std::mem::replace(&mut state.flight, Flight::Landed) {
+            return Poll::Ready(Err(fault));
+        }
+    }
+    if matches!(state.flight, Flight::Landed) {
+        let text = "the call was awaited to its end before; make a new one";
+        return Poll::Ready(Err(Fault::refused(ErrorKind::Cancelled, text)));
+    }
+    if state.deadline.is_none() {
+        if let Err(fault) = depart(&**endpoint, state) {
+            state.flight = Flight::Landed;
+            return Poll::Ready(Err(fault));
+        }
+        sinks::enter(endpoint, state);
+    }
+    let fetched = ready!(sinks::poll(endpoint, state, cx));
+    state.flight = Flight::Landed;
+    Poll::Ready(fetched)
+}
+
+/// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
+fn depart(endpoint: &dyn Endpoint, state: &mut CallState) -> Result<(), Fault> {
+    if let Some(options) = &state.options {
+        options.check()?;
+    }
+    let now = clock::now();
+    let asked = state.options.as_ref().and_then(|options| options.deadline);
+    let patience = asked.unwrap_or_else(|| endpoint.default_deadline());
+    let inherited = context::inherited();
+    let own = now
+        .checked_add(patience)
+        .unwrap_or_else(|| now + Limits::default().max_deadline);
+    let deadline = inherited.deadline.map_or(own, |above| above.min(own));
+    state.deadline = Some(deadline);
+    state.departing = Some(now);
+    state.locks = inherited.locks;
+    state.depth = inherited.depth;
+    if deadline <= now {
+        let text = "the call's deadline had passed before it could be sent";
+        return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
+    }
+    Ok(())
 }
 
 impl<T, E> fmt::Debug for Call<T, E> {

@@ -2,14 +2,16 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use super::passage::promises;
+use super::promise::{Promise, behind};
 use super::{CallOptions, Reference};
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::{Error, Fault};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{CallId, MethodId, Slot};
 use crate::limits::Limits;
@@ -51,6 +53,11 @@ pub(crate) trait Endpoint: Send + Sync {
     ///
     /// - `session`: what [`Identity::Slot`] names the session by.
     fn slot_in(&self, _session: usize) -> Option<Slot> {
+        None
+    }
+
+    /// The call whose answer the object is to come with, if it is.
+    fn promise(&self) -> Option<&Arc<Promise>> {
         None
     }
 
@@ -137,6 +144,8 @@ pub(crate) struct CallState {
     pub(crate) flight: Flight,
     /// Whether the call has been tried on a second connection.
     pub(crate) retried: bool,
+    /// What is to know where the answer is kept, if that is asked for.
+    pub(crate) promise: Option<Weak<Promise>>,
 }
 
 impl CallState {
@@ -167,7 +176,61 @@ impl CallState {
             depth: 0,
             flight: Flight::Grounded,
             retried: false,
+            promise: None,
         }
+    }
+
+    /// The answer of a call that is on its way.
+    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
+        let Flight::Sent { wire, call } = &self.flight else {
+            return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
+        };
+        let fetched = ready!(wire.poll(*call, cx));
+        // Its number may be another call's from now on: it must not be given up.
+        self.flight = Flight::Landed;
+        Poll::Ready(fetched)
+    }
+
+    /// Waits until what the arguments refer to can travel: answers that have not come yet cannot stand in all of them.
+    ///
+    /// - `session`: the one that the call goes over, if answers may stand in its arguments.
+    #[inline]
+    pub(crate) fn poll_arguments(
+        &mut self,
+        session: Option<usize>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        if !self.payload.has_attached() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_promises(session, cx)
+    }
+
+    #[cold]
+    fn poll_promises(
+        &mut self,
+        session: Option<usize>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        if !matches!(self.flight, Flight::Behind(_)) {
+            let promises = promises(&self.payload);
+            if promises.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let deadline = self.deadline.unwrap_or_else(clock::now);
+            let mut behind = behind(promises, session, deadline);
+            if let Poll::Ready(ready) = behind.as_mut().poll(cx) {
+                return Poll::Ready(ready);
+            }
+            self.departing = None;
+            self.flight = Flight::Behind(behind);
+            return Poll::Pending;
+        }
+        if let Flight::Behind(behind) = &mut self.flight {
+            ready!(behind.as_mut().poll(cx))?;
+        }
+        self.flight = Flight::Grounded;
+        Poll::Ready(Ok(()))
     }
 
     /// The time: that of the first poll for what happens in the course of it.
@@ -211,6 +274,8 @@ impl CallState {
 pub(crate) enum Flight {
     /// Nothing has happened yet.
     Grounded,
+    /// The call waits for the answer of another, which its object, or one of its arguments, is to come with.
+    Behind(Pinned<'static, Result<(), Fault>>),
     /// A connection is being made.
     Dialing(Pinned<'static, Result<Arc<dyn Any + Send + Sync>, Error>>),
     /// The call waits for a place on a connection.
@@ -271,6 +336,7 @@ impl fmt::Debug for Flight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Grounded => "not sent",
+            Self::Behind(_) => "waiting for another call",
             Self::Dialing(_) => "connecting",
             Self::Queued(_) => "queued",
             Self::Sent { .. } => "sent",

@@ -13,6 +13,8 @@ mod local;
 mod marks;
 mod options;
 mod passage;
+mod pipelined;
+mod promise;
 mod reference;
 mod sinks;
 mod subscribers;
@@ -42,6 +44,7 @@ pub(crate) use passage::{
     Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
     encode, encode_owned, passengers,
 };
+pub(crate) use promise::{Keeper, Keeping, Promise, Use};
 pub use reference::{Activator, Reference};
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
@@ -96,6 +99,19 @@ pub trait Proxy: Stub {
     fn cast<Q: Stub>(&self) -> impl Future<Output = Result<Q, Error>> + Send + 'static {
         let reference = self.reference().clone();
         async move { reference.cast(Q::interface()).await.map(Q::from_reference) }
+    }
+
+    /// The proxy of the object itself, when it is there: for a [pipelined](Call::pipelined) proxy when its call has
+    /// ended, for any other at once.
+    ///
+    /// Dropping the future changes nothing: the call goes on as long as there is a proxy of what it returns.
+    ///
+    /// # Errors
+    ///
+    /// What the call has ended with; `UpstreamFailed` in the place of the interface's own error.
+    fn settled(&self) -> impl Future<Output = Result<Self, Error>> + Send + 'static {
+        let reference = self.reference().clone();
+        async move { reference.settled().await.map(Self::from_reference) }
     }
 
     /// Makes a proxy of an object in this process.

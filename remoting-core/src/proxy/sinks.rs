@@ -1,11 +1,12 @@
 //! Calls that leave through the sinks of their host.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
+use super::promise::Promise;
 use super::{CallOptions, OnRuntime};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
@@ -104,6 +105,7 @@ struct Departure {
     deadline: Option<Instant>,
     locks: LockTokens,
     depth: u32,
+    promise: Option<Weak<Promise>>,
 }
 
 impl Departure {
@@ -118,6 +120,7 @@ impl Departure {
             deadline: state.deadline,
             locks: std::mem::take(&mut state.locks),
             depth: state.depth,
+            promise: state.promise.take(),
         }
     }
 
@@ -129,6 +132,7 @@ impl Departure {
         state.deadline = self.deadline;
         state.locks = self.locks.clone();
         state.depth = self.depth;
+        state.promise = self.promise.clone();
         state
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod calls;
 mod ends;
 mod frames;
+mod kept;
 mod long;
 mod operations;
 mod places;

@@ -18,8 +18,11 @@ use crate::wire::Target;
 /// A side with what its callers know.
 struct Peer {
     side: Side,
-    /// Calls that have neither ended nor been given up, with the number each carries.
+    /// Calls that have neither ended nor been given up, with the number each carries, and whether its answer
+    /// is kept.
     open: Vec<(CallId, u32, bool)>,
+    /// Calls that have ended and whose answer is kept.
+    kept: Vec<CallId>,
     held: Vec<Slot>,
     waiting: Vec<WaiterId>,
     /// How each call has ended, by the number it carries; nothing if it was given up.
@@ -72,6 +75,7 @@ impl Peer {
         Self {
             side,
             open: Vec::new(),
+            kept: Vec::new(),
             held: Vec::new(),
             waiting: Vec::new(),
             ended: HashMap::new(),
@@ -88,24 +92,56 @@ impl Peer {
         self.side.lending.extend(home);
     }
 
-    fn start(&mut self, number: u32, start: Start, resolve: bool) {
+    fn start(&mut self, number: u32, start: Start) {
         if let Start::Sent(call) = start {
+            let taken = self.open.iter().map(|(open, ..)| open).chain(&self.kept);
             assert!(
-                self.open.iter().all(|(open, ..)| *open != call),
+                taken.into_iter().all(|open| *open != call),
                 "{call:?} is taken"
             );
-            self.open.push((call, number, resolve));
+            let kept = self.side.session.is_kept(call);
+            self.open.push((call, number, kept));
             self.started.insert(number);
         }
     }
 
-    /// The nth object or open RESOLVE.
+    /// The answers that calls may go to.
+    fn answers(&self) -> Vec<CallId> {
+        let open = self.open.iter().filter(|(.., kept)| *kept);
+        let open = open.map(|(call, ..)| *call);
+        let answers = open.chain(self.kept.iter().copied());
+        answers
+            .filter(|call| self.side.session.is_kept(*call))
+            .collect()
+    }
+
+    /// The nth object or answer.
     fn target(&self, nth: usize) -> Option<Target> {
-        let answers = self.open.iter().filter(|(.., resolve)| *resolve);
-        let answers = answers.map(|(call, ..)| Target::Answer(*call));
         let mut targets: Vec<_> = self.held.iter().map(|slot| Target::Slot(*slot)).collect();
-        targets.extend(answers);
+        targets.extend(self.answers().into_iter().map(Target::Answer));
         pick(nth, targets.len()).map(|at| targets[at])
+    }
+
+    /// Makes a call, with the answer of another as an argument or without.
+    fn call(
+        &mut self,
+        call: (bool, Target, Vec<u8>),
+        lends: bool,
+        wait: Duration,
+        now: Instant,
+    ) -> Start {
+        let (keep, target, payload) = call;
+        let answer = self.answers().last().copied().filter(|_| lends);
+        let before = self.side.lending.len();
+        self.side.lending.extend(answer.map(Lent::Answer));
+        let start = self.side.call_keeping(keep, target, &payload, wait, now);
+        self.side.lending.truncate(before);
+        start
+    }
+
+    fn forget(&mut self, at: usize, now: Instant) {
+        let call = self.kept.remove(at);
+        self.side.session.abandon(call, now, &mut self.side.effects);
     }
 
     fn poll(&mut self, at: usize) {
@@ -113,7 +149,11 @@ impl Peer {
         let Poll::Ready(answer) = self.side.poll(call) else {
             return;
         };
-        self.open.remove(at);
+        let (.., kept) = self.open.remove(at);
+        let is_slot = matches!(&answer, Ok(reply) if reply.slot.is_some());
+        if kept && !is_slot && self.side.session.is_kept(call) {
+            self.kept.push(call);
+        }
         let executed = match answer {
             Ok(reply) => {
                 self.held.extend(reply.slot.map(|(slot, _)| slot));
@@ -179,20 +219,27 @@ impl World {
         match *op {
             Op::Resolve => {
                 let start = peer.side.resolve(&number.to_string(), now);
-                peer.start(number, start, true);
+                peer.start(number, start);
             }
             Op::Call {
                 nth,
                 seconds,
                 width,
+                keep,
+                lends,
             } => {
                 let Some(target) = peer.target(nth) else {
                     return;
                 };
                 let payload = format!("{number:<width$}");
                 let wait = Duration::from_secs(seconds);
-                let start = peer.side.call_within(target, payload.as_bytes(), wait, now);
-                peer.start(number, start, false);
+                let start = peer.call((keep, target, payload.into_bytes()), lends, wait, now);
+                peer.start(number, start);
+            }
+            Op::Forget { nth } => {
+                if let Some(at) = pick(nth, peer.kept.len()) {
+                    peer.forget(at, now);
+                }
             }
             Op::Post { nth } => peer.post(nth, number, now),
             Op::Poll { nth } => {
@@ -252,7 +299,7 @@ impl World {
                     !greeted || matches!(start, Start::Sent(_)),
                     "a place is a place"
                 );
-                peer.start(number, start, true);
+                peer.start(number, start);
             }
             Poll::Ready(Err(_)) => {
                 peer.waiting.remove(chosen);
@@ -316,6 +363,9 @@ impl World {
                 let borrowed = std::mem::take(&mut peer.side.borrowed);
                 for slot in peer.held.drain(..).chain(borrowed) {
                     peer.side.session.release(slot, 1);
+                }
+                for at in (0..peer.kept.len()).rev() {
+                    peer.forget(at, self.now);
                 }
                 for waiter in peer.waiting.drain(..) {
                     peer.side.session.leave(waiter, &mut peer.side.effects);

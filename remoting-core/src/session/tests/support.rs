@@ -136,9 +136,12 @@ impl Side {
         self.end.get_or_insert(end);
     }
 
-    /// Takes the calls that an answered RESOLVE has set free.
+    /// Takes the calls that an answer has set free.
     pub(super) fn take_ready(&mut self) {
-        for mut call in self.effects.rare().ready.drain(..) {
+        if !self.session.begin_ready() {
+            return;
+        }
+        while let Some(mut call) = self.session.next_ready() {
             note(Session::unpack(&mut call.payload), &mut self.borrowed);
             self.arrivals.push(Arrival {
                 key: call.key,
@@ -160,11 +163,28 @@ impl Side {
         wait: Duration,
         now: Instant,
     ) -> Start {
+        self.call_keeping(false, target, payload, wait, now)
+    }
+
+    /// A call whose answer is to be kept.
+    pub(super) fn call_kept(&mut self, target: Target, payload: &[u8], now: Instant) -> Start {
+        self.call_keeping(true, target, payload, Duration::from_secs(30), now)
+    }
+
+    pub(super) fn call_keeping(
+        &mut self,
+        keep: bool,
+        target: Target,
+        payload: &[u8],
+        wait: Duration,
+        now: Instant,
+    ) -> Start {
         let mut header = HeaderBlock::new();
         header.set_deadline_ms(wait.as_millis() as u64);
         let outgoing = Outgoing::Call {
             target,
             method: MethodId(7),
+            keep,
             header: &header,
             payload: payload.into(),
         };
@@ -184,6 +204,7 @@ impl Side {
             interface: InterfaceId(1),
             signature: 2,
             key: name.as_bytes(),
+            keep: false,
             header: &HeaderBlock::new(),
             payload: Content::from(&[] as &[u8]),
         };
@@ -248,14 +269,29 @@ impl Side {
     }
 
     /// Answers a request with success: a RESOLVE with an object of its name, a call
-    /// with its own arguments.
+    /// with its own arguments, which are also the name of the object that is kept for calls on its answer.
     pub(super) fn answer(&mut self, arrival: &Arrival, now: Instant) {
+        if arrival.key.is_kept() && arrival.target.is_some() {
+            let name = String::from_utf8_lossy(&arrival.payload);
+            return self.answer_with(arrival, Some(Object::from(name)), now);
+        }
         if arrival.target.is_some() {
             return self.reply(arrival.key, Ok(&arrival.payload), now);
         }
         let object = Object::from(String::from_utf8_lossy(&arrival.payload));
         self.session
             .answer_resolve(arrival.key, Ok((object, 2)), now, &mut self.effects);
+        self.take_ready();
+    }
+
+    /// Answers a call whose answer is kept.
+    ///
+    /// - `object`: what calls on the answer go to.
+    pub(super) fn answer_with(&mut self, arrival: &Arrival, object: Option<Object>, now: Instant) {
+        let (payload, lent) = (Ok((&*arrival.payload).into()), (&*self.lending, object));
+        let effects = &mut self.effects;
+        self.session
+            .reply_kept(arrival.key, payload, lent, now, effects);
         self.take_ready();
     }
 
@@ -293,7 +329,7 @@ fn arrival(request: Request<'_, Object>, borrowed: &mut Vec<Slot>) -> Arrival {
 fn note(received: Vec<Received<Object>>, borrowed: &mut Vec<Slot>) {
     borrowed.extend(received.into_iter().filter_map(|received| match received {
         Received::Theirs { slot, .. } => Some(slot),
-        Received::Own(_) | Received::Nothing | Received::Stream(_) => None,
+        Received::Own(_) | Received::Nothing | Received::Awaited(_) | Received::Stream(_) => None,
     }));
 }
 
