@@ -106,7 +106,7 @@ impl Connection {
             )
         });
         call.payload = payload;
-        let kept = promise.map(|promise| self.keep(&promise, started.as_ref().ok()));
+        let kept = promise.map(|promise| self.keep(&promise, started.as_ref().ok(), deferred));
         match started {
             Ok(Started::Sent(id)) => {
                 call.flight = Flight::Sent {
@@ -125,10 +125,12 @@ impl Connection {
         self: &Arc<Self>,
         promise: &Arc<Promise>,
         started: Option<&Started>,
+        deferred: &mut Deferred,
     ) -> Option<Arc<dyn Wire>> {
         match started {
             Some(Started::Sent(call)) if self.lock().session.is_kept(*call) => {
-                promise.is_kept_at(Arc::clone(self) as _, *call);
+                let woken = promise.is_kept_at(Arc::clone(self) as _, *call);
+                deferred.effects.wakers.extend(woken);
                 Some(Keeping::new(Arc::clone(self) as _, promise))
             }
             _ => {

@@ -208,14 +208,11 @@ impl Promise {
         forgotten.into_iter().for_each(Answer::forget);
     }
 
-    /// The answer will be kept there.
-    pub(crate) fn is_kept_at(&self, wire: Arc<dyn Keeper>, call: CallId) {
-        let waiting = {
-            let mut state = self.lock();
-            state.place = Place::At(Answer { wire, call });
-            std::mem::take(&mut state.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
+    /// The answer will be kept there. Gives those who are to be woken.
+    pub(crate) fn is_kept_at(&self, wire: Arc<dyn Keeper>, call: CallId) -> Vec<Waker> {
+        let mut state = self.lock();
+        state.place = Place::At(Answer { wire, call });
+        std::mem::take(&mut state.waiting)
     }
 
     /// Where a call goes that is made now.

@@ -71,10 +71,12 @@ pub(super) enum AnswerState<'a> {
 }
 
 /// What an answer that is kept holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Kept {
     Found(Slot),
     Returned,
+    /// No object, and what calls on it are told.
+    Nothing(Fault),
 }
 
 impl IncomingTable {
@@ -241,8 +243,11 @@ impl IncomingTable {
         let answered = match kept {
             Kept::Found(slot) => Place::Found(slot),
             Kept::Returned => Place::Returned,
+            Kept::Nothing(fault) => Place::Failed(Box::new(fault)),
         };
-        self.end_kept(call, answered);
+        self.running = self.running.saturating_sub(1);
+        self.answers = self.answers.saturating_add(1);
+        self.set(call, answered);
     }
 
     /// Notes that the answer to a request that [is kept](Self::kept) holds no object. Gives what calls on it are to
@@ -254,18 +259,13 @@ impl IncomingTable {
             self.calls.get(index(call)),
             Some(Place::Kept { resolve: true, .. })
         );
-        let told = match resolve {
-            true => fault.clone(),
-            false => fault.upstream(),
+        let told = match fault {
+            // What a user's error means, only the caller of the constructor knows.
+            Fault::Error(_) if resolve => fault.clone(),
+            fault => fault.upstream(),
         };
-        self.end_kept(call, Place::Failed(Box::new(told.clone())));
+        self.keep(call, Kept::Nothing(told.clone()));
         told
-    }
-
-    fn end_kept(&mut self, call: CallId, answered: Place) {
-        self.running = self.running.saturating_sub(1);
-        self.answers = self.answers.saturating_add(1);
-        self.set(call, answered);
     }
 
     /// Tells a request to stop, because its caller says so. Gives the sequence number of one that waits for

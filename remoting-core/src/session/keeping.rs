@@ -73,7 +73,7 @@ impl<T: Exported> Session<T> {
             (Ok(()), None) => {
                 let text = "the answer that the call was to go to is no object";
                 let fault = refused(ErrorKind::BadArguments, text);
-                self.incoming.fail(call, &fault);
+                self.incoming.keep(call, Kept::Nothing(fault.clone()));
                 self.fail_waiting(call, fault, effects);
             }
             (Err(fault), object) => {

@@ -165,9 +165,10 @@ fn an_answer_that_is_no_object_cannot_be_called() {
     pair.pass();
     let arrival = first_arrival(&mut pair.server);
     pair.server.answer_with(&arrival, None, pair.now);
+    let late = sent(pair.client.call(Target::Answer(first), b"3", pair.now));
     pair.pass();
     assert!(pair.server.arrivals.is_empty());
-    for call in [on, with] {
+    for call in [on, with, late] {
         let error = pair.client.error(call);
         let expected = (ErrorKind::BadArguments, Executed::No, None);
         assert_eq!(kinds(&error), expected);
