@@ -11,6 +11,10 @@ pub mod lifetime {}
 pub mod http {}
 
 #[cfg(all(feature = "tcp", feature = "macros"))]
+#[doc = include_str!("guide/pipelining.md")]
+pub mod pipelining {}
+
+#[cfg(all(feature = "tcp", feature = "macros"))]
 #[doc = include_str!("guide/sinks.md")]
 pub mod sinks {}
 

@@ -27,6 +27,7 @@ mod proxies;
 mod publishing;
 mod reentrancy;
 mod references;
+mod round_trips;
 mod servers;
 mod sponsors;
 mod streams;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use super::keeping::behind;
 use super::passage::promises;
-use super::promise::{Promise, behind};
+use super::promise::Promise;
 use super::{CallOptions, Reference};
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};

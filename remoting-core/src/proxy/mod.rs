@@ -9,6 +9,7 @@ mod endpoint;
 mod forwarder;
 #[cfg(feature = "json")]
 mod handle;
+mod keeping;
 mod local;
 mod marks;
 mod options;
@@ -37,6 +38,7 @@ pub(crate) use endpoint::{
 pub(crate) use forwarder::{FORWARDED, Forwarder};
 #[cfg(feature = "json")]
 pub use handle::{DynamicError, ObjectHandle};
+pub(crate) use keeping::{Keeper, Keeping};
 pub use marks::{Read, Written, alight, board};
 pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
@@ -44,7 +46,7 @@ pub(crate) use passage::{
     Boarded, Company, Passenger, Passengers, Redeem, Style, Tickets, decode, decode_arguments,
     encode, encode_owned, passengers,
 };
-pub(crate) use promise::{Keeper, Keeping, Promise, Use};
+pub(crate) use promise::{Promise, Use};
 pub use reference::{Activator, Reference};
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
-use super::promise::{Promise, Through, Way};
+use super::keeping::Through;
+use super::promise::{Promise, Way};
 use super::{Call, CallError, Reference, Stub};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;

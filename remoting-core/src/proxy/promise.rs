@@ -11,18 +11,18 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::task::AbortHandle;
 
-use super::endpoint::{CallState, Endpoint, Fetched, Wire};
-use super::{OnRuntime, Reference, call, runtime};
+use super::endpoint::{CallState, Endpoint, Fetched};
+use super::keeping::{Keeper, until};
+use super::{Reference, call, runtime};
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::CallId;
 use crate::object::Pinned;
-use crate::session::Reply;
 
 /// Takes the object out of an answer.
 pub(super) type Open = Box<dyn Fn(&FormatterRef, Fetched) -> Result<Reference, Fault> + Send>;
@@ -69,26 +69,6 @@ enum Place {
 pub(crate) struct Answer {
     pub(super) wire: Arc<dyn Keeper>,
     pub(super) call: CallId,
-}
-
-/// A connection whose peer keeps answers.
-pub(crate) trait Keeper: Send + Sync {
-    /// Polls a call that goes to what the answer to `answer` holds.
-    fn poll_on_answer(
-        self: Arc<Self>,
-        answer: CallId,
-        call: &mut CallState,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Fetched, Fault>>;
-
-    /// Whether new calls can be made.
-    fn takes_calls(&self) -> bool;
-
-    /// Whether an answer may stand for its object in arguments of calls over `session`.
-    fn is_lender(&self, session: usize) -> bool;
-
-    /// Has the peer forget the answer.
-    fn forget(&self, answer: CallId);
 }
 
 /// Where a call on a promise goes.
@@ -199,7 +179,7 @@ impl Promise {
     }
 
     /// Nobody waits any more for the answer that is kept: somebody on the way has given the call up.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let forgotten = {
             let mut state = self.lock();
             state.is_given_up = true;
@@ -246,7 +226,7 @@ impl Promise {
     /// Waits until it can stand in arguments: with its answer, or because its object is known.
     ///
     /// - `session`: the one that they go over, if the answer may stand for the object there.
-    fn poll_argument(
+    pub(super) fn poll_argument(
         self: &Arc<Self>,
         session: Option<usize>,
         cx: &mut Context<'_>,
@@ -389,95 +369,5 @@ impl Drop for Driving {
         drop(first);
         let text = "the runtime that the call ran on was shut down";
         promise.end(Err(Fault::executed(ErrorKind::Cancelled, text)));
-    }
-}
-
-/// Waits until all promises can travel, if they cannot now.
-pub(super) fn behind(
-    promises: Vec<Arc<Promise>>,
-    session: Option<usize>,
-    deadline: Instant,
-) -> Pinned<'static, Result<(), Fault>> {
-    let mut promises = promises;
-    until(deadline, move |cx| {
-        while let Some(promise) = promises.last() {
-            ready!(promise.poll_argument(session, cx))?;
-            promises.pop();
-        }
-        Poll::Ready(Ok(()))
-    })
-}
-
-/// Waits for something, until a deadline.
-fn until(
-    deadline: Instant,
-    poll: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Fault>> + Send + 'static,
-) -> Pinned<'static, Result<(), Fault>> {
-    let within = {
-        let _runtime = runtime().enter();
-        tokio::time::timeout_at(deadline.into(), poll_fn(poll))
-    };
-    Box::pin(OnRuntime::new(async move {
-        within.await.unwrap_or_else(|_| {
-            let text = "the deadline passed while the call waited for the answer of another";
-            Err(Fault::refused(ErrorKind::DeadlineExceeded, text))
-        })
-    }))
-}
-
-/// The wire of a call whose answer is kept: who gives the call up leaves that to the promise, for as long as other
-/// calls go there.
-pub(crate) struct Keeping {
-    wire: Arc<dyn Wire>,
-    promise: Weak<Promise>,
-}
-
-impl Keeping {
-    pub(crate) fn new(wire: Arc<dyn Wire>, promise: &Arc<Promise>) -> Arc<Self> {
-        let promise = Arc::downgrade(promise);
-        Arc::new(Self { wire, promise })
-    }
-}
-
-impl Wire for Keeping {
-    fn poll_reply(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
-        self.wire.poll_reply(call, cx)
-    }
-
-    fn unpack(self: Arc<Self>, reply: Result<Reply, Fault>) -> Result<Fetched, Fault> {
-        Arc::clone(&self.wire).unpack(reply)
-    }
-
-    fn abandon(&self, call: CallId) {
-        match self.promise.upgrade() {
-            Some(promise) => promise.give_up(),
-            None => self.wire.abandon(call),
-        }
-    }
-}
-
-/// The wire of a call that went to a kept answer: it keeps that from being forgotten.
-pub(super) struct Through {
-    wire: Arc<dyn Wire>,
-    _use: Use,
-}
-
-impl Through {
-    pub(super) fn new(wire: Arc<dyn Wire>, used: Use) -> Arc<Self> {
-        Arc::new(Self { wire, _use: used })
-    }
-}
-
-impl Wire for Through {
-    fn poll_reply(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
-        self.wire.poll_reply(call, cx)
-    }
-
-    fn unpack(self: Arc<Self>, reply: Result<Reply, Fault>) -> Result<Fetched, Fault> {
-        Arc::clone(&self.wire).unpack(reply)
-    }
-
-    fn abandon(&self, call: CallId) {
-        self.wire.abandon(call);
     }
 }

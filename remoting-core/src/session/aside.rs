@@ -6,12 +6,11 @@ use super::answering::refused;
 use super::assembly::{Aim, Begun, Goal};
 use super::chained::ChainedCall;
 use super::frames::Arrived;
-use super::references::kept;
+use super::references::{awaited, kept};
 use super::routing::Route;
 use super::running::Times;
-use super::{Effects, End, Exported, IncomingRequest, Request, Session};
+use super::{Effects, End, Exported, IncomingKey, IncomingRequest, Request, Session};
 use crate::error::ErrorKind;
-use crate::wire::Target;
 
 impl<T: Exported> Session<T> {
     /// Keeps a call that cannot begin yet. One that has answers as arguments, which are all there, can.
@@ -43,44 +42,44 @@ impl<T: Exported> Session<T> {
             return Ok(None);
         }
         let key = self.incoming.begin(arrived.call, arrived.keep, times);
-        let on = match arrived.target {
-            Target::Slot(_) => None,
-            Target::Answer(on) => Some(on),
-        };
+        let on = arrived.target.answer();
         let references = self.receive_with_answers(table)?;
-        let mut aim = Aim {
+        let aim = Aim {
             goal,
             on,
             references,
         };
-        if may_begin && aim.is_complete() {
-            let references = std::mem::take(&mut aim.references);
-            let Goal::Object(target) = aim.goal else {
-                return Ok(None);
-            };
-            return Ok(Some(Request::Call(IncomingRequest {
-                key,
-                target,
-                method: arrived.method,
-                header: arrived.header,
-                payload: arrived.payload,
-                references,
-                deadline: times.deadline,
-            })));
-        }
-        match arrived.call {
-            Some(call) if arrived.more => {
+        match (aim.goal, arrived.call) {
+            (Goal::Object(target), _) if may_begin && awaited(&aim.references).next().is_none() => {
+                return Ok(Some(Request::Call(IncomingRequest {
+                    key,
+                    target,
+                    method: arrived.method,
+                    header: arrived.header,
+                    payload: arrived.payload,
+                    references: aim.references,
+                    deadline: times.deadline,
+                })));
+            }
+            (goal, Some(call)) if arrived.more => {
+                let aim = Aim { goal, ..aim };
                 let begun = Begun { key, aim, times };
                 self.begin_partial(call, arrived.frame, begun, now, effects);
             }
-            _ => {
-                let payload = kept(arrived.payload, self.arriving.as_ref());
-                let (method, header) = (arrived.method, &arrived.header);
-                let call = ChainedCall::new((key, times), aim, method, header, payload);
-                self.chain(call);
+            (goal, _) => {
+                let aim = Aim { goal, ..aim };
+                self.keep_waiting(&arrived, aim, (key, times));
             }
         }
         Ok(None)
+    }
+
+    /// Copies what matters of a call, which waits.
+    fn keep_waiting(&mut self, arrived: &Arrived<'_>, aim: Aim<T>, begun: (IncomingKey, Times)) {
+        let payload = kept(arrived.payload, self.arriving.as_ref());
+        let (method, header) = (arrived.method, &arrived.header);
+        let call = ChainedCall::new(begun, aim, method, header, payload);
+        self.chain(call);
     }
 
     /// Has a call wait for what it lacks; what lacks nothing goes behind those that are ready.

@@ -2,6 +2,7 @@
 //! frames that no session of ours would send.
 
 mod answers;
+mod arrival;
 mod calls;
 mod ends;
 mod frames;
@@ -9,6 +10,7 @@ mod kept;
 mod long;
 mod operations;
 mod places;
+mod promised;
 mod random;
 mod references;
 mod shared;

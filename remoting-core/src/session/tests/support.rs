@@ -4,28 +4,17 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::arrival::{Arrival, arrival, note};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::limits::{Counters, Limits};
 use crate::payload::Content;
 use crate::session::{
-    Effects, End, IncomingKey, Lent, Outgoing, Posting, Received, Reply, Request, Session,
-    SessionConfig, Start,
+    Effects, End, IncomingKey, Lent, Outgoing, Posting, Reply, Session, SessionConfig, Start,
 };
 use crate::wire::{HeaderBlock, Hello, MAX_BODY, ResolveWhat, Target, split_frame, write_hello};
 
 pub(super) type Object = Arc<str>;
-
-/// A request of the peer's, with what of its frame matters.
-#[derive(Debug, Clone)]
-pub(super) struct Arrival {
-    pub(super) key: IncomingKey,
-    /// The object of a call; nothing for a RESOLVE.
-    pub(super) target: Option<Object>,
-    /// The arguments of a call, the key of a RESOLVE.
-    pub(super) payload: Vec<u8>,
-    pub(super) deadline: Instant,
-}
 
 /// One session and what its driver would hold.
 pub(super) struct Side {
@@ -303,34 +292,6 @@ impl Side {
             }
         }
     }
-}
-
-fn arrival(request: Request<'_, Object>, borrowed: &mut Vec<Slot>) -> Arrival {
-    match request {
-        Request::Call(call) => {
-            note(call.references, borrowed);
-            Arrival {
-                key: call.key,
-                target: Some(call.target),
-                payload: call.payload.to_vec(),
-                deadline: call.deadline,
-            }
-        }
-        Request::Resolve(resolve) => Arrival {
-            key: resolve.key,
-            target: None,
-            payload: resolve.resolve.request.key.to_vec(),
-            deadline: resolve.deadline,
-        },
-    }
-}
-
-/// Notes the peer's objects among those that came along.
-fn note(received: Vec<Received<Object>>, borrowed: &mut Vec<Slot>) {
-    borrowed.extend(received.into_iter().filter_map(|received| match received {
-        Received::Theirs { slot, .. } => Some(slot),
-        Received::Own(_) | Received::Nothing | Received::Awaited(_) | Received::Stream(_) => None,
-    }));
 }
 
 /// A client and a server.
