@@ -182,7 +182,7 @@ impl Promise {
     pub(super) fn give_up(&self) {
         let forgotten = {
             let mut state = self.lock();
-            state.is_given_up = true;
+            state.is_given_up = matches!(state.place, Place::At(_));
             state.settle()
         };
         forgotten.into_iter().for_each(Answer::forget);

@@ -203,8 +203,10 @@ fn a_stream_that_begins_before_the_peers_hello_waits_for_its_credit() {
 #[test]
 fn producers_wait_while_much_is_unsent() {
     let mut river = River::new();
-    let mut limits = Limits::default();
-    limits.unsent = 10;
+    let limits = Limits {
+        unsent: 10,
+        ..Limits::default()
+    };
     let mut pair = Pair::with(limits, Limits::default());
     let slot = pair.connect("river");
     let (stream, key) = open(&mut pair, slot);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::id::{InterfaceId, LockToken, Slot};
+use crate::id::{CallId, InterfaceId, LockToken, Slot};
 use crate::secret::Secret;
 use crate::wire::{
     Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
@@ -127,6 +127,7 @@ fn a_reference_table_is_read_back_as_it_was_written() {
             interface: InterfaceId(7),
         },
         Referred::Receivers(Slot(0)),
+        Referred::Answer(CallId(7)),
     ];
     let block = HeaderBlock::new().with_references(entries);
     let bytes = written(&block);
