@@ -1,6 +1,6 @@
 //! The caller's end: calls that leave through a connection.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
@@ -38,8 +38,8 @@ impl Connection {
         destination: Destination<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
-        if let Flight::Sent { .. } = &call.flight {
-            return call.poll_sent(cx);
+        if let Flight::Sent { wire, call } = &call.flight {
+            return wire.poll(*call, cx);
         }
         let takes_answers = matches!(destination, Destination::Target(_));
         ready!(call.poll_arguments(takes_answers.then(|| self.number()), cx))?;
@@ -61,7 +61,7 @@ impl Connection {
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Poll<Result<Fetched, Fault>> {
-        match self.try_start(call, &loan.lent, destination, waker, deferred) {
+        match self.try_start(call, loan.lent(), destination, waker, deferred) {
             Ok(Started::Sent(_) | Started::Queued) => Poll::Pending,
             Ok(Started::Posted) => Poll::Ready(Ok(Fetched::nothing(&call.formatter))),
             Err(fault) => Poll::Ready(Err(fault)),
@@ -81,8 +81,10 @@ impl Connection {
         // Lent out for the time of the submission; a call that is queued needs it again.
         let mut payload = std::mem::take(&mut call.payload);
         payload.share();
-        let promise = call.promise.as_ref().and_then(Weak::upgrade);
-        let promise = promise.filter(|promise| promise.ask());
+        let promise = match &call.promise {
+            None => None,
+            Some(promise) => promise.upgrade().filter(|promise| promise.ask()),
+        };
         let keep = promise.is_some();
         let submission = submission_of(call, (destination, keep), &header, (&payload).into());
         // The RESOLVE of a call's own proxy may be under way beside it. With one whose answer is kept others are to leave.

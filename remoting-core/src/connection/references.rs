@@ -16,12 +16,21 @@ use crate::proxy::{Forwarder, Passenger, Passengers, Reference, Use, passengers}
 use crate::session::{ExportKey, Lent, Received, Session, kept};
 use crate::stream::Freight;
 
-/// What goes along with the arguments of a call.
+/// What goes along with the arguments of a call, if anything does.
 #[derive(Default)]
-pub(crate) struct Loan {
-    pub(super) lent: Vec<Lent<Export>>,
+pub(crate) struct Loan(Option<Box<Lending>>);
+
+#[derive(Default)]
+struct Lending {
+    lent: Vec<Lent<Export>>,
     /// Keeps the answers that are referred to until the call is written.
     used: Vec<Use>,
+}
+
+impl Loan {
+    pub(super) fn lent(&self) -> &[Lent<Export>] {
+        self.0.as_ref().map_or(&[], |lending| &lending.lent)
+    }
 }
 
 impl Connection {
@@ -108,20 +117,25 @@ impl Connection {
         payload: &Payload,
         takes_answers: bool,
     ) -> Result<Loan, Fault> {
-        let mut loan = Loan::default();
-        if payload.has_attached() {
-            for passenger in passengers(payload) {
-                let answer = self.answer_for(passenger).filter(|_| takes_answers);
-                loan.lent.push(match answer {
-                    None => self.lend(passenger, None)?,
-                    Some((call, used)) => {
-                        loan.used.push(used);
-                        Lent::Answer(call)
-                    }
-                });
-            }
+        if !payload.has_attached() {
+            return Ok(Loan::default());
         }
-        Ok(loan)
+        self.loan_all(payload, takes_answers)
+    }
+
+    fn loan_all(self: &Arc<Self>, payload: &Payload, takes_answers: bool) -> Result<Loan, Fault> {
+        let mut lending = Box::<Lending>::default();
+        for passenger in passengers(payload) {
+            let answer = self.answer_for(passenger).filter(|_| takes_answers);
+            lending.lent.push(match answer {
+                None => self.lend(passenger, None)?,
+                Some((call, used)) => {
+                    lending.used.push(used);
+                    Lent::Answer(call)
+                }
+            });
+        }
+        Ok(Loan(Some(lending)))
     }
 
     /// The answer of a call over this connection that an object is to come with.

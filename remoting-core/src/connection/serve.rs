@@ -35,11 +35,16 @@ struct Arrived<'f> {
 pub(super) struct Answer {
     key: IncomingKey,
     result: ReplyMessage,
+    beside: Option<Box<Beside>>,
+    /// Whether the peer should have known better.
+    bad: bool,
+}
+
+/// What few answers have.
+struct Beside {
     lent: Vec<Lent<Export>>,
     /// What calls on the answer go to, if that is kept and is an object.
     object: Option<Export>,
-    /// Whether the peer should have known better.
-    bad: bool,
 }
 
 impl State {
@@ -55,14 +60,12 @@ impl State {
         effects: &mut Effects<Export>,
     ) -> Result<(), End> {
         let bytes = answer.result.as_ref().map(Content::from);
-        match answer.object.take() {
-            None => self
-                .session
-                .reply(answer.key, bytes, &answer.lent, now, effects),
-            object @ Some(_) => {
-                let lent = (&*answer.lent, object);
+        match &mut answer.beside {
+            None => self.session.reply(answer.key, bytes, &[], now, effects),
+            Some(beside) => {
+                let beside = (&*beside.lent, beside.object.take());
                 self.session
-                    .reply_kept(answer.key, bytes, lent, now, effects);
+                    .reply_with(answer.key, bytes, beside, now, effects);
             }
         }
         match answer.bad {
@@ -244,17 +247,19 @@ impl Connection {
             Ok(lent) => (result, lent),
             Err(fault) => (Err(fault.after_execution()), Vec::new()),
         };
-        let object = match &result {
-            Ok(payload) if key.is_kept() => self.object_in(payload, &lent),
-            _ => None,
-        };
+        let beside = (!lent.is_empty()).then(|| {
+            let object = match &result {
+                Ok(payload) if key.is_kept() => self.object_in(payload, &lent),
+                _ => None,
+            };
+            Box::new(Beside { lent, object })
+        });
         let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
         let result = result.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
         Answer {
             key,
             result,
-            lent,
-            object,
+            beside,
             bad,
         }
     }

@@ -217,7 +217,7 @@ impl NamedEndpoint {
                     Some(Route::Session(connection)) => return self.poll_on(&connection, call, cx),
                     Some(Route::Exchange(_)) | None => call.flight = Flight::Grounded,
                 },
-                Flight::Sent { .. } => return call.poll_sent(cx),
+                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Behind(behind) => {
                     ready!(behind.as_mut().poll(cx))?;
                     call.flight = Flight::Grounded;

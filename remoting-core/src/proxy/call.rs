@@ -106,7 +106,7 @@ impl<T, E> Future for Call<T, E> {
 }
 
 /// Drives a call, from its first poll on.
-#[inline]
+#[inline(always)]
 pub(super) fn advance(
     endpoint: &Arc<dyn Endpoint>,
     state: &mut CallState,
@@ -134,6 +134,7 @@ pub(super) fn advance(
 }
 
 /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
+#[inline(always)]
 fn depart(endpoint: &dyn Endpoint, state: &mut CallState) -> Result<(), Fault> {
     if let Some(options) = &state.options {
         options.check()?;

@@ -12,7 +12,7 @@ use super::promise::Promise;
 use super::{CallOptions, Reference};
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
-use crate::error::{Error, ErrorKind, Fault};
+use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{CallId, MethodId, Slot};
 use crate::limits::Limits;
@@ -181,15 +181,9 @@ impl CallState {
         }
     }
 
-    /// The answer of a call that is on its way.
-    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
-        let Flight::Sent { wire, call } = &self.flight else {
-            return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
-        };
-        let fetched = ready!(wire.poll(*call, cx));
-        // Its number may be another call's from now on: it must not be given up.
+    /// The answer was given out. Its number may be another call's from now on, and must not be given up.
+    pub(crate) fn land(&mut self) {
         self.flight = Flight::Landed;
-        Poll::Ready(fetched)
     }
 
     /// Waits until what the arguments refer to can travel: answers that have not come yet cannot stand in all of them.

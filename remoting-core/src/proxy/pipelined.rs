@@ -121,7 +121,7 @@ impl Endpoint for Pipelined {
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
         loop {
             match &mut call.flight {
-                Flight::Sent { .. } => return call.poll_sent(cx),
+                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Behind(behind) => {
                     ready!(behind.as_mut().poll(cx))?;
                     call.flight = Flight::Grounded;

@@ -91,7 +91,9 @@ pub(crate) async fn drive(
     mut state: CallState,
 ) -> Result<Fetched, Fault> {
     enter(endpoint, &mut state);
-    poll_fn(|cx| poll(endpoint, &mut state, cx)).await
+    let fetched = poll_fn(|cx| poll(endpoint, &mut state, cx)).await;
+    state.land();
+    fetched
 }
 
 /// A call that may be sent more than once.
@@ -148,5 +150,7 @@ async fn send(
         options.check()?;
     }
     debug_assert!(state.kind != RequestKind::Cast, "sinks see calls alone");
-    poll_fn(|cx| endpoint.poll(&mut state, cx)).await
+    let fetched = poll_fn(|cx| endpoint.poll(&mut state, cx)).await;
+    state.land();
+    fetched
 }

@@ -312,6 +312,7 @@ impl<T: Exported> Session<T> {
     }
 }
 
+#[inline]
 fn write_request(
     out: &mut Vec<u8>,
     call: CallId,

@@ -179,7 +179,11 @@ impl<T: Exported> Session<T> {
             other => return self.set_aside(arrived, other, times, now, effects),
         };
         let key = self.incoming.begin(arrived.call, arrived.keep, times);
-        let references = self.receive(arrived.header.references)?;
+        let table = arrived.header.references;
+        let references = match table.is_empty() {
+            true => Vec::new(),
+            false => self.receive(table)?,
+        };
         Ok(Some(Request::Call(IncomingRequest {
             key,
             target,

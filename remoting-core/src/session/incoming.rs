@@ -40,11 +40,10 @@ enum Place {
     #[default]
     Free,
     Call(Running),
-    /// A request whose answer is kept; `resolve` tells which kind.
-    Kept {
-        running: Running,
-        resolve: bool,
-    },
+    /// A call whose answer is kept.
+    Kept(Running),
+    /// A request for an object, whose answer is kept too.
+    Resolve(Running),
     /// A call that waits for the answers to others.
     Chained {
         sequence: u64,
@@ -137,7 +136,8 @@ impl IncomingTable {
         let running = self.run(times);
         let key = self.key(call, kept);
         match key.place {
-            IncomingPlace::Call(call) => self.set(call, Place::of(running, kept)),
+            IncomingPlace::Call(call) => self.set(call, Place::Call(running)),
+            IncomingPlace::Kept(call) => self.set(call, Place::Kept(running)),
             IncomingPlace::Post(_) => {
                 self.posts.insert(running);
             }
@@ -148,8 +148,7 @@ impl IncomingTable {
     /// Enters a RESOLVE.
     pub(super) fn begin_resolve(&mut self, call: CallId, times: Times) -> IncomingKey {
         let running = self.run(times);
-        let resolve = true;
-        self.set(call, Place::Kept { running, resolve });
+        self.set(call, Place::Resolve(running));
         self.key(Some(call), true)
     }
 
@@ -161,8 +160,8 @@ impl IncomingTable {
 
     /// Has a call that was entered already wait for other answers.
     pub(super) fn chain(&mut self, key: IncomingKey) {
-        if let IncomingPlace::Call(call) = key.place {
-            let (sequence, kept) = (key.sequence, key.kept);
+        let (sequence, kept) = (key.sequence, key.is_kept());
+        if let IncomingPlace::Call(call) | IncomingPlace::Kept(call) = key.place {
             self.set(call, Place::Chained { sequence, kept });
         }
     }
@@ -170,9 +169,11 @@ impl IncomingTable {
     /// Lets a call that has waited for other answers run like any other.
     pub(super) fn unchain(&mut self, key: IncomingKey, times: Times) {
         self.next.include(times.deadline);
-        if let IncomingPlace::Call(call) = key.place {
-            let running = Running::new(key.sequence, times);
-            self.set(call, Place::of(running, key.kept));
+        let running = Running::new(key.sequence, times);
+        match key.place {
+            IncomingPlace::Call(call) => self.set(call, Place::Call(running)),
+            IncomingPlace::Kept(call) => self.set(call, Place::Kept(running)),
+            IncomingPlace::Post(_) => {}
         }
     }
 
@@ -186,7 +187,9 @@ impl IncomingTable {
     /// What is known of the answer to `call`.
     pub(super) fn answer(&self, call: CallId) -> AnswerState<'_> {
         match self.calls.get(index(call)) {
-            Some(Place::Kept { .. } | Place::Chained { kept: true, .. }) => AnswerState::Pending,
+            Some(Place::Kept(_) | Place::Resolve(_) | Place::Chained { kept: true, .. }) => {
+                AnswerState::Pending
+            }
             Some(Place::Found(slot)) => AnswerState::Found(*slot),
             Some(Place::Returned) => AnswerState::Returned,
             Some(Place::Failed(fault)) => AnswerState::Failed(fault),
@@ -218,6 +221,7 @@ impl IncomingTable {
                 self.running = self.running.saturating_sub(1);
                 Some(Finished::Call(call))
             }
+            IncomingPlace::Kept(_) => None,
             IncomingPlace::Post(post) => {
                 self.posts.get(post).filter(|running| running.is(key))?;
                 self.posts.try_remove(post)?;
@@ -229,11 +233,11 @@ impl IncomingTable {
 
     /// The number of a request that runs, and whose answer is to be kept.
     pub(super) fn kept(&self, key: IncomingKey) -> Option<CallId> {
-        let IncomingPlace::Call(call) = key.place else {
+        let IncomingPlace::Kept(call) = key.place else {
             return None;
         };
         match self.calls.get(index(call))? {
-            Place::Kept { running, .. } if running.is(key) => Some(call),
+            Place::Kept(running) | Place::Resolve(running) if running.is(key) => Some(call),
             _ => None,
         }
     }
@@ -255,10 +259,7 @@ impl IncomingTable {
     ///
     /// - `fault`: how the request has ended.
     pub(super) fn fail(&mut self, call: CallId, fault: &Fault) -> Fault {
-        let resolve = matches!(
-            self.calls.get(index(call)),
-            Some(Place::Kept { resolve: true, .. })
-        );
+        let resolve = matches!(self.calls.get(index(call)), Some(Place::Resolve(_)));
         let told = match fault {
             // What a user's error means, only the caller of the constructor knows.
             Fault::Error(_) if resolve => fault.clone(),
@@ -272,7 +273,7 @@ impl IncomingTable {
     /// other answers: it is to be answered.
     pub(super) fn cancel(&mut self, call: CallId, stopped: &mut Cancelled) -> Option<u64> {
         match self.calls.get_mut(index(call))? {
-            Place::Call(running) | Place::Kept { running, .. } => {
+            Place::Call(running) | Place::Kept(running) | Place::Resolve(running) => {
                 running.cancel(CancelReason::Caller, stopped);
                 None
             }
@@ -301,7 +302,7 @@ impl IncomingTable {
         self.next.clear();
         let next = &mut self.next;
         for place in &mut self.calls {
-            if let Place::Call(running) | Place::Kept { running, .. } = place {
+            if let Place::Call(running) | Place::Kept(running) | Place::Resolve(running) = place {
                 running.expire(now, next, stopped);
             }
         }
@@ -314,7 +315,10 @@ impl IncomingTable {
     pub(super) fn clear(&mut self, stopped: &mut Cancelled) {
         let reason = CancelReason::SessionEnded;
         for place in self.calls.drain(..) {
-            if let Place::Call(mut running) | Place::Kept { mut running, .. } = place {
+            if let Place::Call(mut running)
+            | Place::Kept(mut running)
+            | Place::Resolve(mut running) = place
+            {
                 running.cancel(reason, stopped);
             }
         }
@@ -335,13 +339,13 @@ impl IncomingTable {
     /// The key of the frame that was counted last.
     fn key(&self, call: Option<CallId>, kept: bool) -> IncomingKey {
         let place = match call {
+            Some(call) if kept => IncomingPlace::Kept(call),
             Some(call) => IncomingPlace::Call(call),
             None => IncomingPlace::Post(self.posts.vacant_key()),
         };
         IncomingKey {
             place,
             sequence: self.sequence,
-            kept: kept && call.is_some(),
         }
     }
 
@@ -359,23 +363,16 @@ impl IncomingTable {
     fn running_mut(&mut self, key: IncomingKey) -> Option<&mut Running> {
         let running = match key.place {
             IncomingPlace::Post(post) => self.posts.get_mut(post)?,
-            IncomingPlace::Call(call) => match self.calls.get_mut(index(call))? {
-                Place::Call(running) | Place::Kept { running, .. } => running,
-                _ => return None,
-            },
+            IncomingPlace::Call(call) | IncomingPlace::Kept(call) => {
+                match self.calls.get_mut(index(call))? {
+                    Place::Call(running) | Place::Kept(running) | Place::Resolve(running) => {
+                        running
+                    }
+                    _ => return None,
+                }
+            }
         };
         Some(running).filter(|running| running.is(key))
-    }
-}
-
-impl Place {
-    /// The place of a call that runs.
-    fn of(running: Running, kept: bool) -> Self {
-        let resolve = false;
-        match kept {
-            true => Self::Kept { running, resolve },
-            false => Self::Call(running),
-        }
     }
 }
 

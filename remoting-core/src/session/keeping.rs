@@ -12,12 +12,11 @@ use crate::id::CallId;
 use crate::payload::Content;
 
 impl<T: Exported> Session<T> {
-    /// Answers a call whose answer [is kept](IncomingKey::is_kept). The calls on it become ready, or end too.
+    /// The same as [`reply`](Session::reply). If the answer [is kept](IncomingKey::is_kept), the calls on it become ready, or
+    /// end too.
     ///
     /// - `object`: what calls on the answer go to; nothing if it is no object. Kept until the peer forgets the answer.
-    ///
-    /// For the rest, see [`reply`](Session::reply).
-    pub fn reply_kept(
+    pub fn reply_with(
         &mut self,
         key: IncomingKey,
         result: Result<Content<'_>, &Fault>,
@@ -25,6 +24,10 @@ impl<T: Exported> Session<T> {
         now: Instant,
         effects: &mut Effects<T>,
     ) {
+        if !key.is_kept() {
+            effects.rare().dropped.extend(object);
+            return self.reply(key, result, lent, now, effects);
+        }
         self.keep_answer(key, result, (lent, object), effects);
         if !self.closed {
             self.liveness.on_append(now);

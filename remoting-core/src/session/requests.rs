@@ -217,13 +217,13 @@ pub struct IncomingKey {
     pub(super) place: IncomingPlace,
     /// Tells this request from all others of the session.
     pub(super) sequence: u64,
-    /// Whether its answer is kept.
-    pub(super) kept: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum IncomingPlace {
     Call(CallId),
+    /// A request whose answer is kept.
+    Kept(CallId),
     Post(usize),
 }
 
@@ -235,7 +235,7 @@ impl IncomingKey {
 
     /// Whether calls may go to its answer.
     pub const fn is_kept(&self) -> bool {
-        self.kept
+        matches!(self.place, IncomingPlace::Kept(_))
     }
 }
 

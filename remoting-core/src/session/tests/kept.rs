@@ -168,7 +168,7 @@ fn a_call_comes_behind_those_on_the_same_answer_that_have_not_begun() {
     let (effects, now) = (&mut pair.server.effects, pair.now);
     pair.server
         .session
-        .reply_kept(arrival.key, payload, (&[], object), now, effects);
+        .reply_with(arrival.key, payload, (&[], object), now, effects);
     assert!(pair.server.session.begin_ready());
     let mut order = vec![pair.server.session.next_ready().unwrap()];
     assert!(

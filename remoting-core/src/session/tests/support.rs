@@ -280,7 +280,7 @@ impl Side {
         let (payload, lent) = (Ok((&*arrival.payload).into()), (&*self.lending, object));
         let effects = &mut self.effects;
         self.session
-            .reply_kept(arrival.key, payload, lent, now, effects);
+            .reply_with(arrival.key, payload, lent, now, effects);
         self.take_ready();
     }
 
