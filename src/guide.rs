@@ -15,6 +15,10 @@ pub mod http {}
 pub mod streams {}
 
 #[cfg(all(feature = "tcp", feature = "macros"))]
+#[doc = include_str!("guide/pipelining.md")]
+pub mod pipelining {}
+
+#[cfg(all(feature = "tcp", feature = "macros"))]
 #[doc = include_str!("guide/sinks.md")]
 pub mod sinks {}
 

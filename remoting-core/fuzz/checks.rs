@@ -67,14 +67,17 @@ pub(crate) fn message(bytes: &[u8]) {
 fn write(out: &mut Vec<u8>, message: &Message<'_>) -> bool {
     let written = match message {
         Message::Call(Call {
-            keep: false,
+            keep,
             more: false,
             call,
             target,
             method,
             header,
             payload,
-        }) => block(header).map(|block| write_call(out, *call, *target, *method, &block, payload)),
+        }) => block(header).map(|block| {
+            let write = if *keep { write_kept_call } else { write_call };
+            write(out, *call, *target, *method, &block, payload)
+        }),
         Message::Return(Return {
             more: false,
             call,

@@ -146,6 +146,23 @@ fn text_search_shows_matches_and_how_far_it_is() {
 }
 
 #[test]
+fn pipelining_takes_one_round_trip() {
+    assert_lines(
+        &run("pipelining", &[]),
+        &[
+            "client: ten calls, each awaited: ",
+            "client: ten calls, pipelined: ",
+            "client: the one is larger than the other by 1",
+            "client: a call that this one depends on ended with an error of its interface's own",
+            "client: there is no folder nothing",
+            "client: a call that this one depends on has failed, by Some(NotFound)",
+            "server: 0 sizes asked for meanwhile",
+            "server: one folder is left",
+        ],
+    );
+}
+
+#[test]
 fn chat_goes_on_when_a_guest_is_killed() {
     let output = run("chat", &[]);
     assert_lines(

@@ -15,6 +15,7 @@ mod logs;
 mod mirror;
 mod objects;
 mod panics;
+mod pipelining;
 mod raw;
 mod rules;
 mod sizes;

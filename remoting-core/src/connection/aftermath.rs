@@ -4,7 +4,7 @@
 use super::Export;
 use crate::session::Effects;
 
-/// Does what was left to do when the lock was let go. Calls that became ready are for the server's end.
+/// Does what was left to do when the lock was let go.
 #[inline]
 pub(super) fn apply(mut effects: Effects<Export>) {
     apply_all(&mut effects);
@@ -21,10 +21,6 @@ pub(super) fn apply_all(effects: &mut Effects<Export>) {
 fn carry_out(effects: &mut Effects<Export>) {
     let (wakers, mut rare) = effects.parts();
     if let Some(rare) = &mut rare {
-        debug_assert!(
-            rare.ready.is_empty(),
-            "only an answered RESOLVE sets calls free"
-        );
         for (cancellation, reason) in rare.cancelled.drain(..) {
             cancellation.cancel(reason);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
+use super::references::Loan;
 use super::submit::{Deferred, Started, Submission, Wakers};
 use super::{Connection, Export, SlotEndpoint, Then, apply};
 use crate::clock;
@@ -11,7 +12,7 @@ use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::{CallId, Slot};
 use crate::payload::Content;
-use crate::proxy::{CallState, Fetched, Flight, Reference, Wire};
+use crate::proxy::{CallState, Fetched, Flight, Keeper, Keeping, Promise, Reference, Wire};
 use crate::session::{Effects, Lent, Outgoing, Posting, Reply};
 use crate::url::TICKETS;
 use crate::wire::header_block::HeaderBlock;
@@ -40,25 +41,27 @@ impl Connection {
         if let Flight::Sent { wire, call } = &call.flight {
             return wire.poll(*call, cx);
         }
+        let takes_answers = matches!(destination, Destination::Target(_));
+        ready!(call.poll_arguments(takes_answers.then(|| self.number()), cx))?;
         let mut deferred = Deferred::new();
-        let lent = self.lent(&call.payload)?;
-        let polled = self.poll_start(call, &lent, destination, cx.waker(), &mut deferred);
+        let loan = self.loan(&call.payload, takes_answers)?;
+        let polled = self.poll_start(call, &loan, destination, cx.waker(), &mut deferred);
         deferred.settle(self);
         polled
     }
 
     /// Sends a call, or queues it for a place. Ready if it needs no answer, or cannot be sent.
     ///
-    /// - `lent`: what [`Connection::lent`] says of its payload.
+    /// - `loan`: what [`Connection::loan`] says of its payload.
     pub(crate) fn poll_start(
         self: &Arc<Self>,
         call: &mut CallState,
-        lent: &[Lent<Export>],
+        loan: &Loan,
         destination: Destination<'_>,
         waker: &Waker,
         deferred: &mut Deferred,
     ) -> Poll<Result<Fetched, Fault>> {
-        match self.try_start(call, lent, destination, waker, deferred) {
+        match self.try_start(call, loan.lent(), destination, waker, deferred) {
             Ok(Started::Sent(_) | Started::Queued) => Poll::Pending,
             Ok(Started::Posted) => Poll::Ready(Ok(Fetched::nothing(&call.formatter))),
             Err(fault) => Poll::Ready(Err(fault)),
@@ -78,9 +81,18 @@ impl Connection {
         // Lent out for the time of the submission; a call that is queued needs it again.
         let mut payload = std::mem::take(&mut call.payload);
         payload.share();
-        let submission = submission_of(call, destination, &header, (&payload).into());
-        // The RESOLVE of a call's own proxy may be under way beside it.
+        let promise = match &call.promise {
+            None => None,
+            Some(promise) => promise.upgrade().filter(|promise| promise.ask()),
+        };
+        let keep = promise.is_some();
+        let submission = submission_of(call, (destination, keep), &header, (&payload).into());
+        // The RESOLVE of a call's own proxy may be under way beside it. With one whose answer is kept others are to leave.
         let beside_resolve = matches!(destination, Destination::Target(Target::Answer(_)));
+        let alone_with = match keep {
+            false => 1 + usize::from(beside_resolve),
+            true => 0,
+        };
         let wakers = Wakers {
             answer: waker,
             place: waker,
@@ -91,15 +103,16 @@ impl Connection {
                 (&submission, lent),
                 wakers,
                 now,
-                Some(1 + usize::from(beside_resolve)),
+                Some(alone_with),
                 deferred,
             )
         });
         call.payload = payload;
+        let kept = promise.map(|promise| self.keep(&promise, started.as_ref().ok(), deferred));
         match started {
             Ok(Started::Sent(id)) => {
                 call.flight = Flight::Sent {
-                    wire: Arc::clone(self) as _,
+                    wire: kept.flatten().unwrap_or_else(|| Arc::clone(self) as _),
                     call: id,
                 };
             }
@@ -107,6 +120,31 @@ impl Connection {
             Ok(Started::Queued) | Err(_) => {}
         }
         started
+    }
+
+    /// Tells a promise where the answer of its call will be kept, if it will be. Gives the wire of that call.
+    fn keep(
+        self: &Arc<Self>,
+        promise: &Arc<Promise>,
+        started: Option<&Started>,
+        deferred: &mut Deferred,
+    ) -> Option<Arc<dyn Wire>> {
+        match started {
+            Some(Started::Sent(call)) if self.lock().session.is_kept(*call) => {
+                let woken = promise.is_kept_at(Arc::clone(self) as _, *call);
+                deferred.effects.wakers.extend(woken);
+                Some(Keeping::new(Arc::clone(self) as _, promise))
+            }
+            _ => {
+                promise.is_not_kept();
+                None
+            }
+        }
+    }
+
+    /// What tells this connection from all others.
+    pub(crate) fn number(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self) as usize
     }
 
     /// Asks for the slot of a publication. Calls may name the answer before it has come.
@@ -133,6 +171,7 @@ impl Connection {
             interface: interface.id,
             signature: interface.signature,
             key: key.as_bytes(),
+            keep: false,
             header: &header,
             payload: Content::from(&[] as &[u8]),
         });
@@ -191,7 +230,7 @@ impl Connection {
 /// The request that a call makes.
 fn submission_of<'a>(
     call: &CallState,
-    destination: Destination<'a>,
+    (destination, keep): (Destination<'a>, bool),
     header: &'a HeaderBlock,
     payload: Content<'a>,
 ) -> Result<Submission<'a>, Fault> {
@@ -202,6 +241,7 @@ fn submission_of<'a>(
             interface: interface.id,
             signature: interface.signature,
             key,
+            keep,
             header,
             payload,
         })
@@ -224,6 +264,7 @@ fn submission_of<'a>(
         Destination::Target(target) => Submission::Ask(Outgoing::Call {
             target,
             method: method()?,
+            keep,
             header,
             payload,
         }),
@@ -248,6 +289,30 @@ fn header_of(call: &CallState, now: Instant) -> Result<HeaderBlock, Fault> {
             .map_err(|error| Fault::refused(ErrorKind::TooLarge, error.to_string()))?;
     }
     Ok(header)
+}
+
+impl Keeper for Connection {
+    fn poll_on_answer(
+        self: Arc<Self>,
+        answer: CallId,
+        call: &mut CallState,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Fetched, Fault>> {
+        self.poll_call(call, Destination::Target(Target::Answer(answer)), cx)
+    }
+
+    fn takes_calls(&self) -> bool {
+        self.can_call()
+    }
+
+    fn is_lender(&self, session: usize) -> bool {
+        let own = std::ptr::from_ref(self) as usize;
+        own == session && self.lock().session.peer_keeps()
+    }
+
+    fn forget(&self, answer: CallId) {
+        self.abandon(answer);
+    }
 }
 
 impl Wire for Connection {

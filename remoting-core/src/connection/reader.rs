@@ -152,7 +152,7 @@ impl Reader {
         loop {
             let came = {
                 let (mut state, effects) = (connection.lock(), &mut self.effects);
-                let answered = answer.as_ref();
+                let answered = answer.as_mut();
                 match answered.map_or(Ok(()), |answer| state.answer(answer, now, effects)) {
                     Ok(()) => {
                         let start = &mut self.start;

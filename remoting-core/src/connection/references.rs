@@ -9,11 +9,29 @@ use super::inbox::Inbox;
 use super::pump::Outlet;
 use super::{Connection, Export, SlotEndpoint};
 use crate::error::{ErrorKind, Fault};
+use crate::id::CallId;
 use crate::object::{Bytes, home};
 use crate::payload::Payload;
-use crate::proxy::{Forwarder, Passenger, Passengers, Reference, passengers};
+use crate::proxy::{Forwarder, Passenger, Passengers, Reference, Use, passengers};
 use crate::session::{ExportKey, Lent, Received, Session, kept};
 use crate::stream::Freight;
+
+/// What goes along with the arguments of a call, if anything does.
+#[derive(Default)]
+pub(crate) struct Loan(Option<Box<Lending>>);
+
+#[derive(Default)]
+struct Lending {
+    lent: Vec<Lent<Export>>,
+    /// Keeps the answers that are referred to until the call is written.
+    used: Vec<Use>,
+}
+
+impl Loan {
+    pub(super) fn lent(&self) -> &[Lent<Export>] {
+        self.0.as_ref().map_or(&[], |lending| &lending.lent)
+    }
+}
 
 impl Connection {
     /// What the session has to know of the proxies and streams in a payload. Asks them, so nothing may be
@@ -90,6 +108,72 @@ impl Connection {
         Ok(Lent::Own { object, key })
     }
 
+    /// The same for the arguments of a call, in which answers that have not come may stand for objects.
+    ///
+    /// - `takes_answers`: whether they may.
+    #[inline]
+    pub(crate) fn loan(
+        self: &Arc<Self>,
+        payload: &Payload,
+        takes_answers: bool,
+    ) -> Result<Loan, Fault> {
+        if !payload.has_attached() {
+            return Ok(Loan::default());
+        }
+        self.loan_all(payload, takes_answers)
+    }
+
+    fn loan_all(self: &Arc<Self>, payload: &Payload, takes_answers: bool) -> Result<Loan, Fault> {
+        let mut lending = Box::<Lending>::default();
+        for passenger in passengers(payload) {
+            let answer = self.answer_for(passenger).filter(|_| takes_answers);
+            lending.lent.push(match answer {
+                None => self.lend(passenger, None)?,
+                Some((call, used)) => {
+                    lending.used.push(used);
+                    Lent::Answer(call)
+                }
+            });
+        }
+        Ok(Loan(Some(lending)))
+    }
+
+    /// The answer of a call over this connection that an object is to come with.
+    fn answer_for(self: &Arc<Self>, passenger: &Passenger) -> Option<(CallId, Use)> {
+        match passenger {
+            Passenger::Proxy { reference, .. } => {
+                let promise = reference.endpoint().promise()?;
+                promise.argument(Arc::as_ptr(self) as usize)
+            }
+            Passenger::Stream(_) => None,
+        }
+    }
+
+    /// What calls on an answer go to that was lent like this: its one object, if it has one.
+    pub(super) fn object_in(
+        self: &Arc<Self>,
+        payload: &Payload,
+        lent: &[Lent<Export>],
+    ) -> Option<Export> {
+        match (lent, passengers(payload)) {
+            ([Lent::Own { object, .. }], _) => Some(object.clone()),
+            // The peer's own: calls go back to it.
+            (
+                [Lent::Home(_)],
+                [
+                    Passenger::Proxy {
+                        reference,
+                        interface,
+                    },
+                ],
+            ) => {
+                let forwarder = Forwarder::new(reference.clone(), *interface);
+                Some(Export::Plain(Arc::new(forwarder)))
+            }
+            _ => None,
+        }
+    }
+
     /// The arguments of a call that was just read.
     pub(super) fn arguments<'f>(
         self: &Arc<Self>,
@@ -140,7 +224,7 @@ impl Connection {
                     reference: admitted.map_or_else(Reference::dead_end, |()| home(object)),
                 }
             }
-            Received::Nothing => Passenger::Proxy {
+            Received::Nothing | Received::Awaited(_) => Passenger::Proxy {
                 interface: None,
                 reference: Reference::dead_end(Fault::not_held()),
             },

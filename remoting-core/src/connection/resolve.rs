@@ -182,14 +182,10 @@ impl Connection {
             session.answer_resolve(key, answer, now, &mut effects);
             bad.then(|| session.bad_request(now).err()).flatten()
         };
-        let (_, rare) = effects.parts();
-        let ready = rare.map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
         apply(effects);
         if let Some(end) = ended {
             self.shut(end);
         }
-        for call in ready {
-            self.serve_queued(call);
-        }
+        self.serve_ready();
     }
 }

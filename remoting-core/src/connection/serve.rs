@@ -36,9 +36,16 @@ struct Arrived<'f> {
 pub(super) struct Answer {
     key: IncomingKey,
     result: ReplyMessage,
-    lent: Vec<Lent<Export>>,
+    beside: Option<Box<Beside>>,
     /// Whether the peer should have known better.
     bad: bool,
+}
+
+/// What few answers have.
+struct Beside {
+    lent: Vec<Lent<Export>>,
+    /// What calls on the answer go to, if that is kept and is an object.
+    object: Option<Export>,
 }
 
 impl State {
@@ -49,13 +56,19 @@ impl State {
     /// The end of the session, if the peer has asked for nonsense too often.
     pub(super) fn answer(
         &mut self,
-        answer: &Answer,
+        answer: &mut Answer,
         now: Instant,
         effects: &mut Effects<Export>,
     ) -> Result<(), End> {
         let bytes = answer.result.as_ref().map(Content::from);
-        self.session
-            .reply(answer.key, bytes, &answer.lent, now, effects);
+        match &mut answer.beside {
+            None => self.session.reply(answer.key, bytes, &[], now, effects),
+            Some(beside) => {
+                let beside = (&*beside.lent, beside.object.take());
+                self.session
+                    .reply_with(answer.key, bytes, beside, now, effects);
+            }
+        }
         match answer.bad {
             true => self.session.bad_request(now),
             false => Ok(()),
@@ -85,11 +98,32 @@ impl Connection {
             depth: call.header.depth,
             deadline: call.deadline,
         };
-        self.run(&call.target, arrived, now)
+        let answer = self.run(&call.target, arrived, now)?;
+        if !key.is_kept() {
+            return Some(answer);
+        }
+        self.append(answer, *now);
+        self.serve_ready();
+        *now = clock::now();
+        None
+    }
+
+    /// Runs the calls that have become ready, unless somebody else does: one after the other, so that they begin
+    /// in their order.
+    pub(super) fn serve_ready(self: &Arc<Self>) {
+        if !self.lock().session.begin_ready() {
+            return;
+        }
+        loop {
+            let Some(call) = self.lock().session.next_ready() else {
+                return;
+            };
+            self.serve_queued(call);
+        }
     }
 
     /// Runs a call that had to wait for its object.
-    pub(super) fn serve_queued(self: &Arc<Self>, mut call: QueuedCall<Export>) {
+    fn serve_queued(self: &Arc<Self>, mut call: QueuedCall<Export>) {
         self.take_proxies(&mut call.payload);
         let arrived = Arrived {
             key: call.key,
@@ -105,7 +139,7 @@ impl Connection {
         };
         let mut now = clock::now();
         if let Some(answer) = self.run(&call.target, arrived, &mut now) {
-            self.append(&answer, now);
+            self.append(answer, now);
         }
     }
 
@@ -216,20 +250,27 @@ impl Connection {
             Ok(lent) => (result, lent),
             Err(fault) => (Err(fault.after_execution()), Vec::new()),
         };
+        let beside = (!lent.is_empty()).then(|| {
+            let object = match &result {
+                Ok(payload) if key.is_kept() => self.object_in(payload, &lent),
+                _ => None,
+            };
+            Box::new(Beside { lent, object })
+        });
         let bad = result.as_ref().is_err_and(|fault| self.is_bad(fault));
         let result = result.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
         Answer {
             key,
             result,
-            lent,
+            beside,
             bad,
         }
     }
 
     /// Appends an answer.
-    fn append(&self, answer: &Answer, now: Instant) {
+    fn append(&self, mut answer: Answer, now: Instant) {
         let mut effects = Effects::new();
-        let ended = self.lock().answer(answer, now, &mut effects);
+        let ended = self.lock().answer(&mut answer, now, &mut effects);
         apply(effects);
         if let Err(end) = ended {
             self.shut(end);
@@ -253,7 +294,10 @@ impl Connection {
 
     /// Answers a call that ran as a task.
     fn finish(self: &Arc<Self>, key: IncomingKey, target: &Export, result: ReplyMessage) {
-        self.append(&self.answer_of(key, target, result), clock::now());
+        self.append(self.answer_of(key, target, result), clock::now());
+        if key.is_kept() {
+            self.serve_ready();
+        }
         let then = {
             let mut state = self.lock();
             let alone = state.session.stats().incoming == 0;

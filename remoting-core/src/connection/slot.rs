@@ -114,9 +114,9 @@ impl Endpoint for SlotEndpoint {
             call.deadline = context::inherited().deadline.into_iter().chain(own).min();
             let key = Varint::new(u64::from(self.slot.0));
             let destination = Destination::Cast(key.as_slice());
-            let fetched =
-                poll_fn(|cx| self.connection.poll_call(&mut call, destination, cx)).await?;
-            fetched
+            let fetched = poll_fn(|cx| self.connection.poll_call(&mut call, destination, cx)).await;
+            call.land();
+            fetched?
                 .object
                 .ok_or_else(|| Fault::executed(ErrorKind::BadResult, "the answer holds no object"))
         })

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Error, ErrorKind, Executed};
+use super::{Error, ErrorKind, Executed, GoneReason};
 use crate::payload::Payload;
 use crate::text::printable;
 
@@ -12,6 +12,9 @@ use crate::text::printable;
 pub(crate) const MAX_TEXT: usize = 1024;
 /// The code of a user's own error.
 pub(crate) const APP: u8 = 16;
+
+/// What is added to the reason of an object that is gone, where the reason stands for a whole kind.
+const GONE: u8 = 128;
 
 /// The wire form of a failed call (PROTOCOL.md, section "Errors").
 #[derive(Debug, Clone)]
@@ -102,6 +105,28 @@ impl Fault {
         }
     }
 
+    /// The fault of a call whose object, or one of whose arguments, was to come from a call that has ended with this
+    /// one. What was told of a call before that is passed on as it is.
+    pub(crate) fn upstream(&self) -> Self {
+        let text = match self {
+            Self::App(_) => {
+                "a call that this one depends on ended with an error of its interface's own"
+            }
+            Self::Error(error)
+                if error.kind() == ErrorKind::UpstreamFailed
+                    && error.executed() == Executed::No =>
+            {
+                return self.clone();
+            }
+            Self::Error(_) => "a call that this one depends on has failed",
+        };
+        let error = Error::new(ErrorKind::UpstreamFailed, text);
+        Self::Error(match self {
+            Self::App(_) => error,
+            Self::Error(cause) => error.with_source(cause.clone()),
+        })
+    }
+
     /// Reads a fault from its parts on the wire. An unknown code becomes `Internal`.
     pub(crate) fn from_wire(
         code: u8,
@@ -118,7 +143,14 @@ impl Fault {
         let correlation = app.get(1..9).and_then(|bytes| bytes.try_into().ok());
         let retry_after = (retry_after_ms > 0).then(|| Duration::from_millis(retry_after_ms));
         let correlation = correlation.map(u64::from_le_bytes);
-        Self::told_by_peer(kind, executed, text, retry_after, correlation)
+        let fault = Self::told_by_peer(kind, executed, text, retry_after, correlation);
+        match (fault, cause_from(reason)) {
+            (Self::Error(error), Some(cause)) if kind == ErrorKind::UpstreamFailed => {
+                let cause = Error::new(cause, cause.sentence()).told_by_peer();
+                Self::Error(error.with_source(cause))
+            }
+            (fault, _) => fault,
+        }
     }
 
     /// The parts on the wire: code, executed, milliseconds to wait, text, app payload.
@@ -130,8 +162,9 @@ impl Fault {
                     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
                 });
                 let mut details = Payload::new();
-                if error.kind().reason() > 0 || error.correlation().is_some() {
-                    details.extend_from_slice(&[error.kind().reason()]);
+                let reason = reason_of(error);
+                if reason > 0 || error.correlation().is_some() {
+                    details.extend_from_slice(&[reason]);
                 }
                 if let Some(correlation) = error.correlation() {
                     details.extend_from_slice(&correlation.to_le_bytes());
@@ -149,6 +182,29 @@ impl From<Error> for Fault {
     }
 }
 
+/// The byte that says more than the code: why an object is gone, or what else a failure comes from.
+fn reason_of(error: &Error) -> u8 {
+    if error.kind() != ErrorKind::UpstreamFailed {
+        return error.kind().reason();
+    }
+    let source = std::error::Error::source(error);
+    let cause = source.and_then(|source| source.downcast_ref::<Error>());
+    cause.map_or(0, |cause| match cause.kind().reason() {
+        0 => cause.kind().code(),
+        reason => GONE.saturating_add(reason),
+    })
+}
+
+/// The kind of failure that another one comes from.
+fn cause_from(reason: u8) -> Option<ErrorKind> {
+    match reason.checked_sub(GONE) {
+        None => ErrorKind::from_code(reason, 0),
+        Some(reason) => {
+            ErrorKind::from_code(ErrorKind::ObjectGone(GoneReason::Released).code(), reason)
+        }
+    }
+}
+
 /// Cuts a text to what a peer may be sent, between two characters.
 fn cut(text: &str) -> &str {
     let mut end = text.len().min(MAX_TEXT);
@@ -161,7 +217,6 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::GoneReason;
 
     #[test]
     fn what_a_peer_says_is_shown_on_one_line() {
@@ -191,6 +246,34 @@ mod tests {
         assert_eq!((error.message(), error.correlation()), ("gone", Some(7)));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
         assert!(error.is_remote());
+    }
+
+    #[test]
+    fn a_failure_upstream_tells_the_kind_of_its_cause_and_not_its_text() {
+        for kind in [
+            ErrorKind::NotFound,
+            ErrorKind::ObjectGone(GoneReason::LeaseExpired),
+            ErrorKind::ObjectGone(GoneReason::Drained),
+        ] {
+            let cause = Fault::executed(kind, "secret");
+            let told = cause.upstream().upstream();
+            let (code, executed, wait, text, details) = told.to_wire();
+            assert!(!text.contains("secret"));
+            let received = Fault::from_wire(code, executed, wait, text, details.as_slice());
+            let Fault::Error(error) = received else {
+                panic!("a user's error came back")
+            };
+            let expected = (ErrorKind::UpstreamFailed, Executed::No);
+            assert_eq!((error.kind(), error.executed()), expected);
+            let source = std::error::Error::source(&error).unwrap();
+            assert_eq!(source.downcast_ref::<Error>().unwrap().kind(), kind);
+        }
+        let own = Fault::App(Payload::new()).upstream();
+        let Fault::Error(error) = own else {
+            panic!("the user's error went on")
+        };
+        assert_eq!(error.kind(), ErrorKind::UpstreamFailed);
+        assert!(std::error::Error::source(&error).is_none());
     }
 
     #[test]

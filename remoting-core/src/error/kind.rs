@@ -27,7 +27,7 @@ pub enum ErrorKind {
     ResourceExhausted,
     /// The server has too much to do.
     Overloaded,
-    /// A call that the server made in turn failed.
+    /// A call that the server made in turn failed, or one that this one was pipelined on.
     UpstreamFailed,
     /// The server's code failed in a way it did not declare: a panic, say.
     Internal,

@@ -34,11 +34,13 @@ impl OverSession {
 
 impl NamedEndpoint {
     /// What takes a call instead, if it needs a session and there is a way to one: objects are made
-    /// for a session, objects of this side are called back over it, and streams go beside its calls.
+    /// for a session, objects of this side are called back over it, streams go beside its calls, and answers are
+    /// kept there for calls on them.
     pub(super) fn over_session(&self, call: &CallState) -> Option<&Arc<NamedEndpoint>> {
         let session = self.session.as_ref()?;
         let streams = call.method().is_some_and(|method| method.streams);
-        let needs = call.is_constructor() || call.payload.has_attached() || streams;
+        let is_plain = call.promise.is_none() && !call.payload.has_attached();
+        let needs = call.is_constructor() || streams || !is_plain;
         needs.then(|| {
             session
                 .endpoint

@@ -120,8 +120,9 @@ impl NamedEndpoint {
             let destination = Destination::Publication(self.url.name());
             return connection.poll_call(call, destination, cx);
         }
+        ready!(call.poll_arguments(Some(connection.number()), cx))?;
         connection.leave_other_queues(call);
-        let lent = connection.lent(&call.payload)?;
+        let loan = connection.loan(&call.payload, true)?;
         let mut deferred = Deferred::new();
         let polled = {
             let mut held = self.binding.hold();
@@ -131,7 +132,7 @@ impl NamedEndpoint {
                 Ok(None) => Poll::Pending,
                 Ok(Some(target)) => {
                     let destination = Destination::Target(target);
-                    connection.poll_start(call, &lent, destination, cx.waker(), &mut deferred)
+                    connection.poll_start(call, &loan, destination, cx.waker(), &mut deferred)
                 }
             }
         };
@@ -216,6 +217,10 @@ impl NamedEndpoint {
                     Some(Route::Exchange(_)) | None => call.flight = Flight::Grounded,
                 },
                 Flight::Sent { wire, call } => return wire.poll(*call, cx),
+                Flight::Behind(behind) => {
+                    ready!(behind.as_mut().poll(cx))?;
+                    call.flight = Flight::Grounded;
+                }
                 Flight::Running(running) => {
                     return running.as_mut().poll(cx).map_ok(Fetched::value);
                 }

@@ -36,8 +36,6 @@ pub struct Call<T, E> {
     decode: Decode<T, E>,
     /// Where the headers of the reply go, if anybody wants them.
     headers: Option<ReplyHeaders>,
-    /// Where values go that flow back; set at the first poll.
-    flow: Option<Flow>,
 }
 
 /// Reads what a call brought back.
@@ -50,7 +48,6 @@ impl<T, E> Call<T, E> {
             state,
             decode,
             headers: None,
-            flow: None,
         }
     }
 
@@ -90,7 +87,6 @@ impl<T, E> Call<T, E> {
             endpoint: self.endpoint,
             state: self.state,
             headers: self.headers,
-            flow: self.flow,
             decode: |_, fetched| match fetched {
                 Ok(_) | Err(Fault::App(_)) => Ok(()),
                 Err(Fault::Error(error)) => Err(error),
@@ -108,51 +104,8 @@ impl<T, E> Call<T, E> {
         wait::block_on(self)
     }
 
-    /// Hands over what has come back beside the result.
-    fn take_back(&self, fetched: &Result<Fetched, Fault>) {
-        let headers = match fetched {
-            Ok(fetched) => fetched.payload.headers(),
-            Err(fault) => fault.headers(),
-        };
-        if let Some(own) = &self.headers {
-            own.replace(headers);
-        }
-        if let Some(flow) = self.flow.clone().or_else(|| Flow::awaiting(headers)) {
-            flow.absorb(headers);
-        }
-    }
-
-    /// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
-    fn depart(&mut self) -> Result<(), Fault> {
-        self.flow = Flow::going();
-        if let Some(flow) = &self.flow {
-            let options = self.state.options.get_or_insert_default();
-            Arc::make_mut(options).headers.extend(flow.headers());
-        }
-        if let Some(options) = &self.state.options {
-            options.check()?;
-        }
-        let now = clock::now();
-        let asked = self
-            .state
-            .options
-            .as_ref()
-            .and_then(|options| options.deadline);
-        let patience = asked.unwrap_or_else(|| self.endpoint.default_deadline());
-        let inherited = context::inherited();
-        let own = now
-            .checked_add(patience)
-            .unwrap_or_else(|| now + Limits::default().max_deadline);
-        let deadline = inherited.deadline.map_or(own, |above| above.min(own));
-        self.state.deadline = Some(deadline);
-        self.state.departing = Some(now);
-        self.state.locks = inherited.locks;
-        self.state.depth = inherited.depth;
-        if deadline <= now {
-            let text = "the call's deadline had passed before it could be sent";
-            return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
-        }
-        Ok(())
+    pub(super) fn into_parts(self) -> (Arc<dyn Endpoint>, CallState, Decode<T, E>) {
+        (self.endpoint, self.state, self.decode)
     }
 }
 
@@ -161,29 +114,82 @@ impl<T, E> Future for Call<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if matches!(this.state.flight, Flight::Failed(_)) {
-            if let Flight::Failed(fault) = std::mem::replace(&mut this.state.flight, Flight::Landed)
-            {
-                return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
-            }
+        let fetched = ready!(advance(&this.endpoint, &mut this.state, cx));
+        if let Some(own) = &this.headers {
+            own.replace(headers_of(&fetched));
         }
-        if matches!(this.state.flight, Flight::Landed) {
-            let text = "the call was awaited to its end before; make a new one";
-            let fault = Fault::refused(ErrorKind::Cancelled, text);
-            return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
-        }
-        if this.state.deadline.is_none() {
-            if let Err(fault) = this.depart() {
-                this.state.flight = Flight::Landed;
-                return Poll::Ready((this.decode)(&this.state.formatter, Err(fault)));
-            }
-            sinks::enter(&this.endpoint, &mut this.state);
-        }
-        let fetched = ready!(sinks::poll(&this.endpoint, &mut this.state, cx));
-        this.state.flight = Flight::Landed;
-        this.take_back(&fetched);
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
+}
+
+/// Drives a call, from its first poll on.
+#[inline(always)]
+pub(super) fn advance(
+    endpoint: &Arc<dyn Endpoint>,
+    state: &mut CallState,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Fetched, Fault>> {
+    if matches!(state.flight, Flight::Failed(_)) {
+        if let Flight::Failed(fault) = std::mem::replace(&mut state.flight, Flight::Landed) {
+            return Poll::Ready(Err(fault));
+        }
+    }
+    if matches!(state.flight, Flight::Landed) {
+        let text = "the call was awaited to its end before; make a new one";
+        return Poll::Ready(Err(Fault::refused(ErrorKind::Cancelled, text)));
+    }
+    if state.deadline.is_none() {
+        if let Err(fault) = depart(&**endpoint, state) {
+            state.flight = Flight::Landed;
+            return Poll::Ready(Err(fault));
+        }
+        sinks::enter(endpoint, state);
+    }
+    let fetched = ready!(sinks::poll(endpoint, state, cx));
+    state.flight = Flight::Landed;
+    let headers = headers_of(&fetched);
+    if let Some(flow) = state.flow.take().or_else(|| Flow::awaiting(headers)) {
+        flow.absorb(headers);
+    }
+    Poll::Ready(fetched)
+}
+
+/// What has come back beside the result.
+fn headers_of(fetched: &Result<Fetched, Fault>) -> &[(String, String)] {
+    match fetched {
+        Ok(fetched) => fetched.payload.headers(),
+        Err(fault) => fault.headers(),
+    }
+}
+
+/// Fixes what depends on the moment of the first poll: the deadline, and what the caller passes on.
+#[inline(always)]
+fn depart(endpoint: &dyn Endpoint, state: &mut CallState) -> Result<(), Fault> {
+    state.flow = Flow::going();
+    if let Some(flow) = &state.flow {
+        let options = state.options.get_or_insert_default();
+        Arc::make_mut(options).headers.extend(flow.headers());
+    }
+    if let Some(options) = &state.options {
+        options.check()?;
+    }
+    let now = clock::now();
+    let asked = state.options.as_ref().and_then(|options| options.deadline);
+    let patience = asked.unwrap_or_else(|| endpoint.default_deadline());
+    let inherited = context::inherited();
+    let own = now
+        .checked_add(patience)
+        .unwrap_or_else(|| now + Limits::default().max_deadline);
+    let deadline = inherited.deadline.map_or(own, |above| above.min(own));
+    state.deadline = Some(deadline);
+    state.departing = Some(now);
+    state.locks = inherited.locks;
+    state.depth = inherited.depth;
+    if deadline <= now {
+        let text = "the call's deadline had passed before it could be sent";
+        return Err(Fault::refused(ErrorKind::DeadlineExceeded, text));
+    }
+    Ok(())
 }
 
 impl<T, E> fmt::Debug for Call<T, E> {

@@ -2,10 +2,13 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use super::keeping::behind;
+use super::passage::promises;
+use super::promise::Promise;
 use super::{CallOptions, Reference};
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
@@ -13,7 +16,7 @@ use crate::error::{Error, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{CallId, MethodId, Slot};
 use crate::limits::Limits;
-use crate::object::{Pinned, ServerObject};
+use crate::object::{Flow, Pinned, ServerObject};
 use crate::payload::Payload;
 use crate::session::Reply;
 use crate::sink::Sinks;
@@ -51,6 +54,11 @@ pub(crate) trait Endpoint: Send + Sync {
     ///
     /// - `session`: what [`Identity::Slot`] names the session by.
     fn slot_in(&self, _session: usize) -> Option<Slot> {
+        None
+    }
+
+    /// The call whose answer the object is to come with, if it is.
+    fn promise(&self) -> Option<&Arc<Promise>> {
         None
     }
 
@@ -138,8 +146,12 @@ pub(crate) struct CallState {
     /// How many calls stand above this one; set at the first poll.
     pub(crate) depth: u32,
     pub(crate) flight: Flight,
+    /// Where values go that flow back; set at the first poll.
+    pub(crate) flow: Option<Flow>,
     /// Whether the call has been tried on a second connection.
     pub(crate) retried: bool,
+    /// What is to know where the answer is kept, if that is asked for.
+    pub(crate) promise: Option<Weak<Promise>>,
 }
 
 impl CallState {
@@ -169,8 +181,57 @@ impl CallState {
             locks: LockTokens::default(),
             depth: 0,
             flight: Flight::Grounded,
+            flow: None,
             retried: false,
+            promise: None,
         }
+    }
+
+    /// The answer was given out. Its number may be another call's from now on, and must not be given up.
+    pub(crate) fn land(&mut self) {
+        self.flight = Flight::Landed;
+    }
+
+    /// Waits until what the arguments refer to can travel: answers that have not come yet cannot stand in all of them.
+    ///
+    /// - `session`: the one that the call goes over, if answers may stand in its arguments.
+    #[inline]
+    pub(crate) fn poll_arguments(
+        &mut self,
+        session: Option<usize>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        if !self.payload.has_attached() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_promises(session, cx)
+    }
+
+    #[cold]
+    fn poll_promises(
+        &mut self,
+        session: Option<usize>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        if !matches!(self.flight, Flight::Behind(_)) {
+            let promises = promises(&self.payload);
+            if promises.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let deadline = self.deadline.unwrap_or_else(clock::now);
+            let mut behind = behind(promises, session, deadline);
+            if let Poll::Ready(ready) = behind.as_mut().poll(cx) {
+                return Poll::Ready(ready);
+            }
+            self.departing = None;
+            self.flight = Flight::Behind(behind);
+            return Poll::Pending;
+        }
+        if let Flight::Behind(behind) = &mut self.flight {
+            ready!(behind.as_mut().poll(cx))?;
+        }
+        self.flight = Flight::Grounded;
+        Poll::Ready(Ok(()))
     }
 
     /// The time: that of the first poll for what happens in the course of it.
@@ -214,6 +275,8 @@ impl CallState {
 pub(crate) enum Flight {
     /// Nothing has happened yet.
     Grounded,
+    /// The call waits for the answer of another, which its object, or one of its arguments, is to come with.
+    Behind(Pinned<'static, Result<(), Fault>>),
     /// A connection is being made.
     Dialing(Pinned<'static, Result<Arc<dyn Any + Send + Sync>, Error>>),
     /// The call waits for a place on a connection.
@@ -274,6 +337,7 @@ impl fmt::Debug for Flight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Grounded => "not sent",
+            Self::Behind(_) => "waiting for another call",
             Self::Dialing(_) => "connecting",
             Self::Queued(_) => "queued",
             Self::Sent { .. } => "sent",

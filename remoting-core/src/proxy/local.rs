@@ -124,7 +124,9 @@ impl Endpoint for LocalEndpoint {
     }
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
-        if let Flight::Grounded = call.flight {
+        ready!(call.poll_arguments(None, cx))?;
+        // A call that has waited for another of its object's ways has not started either.
+        if let Flight::Grounded | Flight::Queued(_) = call.flight {
             let oneway = call.is_oneway();
             match self.start(call) {
                 Err(fault) => return Poll::Ready(Err(fault)),

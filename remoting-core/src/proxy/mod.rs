@@ -9,10 +9,13 @@ mod endpoint;
 mod forwarder;
 #[cfg(feature = "json")]
 mod handle;
+mod keeping;
 mod local;
 mod marks;
 mod options;
 mod passage;
+mod pipelined;
+mod promise;
 mod reference;
 mod reply_headers;
 mod sinks;
@@ -36,6 +39,7 @@ pub(crate) use endpoint::{
 pub(crate) use forwarder::{FORWARDED, Forwarder};
 #[cfg(feature = "json")]
 pub use handle::{DynamicError, ObjectHandle};
+pub(crate) use keeping::{Keeper, Keeping};
 pub use marks::{Read, Written, alight, board};
 pub(crate) use marks::{alight_stream, board_stream};
 pub use options::CallOptions;
@@ -44,6 +48,7 @@ pub(crate) use passage::{
     Boarded, Company, Luggage, Passenger, Passengers, Redeem, Style, decode, decode_arguments,
     encode, encode_owned, is_spent, passengers,
 };
+pub(crate) use promise::{Promise, Use};
 pub use reference::{Activator, Reference};
 pub use reply_headers::ReplyHeaders;
 pub(crate) use reply_headers::with_header;
@@ -100,6 +105,19 @@ pub trait Proxy: Stub {
     fn cast<Q: Stub>(&self) -> impl Future<Output = Result<Q, Error>> + Send + 'static {
         let reference = self.reference().clone();
         async move { reference.cast(Q::interface()).await.map(Q::from_reference) }
+    }
+
+    /// The proxy of the object itself, when it is there: for a [pipelined](Call::pipelined) proxy when its call has
+    /// ended, for any other at once.
+    ///
+    /// Dropping the future changes nothing: the call goes on as long as there is a proxy of what it returns.
+    ///
+    /// # Errors
+    ///
+    /// What the call has ended with; `UpstreamFailed` in the place of the interface's own error.
+    fn settled(&self) -> impl Future<Output = Result<Self, Error>> + Send + 'static {
+        let reference = self.reference().clone();
+        async move { reference.settled().await.map(Self::from_reference) }
     }
 
     /// Makes a proxy of an object in this process.

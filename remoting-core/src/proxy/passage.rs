@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Reference;
+use super::promise::Promise;
 use crate::budget::ScanLimits;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::Error;
@@ -53,6 +54,16 @@ pub(crate) fn is_spent(payload: &Payload) -> bool {
         Passenger::Stream(freight) => freight.is_taken(),
     };
     passengers(payload).iter().any(is_spent)
+}
+
+/// The calls whose answers are to come with objects that a payload refers to.
+pub(super) fn promises(payload: &Payload) -> Vec<Arc<Promise>> {
+    let passengers = passengers(payload).iter();
+    let promises = passengers.filter_map(|passenger| match passenger {
+        Passenger::Proxy { reference, .. } => reference.endpoint().promise().cloned(),
+        Passenger::Stream(_) => None,
+    });
+    promises.collect()
 }
 
 /// A proxy that was written as a ticket, and waits for it to be given out.

@@ -13,7 +13,7 @@ use super::local::LocalEndpoint;
 use super::passage;
 use super::{Call, CallError, CallOptions, Endpoint, Stub};
 use crate::descriptor::InterfaceDescriptor;
-use crate::error::{Error, ErrorKind, Fault};
+use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::{Arguments, FormatterRef};
 use crate::object::{Pinned, ServerObject};
 
@@ -159,6 +159,26 @@ impl Reference {
             Fault::Error(error) => error,
             Fault::App(_) => Error::new(ErrorKind::BadResult, "the answer holds no object"),
         })
+    }
+}
+
+impl Reference {
+    /// The way to the object itself, where that is still to come; with the same options.
+    pub(crate) async fn settled(self) -> Result<Self, Error> {
+        let Some(promise) = self.endpoint.promise().cloned() else {
+            return Ok(self);
+        };
+        match promise.settled().await {
+            Ok(found) => Ok(Self {
+                endpoint: found.endpoint,
+                options: self.options,
+            }),
+            Err(Fault::Error(error)) => Err(error),
+            Err(fault @ Fault::App(_)) => Err(match fault.upstream() {
+                Fault::Error(error) => error.with_executed(Executed::Yes),
+                Fault::App(_) => Error::new(ErrorKind::Internal, "a failure upstream is an error"),
+            }),
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Calls that leave through the sinks of their host.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
+use super::promise::Promise;
 use super::{CallOptions, OnRuntime};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
@@ -94,7 +95,9 @@ pub(crate) async fn drive(
     mut state: CallState,
 ) -> Result<Fetched, Fault> {
     enter(endpoint, &mut state);
-    poll_fn(|cx| poll(endpoint, &mut state, cx)).await
+    let fetched = poll_fn(|cx| poll(endpoint, &mut state, cx)).await;
+    state.land();
+    fetched
 }
 
 /// A call that may be sent more than once.
@@ -108,6 +111,7 @@ struct Departure {
     deadline: Option<Instant>,
     locks: LockTokens,
     depth: u32,
+    promise: Option<Weak<Promise>>,
 }
 
 impl Departure {
@@ -122,6 +126,7 @@ impl Departure {
             deadline: state.deadline,
             locks: std::mem::take(&mut state.locks),
             depth: state.depth,
+            promise: state.promise.take(),
         }
     }
 
@@ -133,6 +138,7 @@ impl Departure {
         state.deadline = self.deadline;
         state.locks = self.locks.clone();
         state.depth = self.depth;
+        state.promise = self.promise.clone();
         state
     }
 }
@@ -148,5 +154,7 @@ async fn send(
         options.check()?;
     }
     debug_assert!(state.kind != RequestKind::Cast, "sinks see calls alone");
-    poll_fn(|cx| endpoint.poll(&mut state, cx)).await
+    let fetched = poll_fn(|cx| endpoint.poll(&mut state, cx)).await;
+    state.land();
+    fetched
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::chained::ChainedCall;
+use super::incoming::Kept;
 use super::running::Finished;
 use super::{
     CancelReason, Cancellation, Effects, End, Exported, IncomingKey, Lent, Session, longest_body,
@@ -45,12 +46,14 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) {
         match self.incoming.finish(key) {
-            Some(Finished::Call(call)) => self.write_answer(call, result, lent, effects),
+            Some(Finished::Call(call)) => {
+                let _told = self.write_answer(call, result, lent, effects);
+            }
             Some(Finished::Post) => return,
             None => match result {
-                Ok(_) => return,
-                // Who cannot resolve need not know that a RESOLVE is answered differently.
-                Err(fault) => self.fail_resolve(key, fault, effects),
+                // Who has no object to give need not know that calls may wait for one.
+                Ok(_) => self.keep_answer(key, result, (lent, None), effects),
+                Err(fault) => self.fail_kept(key, fault, effects),
             },
         }
         self.liveness.on_append(now);
@@ -69,7 +72,7 @@ impl<T: Exported> Session<T> {
     ) {
         match result {
             Ok((object, signature)) => self.export(key, object, signature, effects),
-            Err(fault) => self.fail_resolve(key, fault, effects),
+            Err(fault) => self.fail_kept(key, fault, effects),
         }
         if !self.closed {
             self.liveness.on_append(now);
@@ -99,7 +102,7 @@ impl<T: Exported> Session<T> {
 
     pub(super) fn expire_incoming(&mut self, now: Instant, effects: &mut Effects<T>) {
         let mut stopped = Vec::new();
-        let late = self.incoming.expire(now, &mut stopped);
+        self.incoming.expire(now, &mut stopped);
         for (_, reason) in &stopped {
             match reason {
                 CancelReason::Cap => self.config.counters.max_deadline.add(),
@@ -111,7 +114,7 @@ impl<T: Exported> Session<T> {
             effects.rare().cancelled.append(&mut stopped);
         }
         self.expire_partials(now, effects);
-        for waiting in late {
+        for waiting in self.chained.expire(now) {
             self.end_waiting(
                 waiting,
                 &Fault::of(ErrorKind::DeadlineExceeded),
@@ -121,25 +124,27 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// Answers a call that still waited for its object.
+    /// Answers a call that still waited for other answers.
     pub(super) fn end_waiting(
         &mut self,
-        waiting: ChainedCall,
+        waiting: ChainedCall<T>,
         fault: &Fault,
         now: Instant,
         effects: &mut Effects<T>,
     ) {
+        self.incoming.unchain(waiting.key, waiting.times);
         self.reply(waiting.key, Err(fault), &[], now, effects);
-        self.discard(&mut waiting.into_payload(), effects);
+        self.drop_aim(waiting.aim, effects);
     }
 
-    fn write_answer(
+    /// Answers a call; gives the fault that is told instead of a result which cannot be.
+    pub(super) fn write_answer(
         &mut self,
         call: CallId,
         result: Result<Content<'_>, &Fault>,
         lent: &[Lent<T>],
         effects: &mut Effects<T>,
-    ) {
+    ) -> Result<(), Fault> {
         let header = header_of(match &result {
             Ok(content) => content.headers,
             Err(fault) => fault.headers(),
@@ -149,7 +154,7 @@ impl<T: Exported> Session<T> {
             Err(fault) => session.try_write_fault(call, header, fault, None),
         });
         let refusal = match (written, result) {
-            (Ok(Ok(())), _) => return,
+            (Ok(Ok(())), _) => return Ok(()),
             (Err(error), _) => Fault::Error(error.with_executed(Executed::Yes)),
             (Ok(Err(TooLong)), Ok(payload)) if payload.len() < self.longest_answer() => {
                 self.config.counters.assembly.add();
@@ -161,9 +166,10 @@ impl<T: Exported> Session<T> {
                 let text = "the result is larger than the caller takes";
                 Fault::executed(ErrorKind::TooLarge, text)
             }
-            (Ok(Err(TooLong)), Err(fault)) => return self.write_fault(call, fault, None),
+            (Ok(Err(TooLong)), Err(fault)) => fault.clone(),
         };
         self.write_fault(call, &refusal, None);
+        Err(refusal)
     }
 
     /// Writes ERROR, or one that says that the error was too long.
@@ -273,10 +279,10 @@ impl<T: Exported> Session<T> {
                 self.config.counters.objects_per_session.add();
                 let text = "the session holds as many objects as it may; release some";
                 let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
-                return self.fail_resolve(key, &fault, effects);
+                return self.fail_kept(key, &fault, effects);
             }
         };
-        let Some((call, chained)) = self.incoming.finish_resolve(key, Ok(slot)) else {
+        let Some(call) = self.incoming.kept(key) else {
             // Nobody asked, or it was answered before.
             effects
                 .rare()
@@ -286,29 +292,12 @@ impl<T: Exported> Session<T> {
         };
         let mut answer = Payload::new();
         ResolveAnswer { slot, signature }.write(&mut answer);
-        self.write_answer(call, Ok((&answer).into()), &[], effects);
+        let _told = self.write_answer(call, Ok((&answer).into()), &[], effects);
+        self.incoming.keep(call, Kept::Found(slot));
         // Their caller may have given the object up already: they keep it.
         if let Ok(object) = self.exports.get(slot) {
             self.assembly.found(call, object);
-            let chained = chained.into_iter();
-            effects
-                .rare()
-                .ready
-                .extend(chained.map(|waiting| waiting.on(object.clone())));
-        }
-    }
-
-    fn fail_resolve(&mut self, key: IncomingKey, fault: &Fault, effects: &mut Effects<T>) {
-        let Some((call, chained)) = self.incoming.finish_resolve(key, Err(fault)) else {
-            return;
-        };
-        self.write_fault(call, fault, None);
-        self.refuse_partials_on(call, fault, effects);
-        for waiting in chained {
-            if let Some(Finished::Call(call)) = self.incoming.finish(waiting.key) {
-                self.write_fault(call, fault, Some(Executed::No));
-            }
-            self.discard(&mut waiting.into_payload(), effects);
+            self.incoming.unchain_all(self.chained.found(call, object));
         }
     }
 }

@@ -7,13 +7,15 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::references::Received;
-use super::requests::{Assembled, IncomingKey};
+use bytes::Bytes;
+
+use super::references::{Received, awaited, fill};
+use super::requests::{IncomingKey, IncomingRequest, IncomingResolve, Request};
 use super::running::Times;
 use crate::error::Fault;
 use crate::id::CallId;
 use crate::payload::Payload;
-use crate::wire::{Flags, RawFrame};
+use crate::wire::{Flags, Message, RawFrame, Violation};
 
 /// All messages that are not whole.
 #[derive(Debug)]
@@ -27,12 +29,20 @@ pub(super) struct Assembly<T> {
 #[derive(Debug)]
 pub(super) struct PartialRequest<T> {
     pub(super) key: IncomingKey,
-    pub(super) goal: Goal<T>,
-    pub(super) references: Vec<Received<T>>,
+    pub(super) aim: Aim<T>,
     pub(super) times: Times,
     kind: u8,
     flags: Flags,
     body: Vec<u8>,
+}
+
+/// Where a request goes, and with what.
+#[derive(Debug)]
+pub(super) struct Aim<T> {
+    pub(super) goal: Goal<T>,
+    /// The answer that it is a call on, if it is one.
+    pub(super) on: Option<CallId>,
+    pub(super) references: Vec<Received<T>>,
 }
 
 /// Where a request goes.
@@ -40,10 +50,34 @@ pub(super) struct PartialRequest<T> {
 pub(super) enum Goal<T> {
     /// A call of this object.
     Object(T),
-    /// A call of what this RESOLVE is going to be answered with.
+    /// A call of what this request is going to be answered with.
     Answer(CallId),
     /// A RESOLVE.
     Resolve,
+}
+
+impl<T: Clone> Aim<T> {
+    /// The answers that the request waits for.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = CallId> {
+        let goal = match self.goal {
+            Goal::Answer(on) => Some(on),
+            Goal::Object(_) | Goal::Resolve => None,
+        };
+        goal.into_iter().chain(awaited(&self.references))
+    }
+
+    /// Whether it waits for none.
+    pub(super) fn is_complete(&self) -> bool {
+        self.awaited().next().is_none()
+    }
+
+    /// Puts an object in all places where it is still to come.
+    pub(super) fn fill(&mut self, answer: CallId, object: &T) {
+        if matches!(self.goal, Goal::Answer(on) if on == answer) {
+            self.goal = Goal::Object(object.clone());
+        }
+        fill(&mut self.references, answer, object);
+    }
 }
 
 /// A RETURN that goes on.
@@ -75,8 +109,7 @@ impl<T: Clone> Assembly<T> {
         self.bytes = self.bytes.saturating_add(frame.body.len());
         let partial = PartialRequest {
             key: request.key,
-            goal: request.goal,
-            references: request.references,
+            aim: request.aim,
             times: request.times,
             kind: frame.kind,
             flags: frame.flags,
@@ -100,12 +133,10 @@ impl<T: Clone> Assembly<T> {
         Some(partial)
     }
 
-    /// Gives the calls of an answer their object.
+    /// Gives the calls that wait for an answer the object that it holds.
     pub(super) fn found(&mut self, answer: CallId, object: &T) {
         for partial in self.requests.values_mut() {
-            if matches!(partial.goal, Goal::Answer(on) if on == answer) {
-                partial.goal = Goal::Object(object.clone());
-            }
+            partial.aim.fill(answer, object);
         }
     }
 
@@ -174,8 +205,7 @@ impl<T: Clone> Assembly<T> {
 #[derive(Debug)]
 pub(super) struct Begun<T> {
     pub(super) key: IncomingKey,
-    pub(super) goal: Goal<T>,
-    pub(super) references: Vec<Received<T>>,
+    pub(super) aim: Aim<T>,
     pub(super) times: Times,
 }
 
@@ -187,7 +217,7 @@ impl<T> PartialRequest<T> {
 
     /// The request, now that it is whole.
     pub(super) fn into_assembled(self) -> Assembled<T> {
-        let target = match self.goal {
+        let target = match self.aim.goal {
             Goal::Object(target) => Some(target),
             Goal::Answer(_) | Goal::Resolve => None,
         };
@@ -197,8 +227,66 @@ impl<T> PartialRequest<T> {
             flags: self.flags,
             body: self.body.into(),
             target,
-            references: self.references,
+            references: self.aim.references,
             deadline: self.times.deadline,
         }
+    }
+}
+
+/// A request that came in several frames, and is whole.
+#[derive(Debug)]
+pub struct Assembled<T> {
+    key: IncomingKey,
+    kind: u8,
+    flags: Flags,
+    body: Bytes,
+    /// The object of a call.
+    target: Option<T>,
+    references: Vec<Received<T>>,
+    deadline: Instant,
+}
+
+impl<T> Assembled<T> {
+    /// The one frame that it would have been, were frames longer.
+    pub(super) fn frame(&self) -> RawFrame<'_> {
+        RawFrame {
+            kind: self.kind,
+            flags: self.flags.without(Flags::MORE),
+            body: &self.body,
+        }
+    }
+
+    /// The body of its frame.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The request, once. `None` if it was taken before.
+    ///
+    /// # Errors
+    ///
+    /// The rule that it breaks.
+    pub fn request(&mut self) -> Result<Option<Request<'_, T>>, Violation> {
+        let (key, deadline) = (self.key, self.deadline);
+        let target = self.target.take();
+        let references = std::mem::take(&mut self.references);
+        Ok(match (Message::parse(self.frame())?, target) {
+            (Message::Call(call), Some(target)) => Some(Request::Call(IncomingRequest {
+                key,
+                target,
+                method: call.method,
+                header: call.header,
+                payload: call.payload,
+                references,
+                deadline,
+            })),
+            (Message::Resolve(resolve), _) => Some(Request::Resolve(IncomingResolve {
+                key,
+                resolve,
+                references,
+                deadline,
+            })),
+            _ => None,
+        })
     }
 }

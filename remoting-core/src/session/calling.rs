@@ -4,14 +4,14 @@
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::outgoing::{Abandoned, Answer, Arrival};
+use super::outgoing::{Abandoned, Answer, Arrival, Kind};
 use super::places::Unwritten;
-use super::{Effects, Exported, Lent, Outgoing, Posting, Reply, Session, Start, WaiterId};
+use super::{Effects, Exported, Lent, Outgoing, Reply, Session, Start, WaiterId};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, Slot};
 use crate::wire::{
     ErrorReply, HeaderBlock, ReferenceTable, ResolveAnswer, ResolveRequest, Return, TooLong,
-    Violation, WireFault, write_call, write_cancel, write_post, write_resolve,
+    Violation, WireFault, write_call, write_cancel, write_kept_call, write_resolve,
 };
 
 impl<T: Exported> Session<T> {
@@ -40,29 +40,6 @@ impl<T: Exported> Session<T> {
             self.admit(effects);
         }
         started
-    }
-
-    /// Sends a call that gets no answer; `false` if there is no place for it now.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::Disconnected`]: the peer takes no more calls.
-    /// - [`ErrorKind::TooLarge`]: it is larger than the peer takes.
-    /// - [`ErrorKind::Unsupported`]: the peer does not read its codec.
-    /// - [`ErrorKind::ResourceExhausted`]: the peer would hold too many objects.
-    pub fn post(
-        &mut self,
-        post: Posting<'_>,
-        lent: &[Lent<T>],
-        now: Instant,
-        effects: &mut Effects<T>,
-    ) -> Result<bool, Error> {
-        let passed = self.admission.use_pass();
-        let sent = self.try_post(post, lent, passed, now, effects);
-        if passed {
-            self.admit(effects);
-        }
-        sent
     }
 
     /// Puts a caller that found no place at the end of the queue.
@@ -98,7 +75,8 @@ impl<T: Exported> Session<T> {
     /// Is ready, once, when the answer to `call` has come.
     ///
     /// The answer to a RESOLVE is forgotten at the peer by this: whoever has called on
-    /// the answer until now has to know the slot before the session is let go of.
+    /// the answer until now has to know the slot before the session is let go of. One that was asked to be kept
+    /// is forgotten by [`abandon`](Session::abandon), also if it is an error.
     pub fn poll_reply(
         &mut self,
         call: CallId,
@@ -109,19 +87,26 @@ impl<T: Exported> Session<T> {
             return Poll::Pending;
         };
         if taken.free {
-            self.on_free(call, taken.resolve, effects);
+            self.on_free(call, taken.is_kept, effects);
         }
         Poll::Ready(taken.answer)
     }
 
-    /// Gives a call up: the peer is told, and its answer thrown away when it comes.
+    /// Whether calls may go to the answer of a request: the peer was asked to keep it, and does.
+    pub fn is_kept(&self, call: CallId) -> bool {
+        self.outgoing.is_kept(call)
+    }
+
+    /// Gives a call up: the peer is told, and its answer thrown away when it comes. One that the peer keeps is
+    /// forgotten.
     pub fn abandon(&mut self, call: CallId, now: Instant, effects: &mut Effects<T>) {
         match self.outgoing.abandon(call) {
             Abandoned::Cancel => self.give_up(call, now, effects),
-            Abandoned::Unwanted { answer, resolve } => {
+            Abandoned::Unwanted { answer, is_kept } => {
                 self.discard_answer(answer, effects);
-                self.on_free(call, resolve, effects);
+                self.on_free(call, is_kept, effects);
             }
+            Abandoned::Forget => self.on_free(call, true, effects),
             Abandoned::Nothing => {}
         }
     }
@@ -142,7 +127,8 @@ impl<T: Exported> Session<T> {
         message: &Return<'_>,
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
-        let resolve = self.outgoing.expects(message.call)?;
+        let kind = self.outgoing.expects(message.call)?;
+        let resolve = kind.is_resolve();
         let header = &message.header;
         let unknown = header.unknown_critical.is_some();
         let text = "the result was sent in a way that is not supported here";
@@ -168,11 +154,11 @@ impl<T: Exported> Session<T> {
             })
         } else {
             Ok(Reply {
-                payload: self.keep_answer(message)?,
+                payload: self.keep_result(message)?,
                 slot: None,
             })
         };
-        self.on_answer(message.call, answer, resolve, effects)
+        self.on_answer(message.call, answer, effects)
     }
 
     pub(super) fn on_error(
@@ -180,7 +166,7 @@ impl<T: Exported> Session<T> {
         message: &ErrorReply<'_>,
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
-        let resolve = self.outgoing.expects(message.call)?;
+        self.outgoing.expects(message.call)?;
         let mut fault = self.fault_of(&message.fault, message.header.references)?;
         if !message.header.user.is_empty() {
             fault = fault.with_headers(message.header.user_pairs());
@@ -188,7 +174,7 @@ impl<T: Exported> Session<T> {
         if let Some(Ok(mut begun)) = self.assembly.take_answer(message.call) {
             self.discard(&mut begun, effects);
         }
-        self.on_answer(message.call, Err(fault), resolve, effects)
+        self.on_answer(message.call, Err(fault), effects)
     }
 
     /// What went wrong at the peer, with the objects that came along.
@@ -234,26 +220,26 @@ impl<T: Exported> Session<T> {
         &mut self,
         call: CallId,
         answer: Answer,
-        resolve: bool,
         effects: &mut Effects<T>,
     ) -> Result<(), Violation> {
         // A call may be refused before all of it was sent.
         self.stop_sending(call);
+        let is_kept = self.outgoing.is_kept(call);
         match self.outgoing.answer(call, answer)? {
             Arrival::Awaited(waker) => effects.wakers.push(waker),
             Arrival::Unwanted { answer, free } => {
                 self.discard_answer(answer, effects);
                 if free {
-                    self.on_free(call, resolve, effects);
+                    self.on_free(call, is_kept, effects);
                 }
             }
         }
         Ok(())
     }
 
-    /// The number `call` can be used again.
-    fn on_free(&mut self, call: CallId, resolve: bool, effects: &mut Effects<T>) {
-        if resolve {
+    /// The number `call` can be used again, when the peer was told to forget the answer that it keeps.
+    fn on_free(&mut self, call: CallId, is_kept: bool, effects: &mut Effects<T>) {
+        if is_kept {
             self.flush_releases(&[call]);
         }
         self.admit(effects);
@@ -287,6 +273,10 @@ impl<T: Exported> Session<T> {
         self.check(outgoing.payload()).map_err(Start::Refused)?;
         self.check_names(outgoing)
             .map_err(|text| Start::Refused(Error::new(ErrorKind::BadArguments, text)))?;
+        if outgoing.keeps() && self.peer.is_none() {
+            // Its HELLO tells whether it can be asked to.
+            return Err(Start::Full);
+        }
         if passed || self.has_place() {
             Ok(())
         } else {
@@ -303,9 +293,15 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Start {
         let call = self.outgoing.vacant();
+        let kind = match outgoing {
+            Outgoing::Resolve { keep: true, .. } => Kind::KeptResolve,
+            Outgoing::Resolve { .. } => Kind::Resolve,
+            Outgoing::Call { keep: true, .. } if self.peer_keeps() => Kind::Kept,
+            Outgoing::Call { .. } => Kind::Call,
+        };
         let written = self.write_lending(outgoing.header(), lent, effects, |session, header| {
             session.write(now, Some(call), outgoing.payload(), |out, payload| {
-                write_request(out, call, outgoing, header, payload)
+                write_request(out, call, (outgoing, kind), header, payload)
             })
         });
         let end = match written {
@@ -314,73 +310,24 @@ impl<T: Exported> Session<T> {
             Ok(Err(Unwritten::TooLarge)) => return Start::Refused(self.too_large()),
             Err(error) => return Start::Refused(error),
         };
-        self.outgoing
-            .insert(outgoing.is_resolve(), waker, deadline, end);
+        self.outgoing.insert(kind, waker, deadline, end);
         Start::Sent(call)
-    }
-
-    fn try_post(
-        &mut self,
-        post: Posting<'_>,
-        lent: &[Lent<T>],
-        passed: bool,
-        now: Instant,
-        effects: &mut Effects<T>,
-    ) -> Result<bool, Error> {
-        self.check(post.payload)?;
-        if !passed && !self.has_place() {
-            return Ok(false);
-        }
-        let written = self.write_lending(post.header, lent, effects, |session, header| {
-            session.write(now, None, post.payload, |out, payload| {
-                write_post(out, post.target, post.method, header, payload)
-            })
-        });
-        match written? {
-            Ok(_) => {}
-            Err(Unwritten::Full) => return Ok(false),
-            Err(Unwritten::TooLarge) => return self.post_long(post, lent, now, effects),
-        }
-        self.outgoing.count_post();
-        Ok(true)
-    }
-
-    /// Sends a post that is longer than a frame: as a call whose answer nobody wants.
-    fn post_long(
-        &mut self,
-        post: Posting<'_>,
-        lent: &[Lent<T>],
-        now: Instant,
-        effects: &mut Effects<T>,
-    ) -> Result<bool, Error> {
-        let call = self.outgoing.vacant();
-        let written = self.write_lending(post.header, lent, effects, |session, header| {
-            session.write(now, Some(call), post.payload, |out, payload| {
-                write_call(out, call, post.target, post.method, header, payload)
-            })
-        });
-        match written? {
-            Ok(end) => {
-                self.outgoing.insert_unwanted(now, end);
-                Ok(true)
-            }
-            Err(Unwritten::Full) => Ok(false),
-            Err(Unwritten::TooLarge) => Err(self.too_large()),
-        }
     }
 }
 
+#[inline]
 fn write_request(
     out: &mut Vec<u8>,
     call: CallId,
-    outgoing: Outgoing<'_>,
+    (outgoing, kind): (Outgoing<'_>, Kind),
     header: &HeaderBlock,
     payload: &[u8],
 ) -> Result<(), TooLong> {
     match outgoing {
-        Outgoing::Call { target, method, .. } => {
-            write_call(out, call, target, method, header, payload)
-        }
+        Outgoing::Call { target, method, .. } => match kind {
+            Kind::Kept => write_kept_call(out, call, target, method, header, payload),
+            _ => write_call(out, call, target, method, header, payload),
+        },
         Outgoing::Resolve {
             what,
             interface,

@@ -1,24 +1,45 @@
-//! Calls that came before their object was found, in the order of coming.
+//! Calls that came before what they need: their object, or one of those in their arguments, is still
+//! to come with the answer to another call.
+//!
+//! ```text
+//! chained --what it waits for comes, all of it--> ready --taken--> it runs
+//! chained --what it waits for fails, cancelled, deadline--> out
+//! ```
+//!
+//! Ready calls are taken by one at a time, in the order in which they became ready, and a call on the same
+//! answer that comes meanwhile goes behind them. So the calls on one answer begin in the order of their coming.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
+use super::assembly::{Aim, Goal};
 use super::requests::{IncomingKey, QueuedCall};
 use super::running::Times;
 use super::time::Next;
-use crate::id::MethodId;
+use crate::id::{CallId, MethodId};
 use crate::payload::Payload;
 use crate::wire::{Header, LockTokens};
 
-/// The calls that wait for the answer to one RESOLVE.
-#[derive(Debug, Default)]
-pub(super) struct Chain(VecDeque<ChainedCall>);
-
-/// A call without its object, with everything of its frame that matters.
+/// All calls that wait for answers, and those that have them and were not taken.
 #[derive(Debug)]
-pub(super) struct ChainedCall {
+pub(super) struct Chained<T> {
+    calls: HashMap<u64, ChainedCall<T>>,
+    /// Who waits for which answer, in the order of coming.
+    waits: BTreeSet<(CallId, u64)>,
+    ready: VecDeque<ChainedCall<T>>,
+    /// The answer that the call was on which was taken last, as long as somebody takes them.
+    taking: Option<Option<CallId>>,
+    /// Bytes of all of them.
+    bytes: usize,
+    next: Next,
+}
+
+/// A call that waits, with everything of its frame that matters.
+#[derive(Debug)]
+pub(super) struct ChainedCall<T> {
     pub(super) key: IncomingKey,
     pub(super) times: Times,
+    pub(super) aim: Aim<T>,
     method: MethodId,
     codec: u8,
     locks: LockTokens,
@@ -27,11 +48,11 @@ pub(super) struct ChainedCall {
     payload: Payload,
 }
 
-impl ChainedCall {
+impl<T: Clone> ChainedCall<T> {
     /// Copies what matters out of a frame.
     pub(super) fn new(
-        key: IncomingKey,
-        times: Times,
+        (key, times): (IncomingKey, Times),
+        aim: Aim<T>,
         method: MethodId,
         header: &Header<'_>,
         payload: Payload,
@@ -39,6 +60,7 @@ impl ChainedCall {
         Self {
             key,
             times,
+            aim,
             method,
             codec: header.codec_or_default(),
             locks: header.locks.clone(),
@@ -48,23 +70,27 @@ impl ChainedCall {
         }
     }
 
-    /// The arguments, of a call that will not be run.
-    pub(super) fn into_payload(self) -> Payload {
-        self.payload
-    }
-
     /// How many bytes of the peer's it keeps.
-    pub(super) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         let pairs = self
             .user
             .iter()
             .map(|(name, value)| name.len().saturating_add(value.len()));
         pairs.fold(self.payload.len(), usize::saturating_add)
     }
+}
 
+impl<T: Clone + Send + Sync + 'static> ChainedCall<T> {
     /// The call, now that its object is there.
-    pub(super) fn on<T>(self, target: T) -> QueuedCall<T> {
-        QueuedCall {
+    fn into_queued(self) -> Option<QueuedCall<T>> {
+        let Goal::Object(target) = self.aim.goal else {
+            return None;
+        };
+        let mut payload = self.payload;
+        if !self.aim.references.is_empty() {
+            payload.attach(self.aim.references);
+        }
+        Some(QueuedCall {
             key: self.key,
             target,
             method: self.method,
@@ -72,39 +98,148 @@ impl ChainedCall {
             locks: self.locks,
             depth: self.depth,
             user: self.user,
-            payload: self.payload,
+            payload,
             deadline: self.times.deadline,
+        })
+    }
+}
+
+impl<T> Default for Chained<T> {
+    fn default() -> Self {
+        Self {
+            calls: HashMap::new(),
+            waits: BTreeSet::new(),
+            ready: VecDeque::new(),
+            taking: None,
+            bytes: 0,
+            next: Next::default(),
         }
     }
 }
 
-impl Chain {
-    pub(super) fn push(&mut self, call: ChainedCall) {
-        self.0.push_back(call);
+impl<T: Clone + Send + Sync + 'static> Chained<T> {
+    /// Bytes of calls that wait, or have not been taken.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    pub(super) fn remove(&mut self, key: IncomingKey) -> Option<ChainedCall> {
-        let place = self.0.iter().position(|call| call.key == key)?;
-        self.0.remove(place)
+    /// Before when no deadline passes.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next.get()
     }
 
-    /// Moves the calls whose deadline has passed to `late`.
-    pub(super) fn expire(&mut self, now: Instant, next: &mut Next, late: &mut Vec<ChainedCall>) {
-        for _ in 0..self.0.len() {
-            // Each goes once round the queue, so the order stays.
-            let Some(call) = self.0.pop_front() else {
-                return;
+    /// Keeps a call until what it waits for has come.
+    pub(super) fn push(&mut self, call: ChainedCall<T>) {
+        self.bytes = self.bytes.saturating_add(call.size());
+        self.next.include(call.times.deadline);
+        let sequence = call.key.sequence;
+        self.waits
+            .extend(call.aim.awaited().map(|answer| (answer, sequence)));
+        self.calls.insert(sequence, call);
+    }
+
+    /// Keeps a call that waits for nothing but those before it on the same answer.
+    pub(super) fn push_ready(&mut self, call: ChainedCall<T>) {
+        self.bytes = self.bytes.saturating_add(call.size());
+        self.ready.push_back(call);
+    }
+
+    /// Whether calls on an answer are ready that have not begun.
+    pub(super) fn has_ready_on(&self, answer: CallId) -> bool {
+        let on = Some(answer);
+        self.taking == Some(on) || self.ready.iter().any(|call| call.aim.on == on)
+    }
+
+    /// Gives an object to the calls that wait for it. Those that have all they need become ready; gives
+    /// their keys.
+    pub(super) fn found(&mut self, answer: CallId, object: &T) -> Vec<(IncomingKey, Times)> {
+        let mut complete = Vec::new();
+        for sequence in self.waiting_for(answer) {
+            self.waits.remove(&(answer, sequence));
+            let Some(call) = self.calls.get_mut(&sequence) else {
+                continue;
             };
-            if call.times.deadline <= now {
-                late.push(call);
-            } else {
-                next.include(call.times.deadline);
-                self.0.push_back(call);
+            call.aim.fill(answer, object);
+            if call.aim.awaited().next().is_some() {
+                continue;
+            }
+            if let Some(call) = self.calls.remove(&sequence) {
+                complete.push((call.key, call.times));
+                self.ready.push_back(call);
             }
         }
+        complete
     }
 
-    pub(super) fn into_calls(self) -> Vec<ChainedCall> {
-        self.0.into()
+    /// Takes out the calls that wait for an answer which holds nothing for them.
+    pub(super) fn take_waiting_for(&mut self, answer: CallId) -> Vec<ChainedCall<T>> {
+        let waiting = self.waiting_for(answer).into_iter();
+        waiting.filter_map(|sequence| self.take(sequence)).collect()
+    }
+
+    /// Takes out a call that waits.
+    pub(super) fn take(&mut self, sequence: u64) -> Option<ChainedCall<T>> {
+        let call = self.calls.remove(&sequence)?;
+        for answer in call.aim.awaited() {
+            self.waits.remove(&(answer, sequence));
+        }
+        self.bytes = self.bytes.saturating_sub(call.size());
+        Some(call)
+    }
+
+    /// Takes out the calls whose deadline has passed.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<ChainedCall<T>> {
+        if !self.next.has_come(now) {
+            return Vec::new();
+        }
+        self.next.clear();
+        let mut late = Vec::new();
+        for (sequence, call) in &self.calls {
+            if call.times.deadline <= now {
+                late.push(*sequence);
+            } else {
+                self.next.include(call.times.deadline);
+            }
+        }
+        late.sort_unstable();
+        let late = late.into_iter();
+        late.filter_map(|sequence| self.take(sequence)).collect()
+    }
+
+    /// Whether the caller is to take the ready calls: there are some, and nobody else does.
+    pub(super) fn begin_taking(&mut self) -> bool {
+        if self.taking.is_some() || self.ready.is_empty() {
+            return false;
+        }
+        self.taking = Some(None);
+        true
+    }
+
+    /// The next ready call. After `None` somebody else may take them.
+    pub(super) fn take_ready(&mut self) -> Option<QueuedCall<T>> {
+        while let Some(call) = self.ready.pop_front() {
+            self.bytes = self.bytes.saturating_sub(call.size());
+            self.taking = Some(call.aim.on);
+            let queued = call.into_queued();
+            if queued.is_some() {
+                return queued;
+            }
+        }
+        self.taking = None;
+        None
+    }
+
+    /// Takes all calls out.
+    pub(super) fn clear(&mut self) -> Vec<ChainedCall<T>> {
+        self.bytes = 0;
+        self.waits.clear();
+        self.next.clear();
+        let waiting = self.calls.drain().map(|(_, call)| call);
+        waiting.chain(self.ready.drain(..)).collect()
+    }
+
+    fn waiting_for(&self, answer: CallId) -> Vec<u64> {
+        let waits = self.waits.range((answer, 0)..=(answer, u64::MAX));
+        waits.map(|(_, sequence)| *sequence).collect()
     }
 }

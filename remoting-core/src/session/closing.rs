@@ -90,9 +90,12 @@ impl<T: Exported> Session<T> {
         self.admission.clear(&mut effects.wakers);
         self.parts = Parts::default();
         self.clear_assembly(effects);
-        for mut waiting in self.incoming.clear(&mut effects.rare().cancelled) {
-            self.discard(&mut waiting, effects);
+        self.incoming.clear(&mut effects.rare().cancelled);
+        for waiting in self.chained.clear() {
+            self.drop_aim(waiting.aim, effects);
         }
+        let answers = std::mem::take(&mut self.answers);
+        effects.rare().dropped.extend(answers.into_values());
         effects.rare().dropped.extend(self.exports.drain());
         self.imports.clear();
         effects.wakers.append(&mut self.curious);

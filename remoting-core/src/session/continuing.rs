@@ -4,12 +4,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::assembly::{Begun, Goal};
+use super::assembly::{Aim, Begun, Goal};
 use super::chained::ChainedCall;
 use super::references::kept;
-use super::running::Finished;
 use super::{Effects, Exported, IncomingKey, Reply, Session};
-use crate::error::{ErrorKind, Executed, Fault};
+use crate::error::{ErrorKind, Fault};
 use crate::id::CallId;
 use crate::payload::{Content, LARGE};
 use crate::wire::{
@@ -177,25 +176,32 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// Hands a request out that is whole, or has it wait for its object.
+    /// Hands a request out that is whole, or has it wait for what it lacks.
     fn complete(&mut self, call: CallId, effects: &mut Effects<T>) {
         let Some(mut partial) = self.assembly.take(call) else {
             return;
         };
-        let Goal::Answer(on) = partial.goal else {
+        let has_to_wait = !partial.aim.is_complete()
+            || partial
+                .aim
+                .on
+                .is_some_and(|on| self.chained.has_ready_on(on));
+        if !has_to_wait {
             effects.rare().assembled = Some(partial.into_assembled());
             return;
-        };
+        }
         let (key, times) = (partial.key, partial.times);
-        let references = std::mem::take(&mut partial.references);
+        let aim = Aim {
+            goal: std::mem::replace(&mut partial.aim.goal, Goal::Resolve),
+            on: partial.aim.on,
+            references: std::mem::take(&mut partial.aim.references),
+        };
         let assembled = partial.into_assembled();
         if let Ok(Message::Call(call)) = Message::parse(assembled.frame()) {
-            let mut payload = kept(call.payload, Some(assembled.body()));
-            if !references.is_empty() {
-                payload.attach(references);
-            }
-            let chained = ChainedCall::new(key, times, call.method, &call.header, payload);
-            self.incoming.chain(chained, on);
+            let payload = kept(call.payload, Some(assembled.body()));
+            let times = (key, times);
+            let chained = ChainedCall::new(times, aim, call.method, &call.header, payload);
+            self.chain(chained);
         }
     }
 
@@ -212,20 +218,19 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// Answers the calls that were not whole when their object could not be found.
-    pub(super) fn refuse_partials_on(
+    /// Drops the calls that are not whole and wait for an answer which holds nothing for them.
+    pub(super) fn drop_partials_on(
         &mut self,
         answer: CallId,
-        fault: &Fault,
         effects: &mut Effects<T>,
-    ) {
-        let waiting = |goal: &Goal<T>| matches!(goal, Goal::Answer(on) if *on == answer);
-        for call in self.assembly.numbers(|partial| waiting(&partial.goal)) {
-            let key = self.drop_partial(call, effects);
-            if let Some(Finished::Call(call)) = key.and_then(|key| self.incoming.finish(key)) {
-                self.write_fault(call, fault, Some(Executed::No));
-            }
-        }
+    ) -> Vec<IncomingKey> {
+        let waiting = self
+            .assembly
+            .numbers(|partial| partial.aim.awaited().any(|on| on == answer));
+        let waiting = waiting.into_iter();
+        waiting
+            .filter_map(|call| self.drop_partial(call, effects))
+            .collect()
     }
 
     /// Refuses the requests whose deadline has passed before they were whole.
@@ -238,10 +243,7 @@ impl<T: Exported> Session<T> {
 
     fn drop_partial(&mut self, call: CallId, effects: &mut Effects<T>) -> Option<IncomingKey> {
         let partial = self.assembly.take(call)?;
-        if let Goal::Object(object) = partial.goal {
-            effects.rare().dropped.push(object);
-        }
-        self.give_back(partial.references, effects);
+        self.drop_aim(partial.aim, effects);
         Some(partial.key)
     }
 
@@ -253,7 +255,7 @@ impl<T: Exported> Session<T> {
             let text = "the message is larger than this side takes";
             return Some(Fault::refused(ErrorKind::TooLarge, text));
         }
-        let waiting = self.incoming.chained_bytes();
+        let waiting = self.chained.bytes();
         if self.assembly.bytes().saturating_add(waiting) > limits.assembly {
             counters.assembly.add();
             let text = "too many large messages are under way on this connection";
@@ -272,7 +274,7 @@ impl<T: Exported> Session<T> {
         if self.assembly.has_answer(call) {
             return Err(Violation::UnknownCallAnswered);
         }
-        let payload = self.keep_answer(message)?;
+        let payload = self.keep_result(message)?;
         self.assembly.begin_answer(call, payload);
         if !self.outgoing.is_awaited(call) {
             self.keep_no_answer(call, Fault::of(ErrorKind::Cancelled), effects);
@@ -299,7 +301,7 @@ impl<T: Exported> Session<T> {
         };
         let slot = None;
         let answer = answer.map(|payload| Reply { payload, slot });
-        self.on_answer(call, answer, false, effects)
+        self.on_answer(call, answer, effects)
     }
 
     /// Throws away what has come of an answer, and what is still to come.
@@ -313,10 +315,7 @@ impl<T: Exported> Session<T> {
     pub(super) fn clear_assembly(&mut self, effects: &mut Effects<T>) {
         let (requests, answers) = self.assembly.clear();
         for partial in requests {
-            if let Goal::Object(object) = partial.goal {
-                effects.rare().dropped.push(object);
-            }
-            self.give_back(partial.references, effects);
+            self.drop_aim(partial.aim, effects);
         }
         for mut payload in answers {
             self.discard(&mut payload, effects);

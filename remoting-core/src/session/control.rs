@@ -3,10 +3,14 @@
 use std::time::Instant;
 
 use super::answering::refused;
-use super::{EARLY_BYTES, Effects, End, Exported, PeerHello, Session};
+use super::streaming::window_of;
+use super::{
+    EARLY_BYTES, Effects, End, Exported, PeerHello, Session, SessionConfig, longest_body,
+    longest_message,
+};
 use crate::error::{ErrorKind, Fault};
 use crate::id::CallId;
-use crate::wire::{Hello, Ping, Renew, Violation, write_pong};
+use crate::wire::{Hello, KEEPS_ANSWERS, LEAST_LIMIT, Ping, Renew, Violation, write_pong};
 
 impl<T: Exported> Session<T> {
     pub(super) fn on_hello(
@@ -27,6 +31,7 @@ impl<T: Exported> Session<T> {
             incarnation: hello.incarnation,
             token: hello.token,
             window: hello.window,
+            keeps: hello.features & KEEPS_ANSWERS != 0,
         });
         self.outflows.on_hello(hello.window, &mut effects.wakers);
         effects.wakers.append(&mut self.curious);
@@ -44,7 +49,8 @@ impl<T: Exported> Session<T> {
             self.config.counters.cancels_per_second.add();
             return Err(Violation::TooManyCancels);
         }
-        if let Some(waiting) = self.incoming.cancel(call, &mut effects.rare().cancelled) {
+        let waiting = self.incoming.cancel(call, &mut effects.rare().cancelled);
+        if let Some(waiting) = waiting.and_then(|sequence| self.chained.take(sequence)) {
             self.end_waiting(waiting, &Fault::of(ErrorKind::Cancelled), now, effects);
         }
         self.refuse_partial(call, &Fault::of(ErrorKind::Cancelled), now, effects);
@@ -56,7 +62,7 @@ impl<T: Exported> Session<T> {
         self.incoming.check(renew.call).map_err(End::Violation)?;
         let text = "a session holds its objects without renewing them";
         let fault = refused(ErrorKind::Unsupported, text);
-        self.refuse(Some(renew.call), &fault, None, now)?;
+        self.refuse(Some(renew.call), &fault, None, now);
         self.bad_request(now)
     }
 
@@ -74,5 +80,24 @@ impl<T: Exported> Session<T> {
         );
         self.liveness.on_append(now);
         Ok(())
+    }
+}
+
+/// What this side says of itself.
+pub(super) fn hello(config: &SessionConfig) -> Hello {
+    let limits = &config.limits;
+    let max_frame = longest_body(limits);
+    Hello {
+        agent: config.agent.clone(),
+        features: KEEPS_ANSWERS,
+        codecs: config.codecs.clone(),
+        max_frame: u32::try_from(max_frame).unwrap_or(LEAST_LIMIT),
+        max_message: longest_message(limits) as u64,
+        max_calls: u32::try_from(limits.calls_per_session).unwrap_or(u32::MAX),
+        rx_count: 0,
+        heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
+        incarnation: config.incarnation,
+        window: Some(window_of(limits)),
+        token: config.token.clone(),
     }
 }

@@ -4,10 +4,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::answering::refused;
-use super::assembly::{Begun, Goal};
-use super::chained::ChainedCall;
-use super::routing::Route;
+use super::assembly::{Aim, Begun, Goal};
+use super::routing::{Nowhere, Route};
 use super::running::Times;
 use super::time::after;
 use super::{
@@ -21,17 +19,17 @@ use crate::wire::{
 };
 
 /// A CALL, or a POST where `call` is `None`.
-struct Arrived<'f> {
-    frame: RawFrame<'f>,
-    call: Option<CallId>,
+pub(super) struct Arrived<'f> {
+    pub(super) frame: RawFrame<'f>,
+    pub(super) call: Option<CallId>,
     /// It goes on in a CONT.
-    more: bool,
-    /// Its answer is to be kept, which is not supported.
-    keep: bool,
-    target: Target,
-    method: MethodId,
-    header: Header<'f>,
-    payload: &'f [u8],
+    pub(super) more: bool,
+    /// Its answer is to be kept.
+    pub(super) keep: bool,
+    pub(super) target: Target,
+    pub(super) method: MethodId,
+    pub(super) header: Header<'f>,
+    pub(super) payload: &'f [u8],
 }
 
 impl<'f> Arrived<'f> {
@@ -60,6 +58,15 @@ impl<'f> Arrived<'f> {
             header: post.header,
             payload: post.payload,
         }
+    }
+}
+
+impl Arrived<'_> {
+    /// Whether it can begin only when more has come.
+    #[inline]
+    fn waits(&self) -> bool {
+        let table = self.header.references;
+        self.more || !table.is_empty() && table.has_answers()
     }
 }
 
@@ -162,59 +169,46 @@ impl<T: Exported> Session<T> {
         self.on_request(arrived.call, arrived.frame)?;
         if let Some(fault) = self.refusal_of(&arrived) {
             self.decline(arrived.header.references)?;
-            self.refuse(arrived.call, &fault, None, now)?;
+            self.refuse_call(&arrived, &fault, now);
             return self.count_bad(&fault, now).map(|()| None);
         }
         let times = self.times(&arrived.header, now);
-        let routed = self.route(arrived.target);
-        if let (true, Some(call)) = (arrived.more, arrived.call) {
-            let goal = match routed {
-                // What the call goes to is kept until it is whole.
-                Route::Object(target) => Goal::Object(self.kept(arrived.target).unwrap_or(target)),
-                Route::Behind(on) => Goal::Answer(on),
-                Route::Nowhere { fault, bad } => {
-                    return self.go_nowhere(&arrived, &fault, bad, now);
-                }
-            };
-            let begun = Begun {
-                key: self.incoming.begin(Some(call), times),
-                goal,
-                references: self.receive(arrived.header.references)?,
-                times,
-            };
-            self.begin_partial(call, arrived.frame, begun, now, effects);
-            return Ok(None);
-        }
-        match routed {
-            Route::Object(target) => {
-                let key = self.incoming.begin(arrived.call, times);
-                let references = self.receive(arrived.header.references)?;
-                Ok(Some(Request::Call(IncomingRequest {
-                    key,
-                    target,
-                    method: arrived.method,
-                    header: arrived.header,
-                    payload: arrived.payload,
-                    references,
-                    deadline: times.deadline,
-                })))
-            }
-            Route::Behind(on) => self.chain(&arrived, on, times, now),
-            Route::Nowhere { fault, bad } => self.go_nowhere(&arrived, &fault, bad, now),
-        }
+        let target = match self.route(arrived.target) {
+            Route::Object(target) if !arrived.waits() => target,
+            Route::Nowhere(nowhere) => return self.go_nowhere(&arrived, &nowhere, now),
+            other => return self.set_aside(arrived, other, times, now, effects),
+        };
+        let key = self.incoming.begin(arrived.call, arrived.keep, times);
+        let table = arrived.header.references;
+        let references = match table.is_empty() {
+            true => Vec::new(),
+            false => self.receive(table)?,
+        };
+        Ok(Some(Request::Call(IncomingRequest {
+            key,
+            target,
+            method: arrived.method,
+            header: arrived.header,
+            payload: arrived.payload,
+            references,
+            deadline: times.deadline,
+        })))
     }
 
     /// Answers a call whose object is not there.
-    fn go_nowhere<'f>(
+    pub(super) fn go_nowhere<'f>(
         &mut self,
         arrived: &Arrived<'_>,
-        fault: &Fault,
-        bad: bool,
+        nowhere: &Nowhere,
         now: Instant,
     ) -> Result<Option<Request<'f, T>>, End> {
         self.decline(arrived.header.references)?;
-        let bad = bad.then_some(()).map_or(Ok(()), |()| self.bad_request(now));
-        self.refuse(arrived.call, fault, Some(Executed::No), now)?;
+        let fault = &nowhere.fault;
+        let bad = match nowhere.bad {
+            true => self.bad_request(now),
+            false => Ok(()),
+        };
+        self.refuse_call(arrived, fault, now);
         bad.map(|()| None)
     }
 
@@ -242,12 +236,12 @@ impl<T: Exported> Session<T> {
         let key = self.incoming.begin_resolve(resolve.call, times);
         let references = self.receive(resolve.header.references)?;
         if resolve.more {
-            let begun = Begun {
-                key,
+            let aim = Aim {
                 goal: Goal::Resolve,
+                on: None,
                 references,
-                times,
             };
+            let begun = Begun { key, aim, times };
             self.begin_partial(resolve.call, frame, begun, now, effects);
             return Ok(None);
         }
@@ -279,7 +273,8 @@ impl<T: Exported> Session<T> {
 
     /// Why a call is not let through, whatever its target.
     fn refusal_of(&mut self, arrived: &Arrived<'_>) -> Option<Fault> {
-        if let Some(fault) = refusal_of_header(&arrived.header, arrived.keep) {
+        let unsupported = arrived.keep && !self.peer_keeps();
+        if let Some(fault) = refusal_of_header(&arrived.header, unsupported) {
             return Some(fault);
         }
         if arrived.call.is_none() && self.incoming.posts() >= self.config.limits.calls_per_session {
@@ -298,52 +293,26 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// Keeps a call until its object is found.
-    fn chain<'f>(
-        &mut self,
-        arrived: &Arrived<'_>,
-        on: CallId,
-        times: Times,
-        now: Instant,
-    ) -> Result<Option<Request<'f, T>>, End> {
-        let bytes = self
-            .incoming
-            .chained_bytes()
-            .saturating_add(arrived.payload.len());
-        if bytes > self.config.limits.assembly {
-            self.config.counters.assembly.add();
-            let text = "too much waits for an object that is still being made";
-            let fault = refused(ErrorKind::ResourceExhausted, text);
-            self.decline(arrived.header.references)?;
-            return self.refuse(arrived.call, &fault, None, now);
+    /// Answers a call that does not come to run. Calls on its answer are told so too, if it was to be kept.
+    pub(super) fn refuse_call(&mut self, arrived: &Arrived<'_>, fault: &Fault, now: Instant) {
+        if let (true, Some(call)) = (arrived.keep && self.peer_keeps(), arrived.call) {
+            self.incoming.begin_failed(call, fault.upstream());
         }
-        let Arrived {
-            call,
-            method,
-            header,
-            payload,
-            ..
-        } = arrived;
-        let payload = self.keep(payload, header.references)?;
-        let key = self.incoming.begin(*call, times);
-        let chained = ChainedCall::new(key, times, *method, header, payload);
-        self.incoming.chain(chained, on);
-        Ok(None)
+        self.refuse(arrived.call, fault, Some(Executed::No), now);
     }
 
     /// Answers a call that is not let through.
-    pub(super) fn refuse<'f>(
+    pub(super) fn refuse(
         &mut self,
         call: Option<CallId>,
         fault: &Fault,
         executed: Option<Executed>,
         now: Instant,
-    ) -> Result<Option<Request<'f, T>>, End> {
+    ) {
         if let Some(call) = call {
             self.write_fault(call, fault, executed);
             self.liveness.on_append(now);
         }
-        Ok(None)
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! CALL:    Free --> Call --answered--> Free
-//! CALL on an unanswered RESOLVE: Free --> Chained --found--> Call --answered--> Free
-//! RESOLVE: Free --> Resolve --answered--> Answered or Failed --forgotten--> Free
+//! RESOLVE, CALL with keep: Free --> Kept --answered--> Found, Returned or Failed --forgotten--> Free
+//! either, if it waits for other answers: Free --> Chained --they are there--> Call or Kept
 //! POST:    a place in a table of its own until it has run
 //! ```
 
@@ -14,16 +14,14 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::cancellation::{CancelReason, Cancellation};
-use super::chained::{Chain, ChainedCall};
 use super::requests::{IncomingKey, IncomingPlace};
 use super::running::{Cancelled, Finished, Running, Times};
 use super::time::Next;
 use crate::error::Fault;
 use crate::id::{CallId, Slot};
-use crate::payload::Payload;
 use crate::wire::Violation;
 
-/// Everything of the peer that runs here, and its answers to RESOLVE.
+/// Everything of the peer that runs here, and the answers that are kept for it.
 #[derive(Debug)]
 pub(super) struct IncomingTable {
     calls: Vec<Place>,
@@ -33,8 +31,6 @@ pub(super) struct IncomingTable {
     answers: usize,
     /// How many CALL, RESOLVE and POST frames were taken.
     sequence: u64,
-    /// Bytes of calls that wait for their object.
-    chained_bytes: usize,
     next: Next,
     most: usize,
 }
@@ -44,20 +40,21 @@ enum Place {
     #[default]
     Free,
     Call(Running),
-    /// A call that waits for the answer to another.
+    /// A call whose answer is kept.
+    Kept(Running),
+    /// A request for an object, whose answer is kept too.
+    Resolve(Running),
+    /// A call that waits for the answers to others.
     Chained {
         sequence: u64,
-        on: CallId,
+        kept: bool,
     },
-    Resolve(Box<Resolving>),
-    Answered(Slot),
+    /// The answer to a RESOLVE.
+    Found(Slot),
+    /// The answer to a call, whose object is in a table of its own.
+    Returned,
+    /// There is no object; what calls on it are told.
     Failed(Box<Fault>),
-}
-
-#[derive(Debug)]
-struct Resolving {
-    running: Running,
-    chain: Chain,
 }
 
 /// What a call on an answer finds.
@@ -65,10 +62,20 @@ struct Resolving {
 pub(super) enum AnswerState<'a> {
     /// Not answered yet.
     Pending,
-    Object(Slot),
+    Found(Slot),
+    Returned,
     Failed(&'a Fault),
-    /// Forgotten, never asked for, or no RESOLVE.
+    /// Forgotten, never asked for, or not kept.
     None,
+}
+
+/// What an answer that is kept holds.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Found(Slot),
+    Returned,
+    /// No object, and what calls on it are told.
+    Nothing(Fault),
 }
 
 impl IncomingTable {
@@ -80,7 +87,6 @@ impl IncomingTable {
             running: 0,
             answers: 0,
             sequence: 0,
-            chained_bytes: 0,
             next: Next::default(),
             most,
         }
@@ -100,11 +106,6 @@ impl IncomingTable {
 
     pub(super) fn posts(&self) -> usize {
         self.posts.len()
-    }
-
-    /// Bytes of calls that wait for their object.
-    pub(super) fn chained_bytes(&self) -> usize {
-        self.chained_bytes
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
@@ -129,11 +130,14 @@ impl IncomingTable {
     }
 
     /// Enters a call, or a post where `call` is `None`.
-    pub(super) fn begin(&mut self, call: Option<CallId>, times: Times) -> IncomingKey {
+    ///
+    /// - `kept`: whether its answer is to be kept.
+    pub(super) fn begin(&mut self, call: Option<CallId>, kept: bool, times: Times) -> IncomingKey {
         let running = self.run(times);
-        let key = self.key(call);
+        let key = self.key(call, kept);
         match key.place {
             IncomingPlace::Call(call) => self.set(call, Place::Call(running)),
+            IncomingPlace::Kept(call) => self.set(call, Place::Kept(running)),
             IncomingPlace::Post(_) => {
                 self.posts.insert(running);
             }
@@ -144,12 +148,8 @@ impl IncomingTable {
     /// Enters a RESOLVE.
     pub(super) fn begin_resolve(&mut self, call: CallId, times: Times) -> IncomingKey {
         let running = self.run(times);
-        let resolving = Resolving {
-            running,
-            chain: Chain::default(),
-        };
-        self.set(call, Place::Resolve(Box::new(resolving)));
-        self.key(Some(call))
+        self.set(call, Place::Resolve(running));
+        self.key(Some(call), true)
     }
 
     /// Enters a RESOLVE that has failed at once.
@@ -158,25 +158,40 @@ impl IncomingTable {
         self.set(call, Place::Failed(Box::new(fault)));
     }
 
-    /// Has a call that was entered already wait for the answer to the RESOLVE `on`.
-    pub(super) fn chain(&mut self, chained: ChainedCall, on: CallId) {
-        let key = chained.key;
-        let Some(Place::Resolve(resolving)) = self.calls.get_mut(index(on)) else {
-            return;
-        };
-        self.chained_bytes = self.chained_bytes.saturating_add(chained.size());
-        resolving.chain.push(chained);
-        if let IncomingPlace::Call(call) = key.place {
-            let sequence = key.sequence;
-            self.set(call, Place::Chained { sequence, on });
+    /// Has a call that was entered already wait for other answers.
+    pub(super) fn chain(&mut self, key: IncomingKey) {
+        let (sequence, kept) = (key.sequence, key.is_kept());
+        if let IncomingPlace::Call(call) | IncomingPlace::Kept(call) = key.place {
+            self.set(call, Place::Chained { sequence, kept });
+        }
+    }
+
+    /// Lets a call that has waited for other answers run like any other.
+    pub(super) fn unchain(&mut self, key: IncomingKey, times: Times) {
+        self.next.include(times.deadline);
+        let running = Running::new(key.sequence, times);
+        match key.place {
+            IncomingPlace::Call(call) => self.set(call, Place::Call(running)),
+            IncomingPlace::Kept(call) => self.set(call, Place::Kept(running)),
+            IncomingPlace::Post(_) => {}
+        }
+    }
+
+    /// The same for all of these.
+    pub(super) fn unchain_all(&mut self, calls: Vec<(IncomingKey, Times)>) {
+        for (key, times) in calls {
+            self.unchain(key, times);
         }
     }
 
     /// What is known of the answer to `call`.
     pub(super) fn answer(&self, call: CallId) -> AnswerState<'_> {
         match self.calls.get(index(call)) {
-            Some(Place::Resolve(_)) => AnswerState::Pending,
-            Some(Place::Answered(slot)) => AnswerState::Object(*slot),
+            Some(Place::Kept(_) | Place::Resolve(_) | Place::Chained { kept: true, .. }) => {
+                AnswerState::Pending
+            }
+            Some(Place::Found(slot)) => AnswerState::Found(*slot),
+            Some(Place::Returned) => AnswerState::Returned,
             Some(Place::Failed(fault)) => AnswerState::Failed(fault),
             None | Some(Place::Free | Place::Call(_) | Place::Chained { .. }) => AnswerState::None,
         }
@@ -194,7 +209,7 @@ impl IncomingTable {
         }
     }
 
-    /// Takes a call or post out, for its answer is there.
+    /// Takes a call or post out, for its answer is there; nothing if that is kept.
     pub(super) fn finish(&mut self, key: IncomingKey) -> Option<Finished> {
         match key.place {
             IncomingPlace::Call(call) => {
@@ -206,6 +221,7 @@ impl IncomingTable {
                 self.running = self.running.saturating_sub(1);
                 Some(Finished::Call(call))
             }
+            IncomingPlace::Kept(_) => None,
             IncomingPlace::Post(post) => {
                 self.posts.get(post).filter(|running| running.is(key))?;
                 self.posts.try_remove(post)?;
@@ -215,62 +231,61 @@ impl IncomingTable {
         }
     }
 
-    /// Notes how a RESOLVE has ended; gives its number and the calls that waited for it.
-    ///
-    /// The calls run from now on, and are to be answered like any other.
-    pub(super) fn finish_resolve(
-        &mut self,
-        key: IncomingKey,
-        result: Result<Slot, &Fault>,
-    ) -> Option<(CallId, Vec<ChainedCall>)> {
-        let IncomingPlace::Call(call) = key.place else {
+    /// The number of a request that runs, and whose answer is to be kept.
+    pub(super) fn kept(&self, key: IncomingKey) -> Option<CallId> {
+        let IncomingPlace::Kept(call) = key.place else {
             return None;
         };
-        let place = self.calls.get_mut(index(call))?;
-        match place {
-            Place::Resolve(resolving) if resolving.running.is(key) => {}
-            _ => return None,
+        match self.calls.get(index(call))? {
+            Place::Kept(running) | Place::Resolve(running) if running.is(key) => Some(call),
+            _ => None,
         }
-        let ended = match result {
-            Ok(slot) => Place::Answered(slot),
-            Err(fault) => Place::Failed(Box::new(fault.clone())),
-        };
-        let Place::Resolve(resolving) = std::mem::replace(place, ended) else {
-            return None;
+    }
+
+    /// Notes what the answer to a request holds that [is kept](Self::kept).
+    pub(super) fn keep(&mut self, call: CallId, kept: Kept) {
+        let answered = match kept {
+            Kept::Found(slot) => Place::Found(slot),
+            Kept::Returned => Place::Returned,
+            Kept::Nothing(fault) => Place::Failed(Box::new(fault)),
         };
         self.running = self.running.saturating_sub(1);
         self.answers = self.answers.saturating_add(1);
-        let chained = resolving.chain.into_calls();
-        for waiting in &chained {
-            self.unchain(waiting);
-        }
-        Some((call, chained))
+        self.set(call, answered);
     }
 
-    /// Tells a request to stop, because its caller says so. Gives a call that still
-    /// waited for its object: it is to be answered.
-    pub(super) fn cancel(&mut self, call: CallId, stopped: &mut Cancelled) -> Option<ChainedCall> {
+    /// Notes that the answer to a request that [is kept](Self::kept) holds no object. Gives what calls on it are to
+    /// be told.
+    ///
+    /// - `fault`: how the request has ended.
+    pub(super) fn fail(&mut self, call: CallId, fault: &Fault) -> Fault {
+        let resolve = matches!(self.calls.get(index(call)), Some(Place::Resolve(_)));
+        let told = match fault {
+            // What a user's error means, only the caller of the constructor knows.
+            Fault::Error(_) if resolve => fault.clone(),
+            fault => fault.upstream(),
+        };
+        self.keep(call, Kept::Nothing(told.clone()));
+        told
+    }
+
+    /// Tells a request to stop, because its caller says so. Gives the sequence number of one that waits for
+    /// other answers: it is to be answered.
+    pub(super) fn cancel(&mut self, call: CallId, stopped: &mut Cancelled) -> Option<u64> {
         match self.calls.get_mut(index(call))? {
-            Place::Call(running) => running.cancel(CancelReason::Caller, stopped),
-            Place::Resolve(resolving) => resolving.running.cancel(CancelReason::Caller, stopped),
-            Place::Chained { on, sequence } => {
-                let (on, sequence, place) = (*on, *sequence, IncomingPlace::Call(call));
-                let Some(Place::Resolve(resolving)) = self.calls.get_mut(index(on)) else {
-                    return None;
-                };
-                let chained = resolving.chain.remove(IncomingKey { place, sequence })?;
-                self.unchain(&chained);
-                return Some(chained);
+            Place::Call(running) | Place::Kept(running) | Place::Resolve(running) => {
+                running.cancel(CancelReason::Caller, stopped);
+                None
             }
-            Place::Free | Place::Answered(_) | Place::Failed(_) => {}
+            Place::Chained { sequence, .. } => Some(*sequence),
+            Place::Free | Place::Found(_) | Place::Returned | Place::Failed(_) => None,
         }
-        None
     }
 
-    /// Forgets the answer to a RESOLVE.
+    /// Forgets a kept answer.
     pub(super) fn forget(&mut self, call: CallId) -> Result<(), Violation> {
         match self.calls.get_mut(index(call)) {
-            Some(place @ (Place::Answered(_) | Place::Failed(_))) => {
+            Some(place @ (Place::Found(_) | Place::Returned | Place::Failed(_))) => {
                 *place = Place::Free;
                 self.answers = self.answers.saturating_sub(1);
                 Ok(())
@@ -279,66 +294,39 @@ impl IncomingTable {
         }
     }
 
-    /// Stops the requests whose time is over. Gives the calls that still waited for
-    /// their object: they are to be answered.
-    pub(super) fn expire(&mut self, now: Instant, stopped: &mut Cancelled) -> Vec<ChainedCall> {
-        let mut late = Vec::new();
+    /// Stops the requests whose time is over.
+    pub(super) fn expire(&mut self, now: Instant, stopped: &mut Cancelled) {
         if !self.next.has_come(now) {
-            return Vec::new();
+            return;
         }
         self.next.clear();
         let next = &mut self.next;
         for place in &mut self.calls {
-            match place {
-                Place::Call(running) => running.expire(now, next, stopped),
-                Place::Resolve(resolving) => {
-                    resolving.running.expire(now, next, stopped);
-                    resolving.chain.expire(now, next, &mut late);
-                }
-                Place::Free | Place::Chained { .. } | Place::Answered(_) | Place::Failed(_) => {}
+            if let Place::Call(running) | Place::Kept(running) | Place::Resolve(running) = place {
+                running.expire(now, next, stopped);
             }
         }
         for (_, running) in &mut self.posts {
             running.expire(now, next, stopped);
         }
-        for chained in &late {
-            self.unchain(chained);
-        }
-        late
     }
 
-    /// Stops everything and forgets it. Gives the arguments of the calls that still waited
-    /// for their object.
-    pub(super) fn clear(&mut self, stopped: &mut Cancelled) -> Vec<Payload> {
-        let mut waiting = Vec::new();
+    /// Stops everything and forgets it.
+    pub(super) fn clear(&mut self, stopped: &mut Cancelled) {
         let reason = CancelReason::SessionEnded;
         for place in self.calls.drain(..) {
-            match place {
-                Place::Call(mut running) => running.cancel(reason, stopped),
-                Place::Resolve(mut resolving) => {
-                    resolving.running.cancel(reason, stopped);
-                    let calls = resolving.chain.into_calls().into_iter();
-                    waiting.extend(calls.map(ChainedCall::into_payload));
-                }
-                Place::Free | Place::Chained { .. } | Place::Answered(_) | Place::Failed(_) => {}
+            if let Place::Call(mut running)
+            | Place::Kept(mut running)
+            | Place::Resolve(mut running) = place
+            {
+                running.cancel(reason, stopped);
             }
         }
         for mut running in self.posts.drain() {
             running.cancel(reason, stopped);
         }
-        (self.running, self.answers, self.chained_bytes) = (0, 0, 0);
+        (self.running, self.answers) = (0, 0);
         self.next.clear();
-        waiting
-    }
-
-    /// Lets a call that waited for its object run like any other.
-    fn unchain(&mut self, chained: &ChainedCall) {
-        self.chained_bytes = self.chained_bytes.saturating_sub(chained.size());
-        self.next.include(chained.times.deadline);
-        if let IncomingPlace::Call(call) = chained.key.place {
-            let running = Running::new(chained.key.sequence, chained.times);
-            self.set(call, Place::Call(running));
-        }
     }
 
     /// Counts a new request that runs.
@@ -349,8 +337,9 @@ impl IncomingTable {
     }
 
     /// The key of the frame that was counted last.
-    fn key(&self, call: Option<CallId>) -> IncomingKey {
+    fn key(&self, call: Option<CallId>, kept: bool) -> IncomingKey {
         let place = match call {
+            Some(call) if kept => IncomingPlace::Kept(call),
             Some(call) => IncomingPlace::Call(call),
             None => IncomingPlace::Post(self.posts.vacant_key()),
         };
@@ -374,11 +363,14 @@ impl IncomingTable {
     fn running_mut(&mut self, key: IncomingKey) -> Option<&mut Running> {
         let running = match key.place {
             IncomingPlace::Post(post) => self.posts.get_mut(post)?,
-            IncomingPlace::Call(call) => match self.calls.get_mut(index(call))? {
-                Place::Call(running) => running,
-                Place::Resolve(resolving) => &mut resolving.running,
-                _ => return None,
-            },
+            IncomingPlace::Call(call) | IncomingPlace::Kept(call) => {
+                match self.calls.get_mut(index(call))? {
+                    Place::Call(running) | Place::Kept(running) | Place::Resolve(running) => {
+                        running
+                    }
+                    _ => return None,
+                }
+            }
         };
         Some(running).filter(|running| running.is(key))
     }

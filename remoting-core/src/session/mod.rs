@@ -19,6 +19,7 @@
 
 mod admission;
 mod answering;
+mod aside;
 mod assembly;
 mod calling;
 mod cancellation;
@@ -32,12 +33,14 @@ mod frames;
 mod imports;
 mod incoming;
 mod inflows;
+mod keeping;
 mod liveness;
 mod outflows;
 mod outgoing;
 mod output;
 mod parts;
 mod places;
+mod posting;
 mod rates;
 mod references;
 mod requests;
@@ -49,6 +52,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -56,6 +60,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+pub use assembly::Assembled;
 pub use cancellation::{CancelReason, Cancellation, Watch};
 pub use end::End;
 pub use exports::ExportKey;
@@ -66,13 +71,14 @@ pub(crate) use rates::Rate;
 pub(crate) use references::kept;
 pub use references::{Lent, Received};
 pub use requests::{
-    Assembled, Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello,
-    Posting, QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
+    Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello, Posting,
+    QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
 };
 pub use streaming::StreamSource;
 
 use admission::Admission;
 use assembly::Assembly;
+use chained::Chained;
 use continuing::longest_message;
 use exports::Exports;
 use imports::Imports;
@@ -90,7 +96,7 @@ use crate::error::Error;
 use crate::id::CallId;
 use crate::limits::{Counters, Limits};
 use crate::secret::Secret;
-use crate::wire::{Hello, LEAST_LIMIT, MAX_BODY, Ping, write_hello, write_ping, write_release};
+use crate::wire::{LEAST_LIMIT, MAX_BODY, Ping, write_hello, write_ping, write_release};
 
 /// How many calls may be sent before the peer's HELLO has come. Also the least
 /// number of call ids that each side takes.
@@ -139,6 +145,10 @@ pub struct Session<T> {
     outgoing: OutgoingTable,
     admission: Admission,
     incoming: IncomingTable,
+    /// Calls of the peer that wait for answers of this side.
+    chained: Chained<T>,
+    /// The objects that kept answers to calls hold.
+    answers: HashMap<CallId, T>,
     exports: Exports<T>,
     imports: Imports,
     /// The streams whose items go to the peer.
@@ -175,7 +185,7 @@ impl<T: Exported> Session<T> {
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         let limits = &config.limits;
         let mut output = Output::default();
-        write_hello(output.buffer(), &hello(&config));
+        write_hello(output.buffer(), &control::hello(&config));
         Self {
             peer: None,
             curious: Vec::new(),
@@ -185,6 +195,8 @@ impl<T: Exported> Session<T> {
             outgoing: OutgoingTable::default(),
             admission: Admission::default(),
             incoming: IncomingTable::new(limits.calls_per_session.max(EARLY_CALLS)),
+            chained: Chained::default(),
+            answers: HashMap::new(),
             exports: Exports::new(limits.objects_per_session),
             imports: Imports::default(),
             outflows: Outflows::new(window_of(limits).streams),
@@ -243,6 +255,7 @@ impl<T: Exported> Session<T> {
         time::earliest([
             self.outgoing.next(),
             self.incoming.next(),
+            self.chained.next(),
             self.admission.next(),
         ])
     }
@@ -369,22 +382,4 @@ impl<T: Exported> Session<T> {
 pub(crate) fn longest_body(limits: &Limits) -> usize {
     let most = limits.max_frame.min(limits.max_message);
     most.clamp(LEAST_LIMIT as usize, MAX_BODY)
-}
-
-fn hello(config: &SessionConfig) -> Hello {
-    let limits = &config.limits;
-    let max_frame = longest_body(limits);
-    Hello {
-        agent: config.agent.clone(),
-        features: 0,
-        codecs: config.codecs.clone(),
-        max_frame: u32::try_from(max_frame).unwrap_or(LEAST_LIMIT),
-        max_message: longest_message(limits) as u64,
-        max_calls: u32::try_from(limits.calls_per_session).unwrap_or(u32::MAX),
-        rx_count: 0,
-        heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
-        incarnation: config.incarnation,
-        window: Some(window_of(limits)),
-        token: config.token.clone(),
-    }
 }

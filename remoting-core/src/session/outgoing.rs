@@ -6,9 +6,11 @@
 //! Waiting --deadline------> Done, open -----taken--> GivenUp
 //! Waiting --abandoned-----> GivenUp --------answer--> free
 //! Done, open --answer-----> Done, answered (the answer itself is thrown away)
+//! whose answer is held: Done --taken--> Held --abandoned--> GivenUp, or free if it was answered
 //! ```
 //!
-//! A number is used again only after its answer has come, whoever still wants it.
+//! A number is used again only after its answer has come, whoever still wants it, and after the peer was told to
+//! forget that, if it keeps it.
 
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -40,17 +42,43 @@ struct OpenCall {
     state: State,
     /// No (further) answer will come.
     answered: bool,
-    resolve: bool,
+    kind: Kind,
     sequence: u64,
     /// The position in the output behind its last frame; [`UNFINISHED`] before that is there.
     end: u64,
     deadline: Instant,
 }
 
+/// What the peer does with its answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It forgets it at once.
+    Call,
+    /// It keeps it until it is told to forget it.
+    Kept,
+    /// It is an object, which it keeps; this side does not need the answer any more when it knows that.
+    Resolve,
+    /// It is an object, and kept until the peer is told to forget it.
+    KeptResolve,
+}
+
+impl Kind {
+    pub(super) const fn is_resolve(self) -> bool {
+        matches!(self, Self::Resolve | Self::KeptResolve)
+    }
+
+    /// Whether the peer keeps it until it is told to forget it, by whoever has made the call.
+    const fn is_held(self) -> bool {
+        matches!(self, Self::Kept | Self::KeptResolve)
+    }
+}
+
 #[derive(Debug)]
 enum State {
     Waiting(Waker),
     Done(Answer),
+    /// The answer was taken, and is still of use at the peer.
+    Held,
     GivenUp,
 }
 
@@ -63,12 +91,13 @@ pub(super) enum Arrival {
     Unwanted { answer: Answer, free: bool },
 }
 
-/// An answer that its caller has taken. `free` tells that its number can be used again.
+/// An answer that its caller has taken. `free` tells that its number can be used again, when the peer was told
+/// to forget an answer that it keeps.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) answer: Answer,
     pub(super) free: bool,
-    pub(super) resolve: bool,
+    pub(super) is_kept: bool,
 }
 
 /// What is left to do for a call that was given up.
@@ -77,7 +106,9 @@ pub(super) enum Abandoned {
     /// The peer is to be told.
     Cancel,
     /// The answer was there already and nobody wants it; the number is free.
-    Unwanted { answer: Answer, resolve: bool },
+    Unwanted { answer: Answer, is_kept: bool },
+    /// The answer was taken; the number is free when the peer was told to forget it.
+    Forget,
     /// Nothing.
     Nothing,
 }
@@ -108,13 +139,13 @@ impl OutgoingTable {
     }
 
     /// Enters the call that was written under the [`vacant`](Self::vacant) number.
-    pub(super) fn insert(&mut self, resolve: bool, waker: &Waker, deadline: Instant, end: u64) {
+    pub(super) fn insert(&mut self, kind: Kind, waker: &Waker, deadline: Instant, end: u64) {
         self.count_post();
         self.next.include(deadline);
         self.calls.insert(OpenCall {
             state: State::Waiting(waker.clone()),
             answered: false,
-            resolve,
+            kind,
             sequence: self.sequence,
             end,
             deadline,
@@ -124,7 +155,7 @@ impl OutgoingTable {
     /// Enters a call whose answer nobody wants.
     pub(super) fn insert_unwanted(&mut self, deadline: Instant, end: u64) {
         let call = self.vacant();
-        self.insert(false, Waker::noop(), deadline, end);
+        self.insert(Kind::Call, Waker::noop(), deadline, end);
         if let Some(open) = self.calls.get_mut(place(call)) {
             open.state = State::GivenUp;
         }
@@ -148,15 +179,16 @@ impl OutgoingTable {
         self.sequence = self.sequence.saturating_add(1);
     }
 
-    /// Whether calls may go to the answer of `call`: it is a RESOLVE that was not taken.
-    pub(super) fn is_resolve(&self, call: CallId) -> bool {
-        self.calls.get(place(call)).is_some_and(|open| open.resolve)
+    /// Whether calls may go to the answer of `call`, which the peer keeps.
+    pub(super) fn is_kept(&self, call: CallId) -> bool {
+        let open = self.calls.get(place(call));
+        open.is_some_and(|open| open.kind != Kind::Call)
     }
 
-    /// Checks that an answer to `call` is due; tells whether it is a RESOLVE.
-    pub(super) fn expects(&self, call: CallId) -> Result<bool, Violation> {
+    /// Checks that an answer to `call` is due; tells of what kind it is.
+    pub(super) fn expects(&self, call: CallId) -> Result<Kind, Violation> {
         match self.calls.get(place(call)) {
-            Some(open) if !open.answered => Ok(open.resolve),
+            Some(open) if !open.answered => Ok(open.kind),
             Some(_) | None => Err(Violation::UnknownCallAnswered),
         }
     }
@@ -174,7 +206,7 @@ impl OutgoingTable {
                 open.state = State::Done(answer);
                 Ok(Arrival::Awaited(waker))
             }
-            done @ State::Done(_) => {
+            done @ (State::Done(_) | State::Held) => {
                 open.state = done;
                 Ok(Arrival::Unwanted {
                     answer,
@@ -198,11 +230,15 @@ impl OutgoingTable {
                 known.clone_from(waker);
                 return Poll::Pending;
             }
-            State::GivenUp => return Poll::Ready(Taken::none()),
+            State::Held | State::GivenUp => return Poll::Ready(Taken::none()),
             State::Done(_) => {}
         }
-        let (free, resolve) = (open.answered, open.resolve);
+        let (answered, is_kept) = (open.answered, open.kind != Kind::Call);
         let state = std::mem::replace(&mut open.state, State::GivenUp);
+        if open.kind.is_held() {
+            open.state = State::Held;
+        }
+        let free = answered && !open.kind.is_held();
         if free {
             self.calls.try_remove(place(call));
         }
@@ -210,9 +246,9 @@ impl OutgoingTable {
             State::Done(answer) => Poll::Ready(Taken {
                 answer,
                 free,
-                resolve,
+                is_kept,
             }),
-            State::Waiting(_) | State::GivenUp => Poll::Ready(Taken::none()),
+            State::Waiting(_) | State::Held | State::GivenUp => Poll::Ready(Taken::none()),
         }
     }
 
@@ -221,15 +257,19 @@ impl OutgoingTable {
         let Some(open) = self.calls.get_mut(place(call)) else {
             return Abandoned::Nothing;
         };
-        let (answered, resolve) = (open.answered, open.resolve);
+        let (answered, is_kept) = (open.answered, open.kind != Kind::Call);
         let state = std::mem::replace(&mut open.state, State::GivenUp);
         match state {
             State::Done(answer) if answered => {
                 self.calls.try_remove(place(call));
-                Abandoned::Unwanted { answer, resolve }
+                Abandoned::Unwanted { answer, is_kept }
+            }
+            State::Held if answered => {
+                self.calls.try_remove(place(call));
+                Abandoned::Forget
             }
             State::Waiting(_) => Abandoned::Cancel,
-            State::Done(_) | State::GivenUp => Abandoned::Nothing,
+            State::Done(_) | State::Held | State::GivenUp => Abandoned::Nothing,
         }
     }
 
@@ -270,7 +310,7 @@ impl OutgoingTable {
             }
             open.answered = true;
             // There is no answer that could be forgotten.
-            open.resolve = false;
+            open.kind = Kind::Call;
             open.end_with(error.clone().into(), wakers);
             !matches!(open.state, State::GivenUp)
         });
@@ -279,12 +319,12 @@ impl OutgoingTable {
     /// Ends all calls; `error` makes an error from the end of a call's frame.
     pub(super) fn lose(&mut self, error: impl Fn(u64) -> Error, wakers: &mut Vec<Waker>) {
         self.calls.retain(|_, open| {
-            open.resolve = false;
+            open.kind = Kind::Call;
             if !open.answered {
                 open.answered = true;
                 open.end_with(error(open.end).into(), wakers);
             }
-            !matches!(open.state, State::GivenUp)
+            !matches!(open.state, State::Held | State::GivenUp)
         });
         self.next.clear();
     }
@@ -295,7 +335,7 @@ impl OpenCall {
     fn end_with(&mut self, fault: Fault, wakers: &mut Vec<Waker>) {
         match std::mem::replace(&mut self.state, State::Done(Err(fault))) {
             State::Waiting(waker) => wakers.push(waker),
-            other @ (State::Done(_) | State::GivenUp) => self.state = other,
+            other @ (State::Done(_) | State::Held | State::GivenUp) => self.state = other,
         }
     }
 }
@@ -311,7 +351,7 @@ impl Taken {
         Self {
             answer,
             free: false,
-            resolve: false,
+            is_kept: false,
         }
     }
 }

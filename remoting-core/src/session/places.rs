@@ -27,6 +27,11 @@ impl<T: Exported> Session<T> {
             .is_none_or(|peer| peer.codecs.contains(&codec))
     }
 
+    /// Whether the peer keeps the answers of calls, as far as it has told.
+    pub fn peer_keeps(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.keeps)
+    }
+
     /// Gives free places to those who wait, in their order.
     pub(super) fn admit(&mut self, effects: &mut Effects<T>) {
         while self.admission.has_queued() && self.may_grant() {
@@ -59,9 +64,7 @@ impl<T: Exported> Session<T> {
             Outgoing::Call {
                 target: Target::Answer(answer),
                 ..
-            } if !self.outgoing.is_resolve(answer) => {
-                Err("the object's slot is known by now; call that")
-            }
+            } if !self.outgoing.is_kept(answer) => Err("the answer is not kept any more"),
             Outgoing::Resolve { key, .. } if key.len() > MAX_KEY => {
                 Err("the object's name is too long")
             }

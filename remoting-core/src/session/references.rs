@@ -13,7 +13,7 @@ use super::inflows::StreamKey;
 use super::streaming::StreamSource;
 use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind};
-use crate::id::{InterfaceId, Slot};
+use crate::id::{CallId, InterfaceId, Slot};
 use crate::payload::{LARGE, Payload};
 use crate::wire::{
     HeaderBlock, MAX_REFERENCES, ReferenceTable, Referred, Release, Return, Violation,
@@ -31,6 +31,8 @@ pub enum Lent<T> {
     },
     /// One of the peer's that is held here: it goes home.
     Home(Slot),
+    /// The one that the peer is to answer this call with, or has answered it with.
+    Answer(CallId),
     /// Not an object but a stream, whose items this sends.
     Stream(Arc<dyn StreamSource>),
 }
@@ -49,13 +51,30 @@ pub enum Received<T> {
     Own(T),
     /// A slot of this side that the peer does not hold.
     Nothing,
+    /// One that is still to come with the answer to this call. The session keeps the message until then.
+    Awaited(CallId),
     /// Not an object but a stream, for one consumer here, who is to [leave](Session::leave_stream) it.
     Stream(StreamKey),
 }
 
 impl<T: Exported> Session<T> {
     /// Counts the objects and streams that a frame brings.
+    ///
+    /// # Errors
+    ///
+    /// The table refers to answers, which only calls may.
     pub(super) fn receive(
+        &mut self,
+        table: ReferenceTable<'_>,
+    ) -> Result<Vec<Received<T>>, Violation> {
+        if table.has_answers() {
+            return Err(Violation::BadReferences);
+        }
+        self.receive_with_answers(table)
+    }
+
+    /// The same for a call.
+    pub(super) fn receive_with_answers(
         &mut self,
         table: ReferenceTable<'_>,
     ) -> Result<Vec<Received<T>>, Violation> {
@@ -67,6 +86,11 @@ impl<T: Exported> Session<T> {
             Referred::Receivers(slot) => Ok(match self.exports.get(slot) {
                 // Its holder may give it up before anybody has looked.
                 Ok(object) => Received::Own(object.clone()),
+                Err(_) => Received::Nothing,
+            }),
+            Referred::Answer(call) => Ok(match self.object_of(call) {
+                Ok(Some(object)) => Received::Own(object),
+                Ok(None) => Received::Awaited(call),
                 Err(_) => Received::Nothing,
             }),
             Referred::Stream(stream) => self.begin_inflow(stream).map(Received::Stream),
@@ -88,7 +112,7 @@ impl<T: Exported> Session<T> {
     }
 
     /// The same for a result, with the headers of the reply.
-    pub(super) fn keep_answer(&mut self, answer: &Return<'_>) -> Result<Payload, Violation> {
+    pub(super) fn keep_result(&mut self, answer: &Return<'_>) -> Result<Payload, Violation> {
         let mut payload = self.keep(answer.payload, answer.header.references)?;
         if !answer.header.user.is_empty() {
             payload.set_headers(answer.header.user_pairs());
@@ -121,7 +145,7 @@ impl<T: Exported> Session<T> {
                     self.imports.add(slot);
                     self.imports.release(slot, 1);
                 }
-                Referred::Receivers(_) => {}
+                Referred::Receivers(_) | Referred::Answer(_) => {}
                 Referred::Stream(stream) => self.decline_stream(stream)?,
             }
         }
@@ -139,7 +163,7 @@ impl<T: Exported> Session<T> {
             match received {
                 Received::Theirs { slot, .. } => self.imports.release(slot, 1),
                 Received::Own(object) => effects.rare().dropped.push(object),
-                Received::Nothing => {}
+                Received::Nothing | Received::Awaited(_) => {}
                 Received::Stream(key) => self.leave_stream(key, effects),
             }
         }
@@ -157,10 +181,11 @@ impl<T: Exported> Session<T> {
                 .dropped
                 .extend(self.exports.release(slot, count)?);
         }
-        release
-            .calls
-            .iter()
-            .try_for_each(|call| self.incoming.forget(call))
+        for call in release.calls.iter() {
+            self.incoming.forget(call)?;
+            effects.rare().dropped.extend(self.answers.remove(&call));
+        }
+        Ok(())
     }
 }
 
@@ -201,6 +226,7 @@ impl<T: Exported> Session<T> {
         for lent in lent {
             let referred = match lent {
                 Lent::Home(slot) => Referred::Receivers(*slot),
+                Lent::Answer(call) => Referred::Answer(*call),
                 Lent::Stream(_) => match self.begin_outflow() {
                     Ok(stream) => Referred::Stream(stream),
                     Err(error) => {
@@ -236,9 +262,26 @@ impl<T: Exported> Session<T> {
                     let last = self.exports.release(*slot, 1);
                     effects.rare().dropped.extend(last.unwrap_or_default());
                 }
-                Referred::Receivers(_) => {}
+                Referred::Receivers(_) | Referred::Answer(_) => {}
                 Referred::Stream(stream) => self.outflows.take_back(*stream),
             }
+        }
+    }
+}
+
+/// The answers that hold what is still to come.
+pub(super) fn awaited<T>(references: &[Received<T>]) -> impl Iterator<Item = CallId> {
+    references.iter().filter_map(|received| match received {
+        Received::Awaited(call) => Some(*call),
+        _ => None,
+    })
+}
+
+/// Puts an object in all places where it is still to come.
+pub(super) fn fill<T: Clone>(references: &mut [Received<T>], answer: CallId, object: &T) {
+    for received in references {
+        if matches!(received, Received::Awaited(call) if *call == answer) {
+            *received = Received::Own(object.clone());
         }
     }
 }

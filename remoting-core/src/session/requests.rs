@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use bytes::Bytes;
-
+use super::assembly::Assembled;
 use super::cancellation::{CancelReason, Cancellation};
 use super::references::Received;
 use super::streaming::StreamSource;
@@ -18,10 +17,7 @@ use crate::error::Error;
 use crate::id::{CallId, InterfaceId, MethodId, Slot, StreamId};
 use crate::payload::{Content, Payload};
 use crate::secret::Secret;
-use crate::wire::{
-    Flags, Header, HeaderBlock, LockTokens, Message, RawFrame, Resolve, ResolveWhat, Target,
-    Violation, Window,
-};
+use crate::wire::{Header, HeaderBlock, LockTokens, Resolve, ResolveWhat, Target, Window};
 
 /// What is to be done after the session's lock was let go.
 ///
@@ -39,8 +35,6 @@ pub struct RareEffects<T> {
     pub cancelled: Vec<(Arc<Cancellation>, CancelReason)>,
     /// What the peer holds no more.
     pub dropped: Vec<T>,
-    /// Calls whose object has been found, to be run in this order.
-    pub ready: Vec<QueuedCall<T>>,
     /// A request that came in several frames, of which this was the last.
     pub assembled: Option<Assembled<T>>,
     /// Streams that are to send their items from now on, with their numbers.
@@ -52,7 +46,6 @@ impl<T> RareEffects<T> {
         Self {
             cancelled: Vec::new(),
             dropped: Vec::new(),
-            ready: Vec::new(),
             assembled: None,
             begun: Vec::new(),
         }
@@ -61,7 +54,6 @@ impl<T> RareEffects<T> {
     fn is_empty(&self) -> bool {
         self.cancelled.is_empty()
             && self.dropped.is_empty()
-            && self.ready.is_empty()
             && self.assembled.is_none()
             && self.begun.is_empty()
     }
@@ -125,6 +117,9 @@ pub enum Outgoing<'a> {
         target: Target,
         /// The method.
         method: MethodId,
+        /// Whether the peer is to keep the answer, because calls on it are coming. One that does not do that
+        /// gets an ordinary call.
+        keep: bool,
         /// What goes along.
         header: &'a HeaderBlock,
         /// The arguments.
@@ -140,6 +135,8 @@ pub enum Outgoing<'a> {
         signature: u64,
         /// A name, a ticket or a slot.
         key: &'a [u8],
+        /// Whether calls may go to the answer until it is given up, and not only until it is taken.
+        keep: bool,
         /// What goes along.
         header: &'a HeaderBlock,
         /// The constructor's arguments, if something is activated.
@@ -162,8 +159,9 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    pub(super) const fn is_resolve(&self) -> bool {
-        matches!(self, Self::Resolve { .. })
+    /// Whether the answer is to be kept of a call.
+    pub(super) const fn keeps(&self) -> bool {
+        matches!(self, Self::Call { keep: true, .. })
     }
 }
 
@@ -224,6 +222,8 @@ pub struct IncomingKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum IncomingPlace {
     Call(CallId),
+    /// A request whose answer is kept.
+    Kept(CallId),
     Post(usize),
 }
 
@@ -231,6 +231,11 @@ impl IncomingKey {
     /// Whether nobody waits for an answer.
     pub const fn is_post(&self) -> bool {
         matches!(self.place, IncomingPlace::Post(_))
+    }
+
+    /// Whether calls may go to its answer.
+    pub const fn is_kept(&self) -> bool {
+        matches!(self.place, IncomingPlace::Kept(_))
     }
 }
 
@@ -275,65 +280,7 @@ pub struct IncomingResolve<'f, T> {
     pub deadline: Instant,
 }
 
-/// A request that came in several frames, and is whole.
-#[derive(Debug)]
-pub struct Assembled<T> {
-    pub(super) key: IncomingKey,
-    pub(super) kind: u8,
-    pub(super) flags: Flags,
-    pub(super) body: Bytes,
-    /// The object of a call.
-    pub(super) target: Option<T>,
-    pub(super) references: Vec<Received<T>>,
-    pub(super) deadline: Instant,
-}
-
-impl<T> Assembled<T> {
-    /// The one frame that it would have been, were frames longer.
-    pub(super) fn frame(&self) -> RawFrame<'_> {
-        RawFrame {
-            kind: self.kind,
-            flags: self.flags.without(Flags::MORE),
-            body: &self.body,
-        }
-    }
-
-    /// The body of its frame.
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// The request, once. `None` if it was taken before.
-    ///
-    /// # Errors
-    ///
-    /// The rule that it breaks.
-    pub fn request(&mut self) -> Result<Option<Request<'_, T>>, Violation> {
-        let (key, deadline) = (self.key, self.deadline);
-        let target = self.target.take();
-        let references = std::mem::take(&mut self.references);
-        Ok(match (Message::parse(self.frame())?, target) {
-            (Message::Call(call), Some(target)) => Some(Request::Call(IncomingRequest {
-                key,
-                target,
-                method: call.method,
-                header: call.header,
-                payload: call.payload,
-                references,
-                deadline,
-            })),
-            (Message::Resolve(resolve), _) => Some(Request::Resolve(IncomingResolve {
-                key,
-                resolve,
-                references,
-                deadline,
-            })),
-            _ => None,
-        })
-    }
-}
-
-/// A call that came before its object was found.
+/// A call that had to wait for its object, or for one of those in its arguments.
 #[derive(Debug)]
 pub struct QueuedCall<T> {
     /// What its answer has to name.
@@ -375,6 +322,8 @@ pub struct PeerHello {
     pub token: Option<Secret>,
     /// What it takes of streams, if it takes any.
     pub window: Option<Window>,
+    /// Whether it keeps the answers of calls.
+    pub keeps: bool,
 }
 
 /// How full the tables of a session are.
@@ -386,7 +335,7 @@ pub struct SessionStats {
     pub waiting: usize,
     /// Calls and other requests of the peer that are not answered.
     pub incoming: usize,
-    /// Answers to RESOLVE that the peer has not forgotten.
+    /// Answers that are kept for the peer, which has not forgotten them.
     pub answers: usize,
     /// Slots that the peer holds.
     pub exports: usize,

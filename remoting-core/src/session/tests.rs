@@ -2,12 +2,15 @@
 //! frames that no session of ours would send.
 
 mod answers;
+mod arrival;
 mod calls;
 mod ends;
 mod frames;
+mod kept;
 mod long;
 mod operations;
 mod places;
+mod promised;
 mod random;
 mod references;
 mod shared;

@@ -169,12 +169,17 @@ pub fn lengthen_frame(
     behind: usize,
     more: bool,
 ) -> Result<(), TooLong> {
-    if more {
-        if let Some(last) = out.get_mut(begin.saturating_add(HEAD_LENGTH - 1)) {
-            *last |= Flags::MORE.0;
-        }
-    }
+    flag_frame(out, begin, Flags::MORE.when(more));
     set_length(out, begin, behind)
+}
+
+/// Adds flags to a frame that was written.
+///
+/// - `begin`: where it begins.
+pub(crate) fn flag_frame(out: &mut [u8], begin: usize, flags: Flags) {
+    if let Some(last) = out.get_mut(begin.saturating_add(HEAD_LENGTH - 1)) {
+        *last |= flags.0;
+    }
 }
 
 /// A body cannot be that long: [`MAX_BODY`] is the limit. Nothing was written.

@@ -38,6 +38,9 @@ pub const MAX_CODECS: usize = 32;
 /// a peer may send before it has seen the limit fits.
 pub const LEAST_LIMIT: u32 = 16 * 1024;
 
+/// The feature bit of those who keep the answers of calls, so that calls can go to what they hold.
+pub const KEEPS_ANSWERS: u64 = 1 << 7;
+
 /// What one side says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {

@@ -67,6 +67,16 @@ pub enum Target {
     Answer(CallId),
 }
 
+impl Target {
+    /// The call whose answer it is, if it is one.
+    pub const fn answer(self) -> Option<CallId> {
+        match self {
+            Self::Slot(_) => None,
+            Self::Answer(call) => Some(call),
+        }
+    }
+}
+
 /// A call that wants an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call<'a> {

@@ -32,7 +32,7 @@ pub use header::{
     DEFAULT_CODEC, DEFAULT_DEADLINE_MS, Entries, Header, MAX_PAIR_BYTES, MAX_PAIRS, UserPairs,
 };
 pub use header_block::{HeaderBlock, PairsTooLarge};
-pub use hello::{Hello, LEAST_LIMIT, LEAST_STREAMS, MAX_AGENT, MAX_CODECS, Window};
+pub use hello::{Hello, KEEPS_ANSWERS, LEAST_LIMIT, LEAST_STREAMS, MAX_AGENT, MAX_CODECS, Window};
 pub use locks::{LockTokens, MAX_LOCKS};
 pub use message::{
     Abort, BYE, Call, Cont, ContOf, Credit, End, ErrorReply, GoAway, Item, MAX_TEXT, Message, Ping,
@@ -46,8 +46,8 @@ pub use varint::{ID_LIMIT, Reader, Varint, cut_text, put_prefixed, put_varint, v
 pub use violation::Violation;
 pub use write::{
     write_abort, write_call, write_cancel, write_cont, write_credit, write_end, write_error,
-    write_go_away, write_hello, write_item, write_ping, write_pong, write_post, write_release,
-    write_resolve, write_return,
+    write_go_away, write_hello, write_item, write_kept_call, write_ping, write_pong, write_post,
+    write_release, write_resolve, write_return,
 };
 
 // For the vectors and the fuzz targets, which stand outside of the crate.

@@ -4,7 +4,7 @@
 
 use super::varint::{Reader, put_varint};
 use super::violation::Violation;
-use crate::id::{InterfaceId, Slot, StreamId};
+use crate::id::{CallId, InterfaceId, Slot, StreamId};
 
 /// How many objects one message refers to at most.
 pub const MAX_REFERENCES: usize = 1024;
@@ -13,6 +13,7 @@ pub const MAX_REFERENCES: usize = 1024;
 mod whose {
     pub(super) const SENDERS: u8 = 0;
     pub(super) const RECEIVERS: u8 = 1;
+    pub(super) const ANSWER: u8 = 2;
     pub(super) const STREAM: u8 = 4;
 }
 
@@ -28,6 +29,8 @@ pub enum Referred {
     },
     /// One that the receiver has exported: it comes home.
     Receivers(Slot),
+    /// The one that an earlier call of the sender answers with.
+    Answer(CallId),
     /// Not an object but a stream, whose items the sender is going to send.
     Stream(StreamId),
 }
@@ -59,6 +62,12 @@ impl<'a> ReferenceTable<'a> {
         self.0.is_empty()
     }
 
+    /// Whether it refers to answers.
+    pub fn has_answers(&self) -> bool {
+        self.iter()
+            .any(|referred| matches!(referred, Referred::Answer(_)))
+    }
+
     /// The objects, in the order of their indexes.
     pub fn iter(&self) -> impl Iterator<Item = Referred> + use<'a> {
         let mut reader = Reader::new(self.0);
@@ -80,6 +89,10 @@ impl Referred {
                 out.push(whose::RECEIVERS);
                 put_varint(out, u64::from(slot.0));
             }
+            Self::Answer(call) => {
+                out.push(whose::ANSWER);
+                put_varint(out, u64::from(call.0));
+            }
             Self::Stream(stream) => {
                 out.push(whose::STREAM);
                 put_varint(out, u64::from(stream.0));
@@ -95,6 +108,7 @@ fn referred(reader: &mut Reader<'_>) -> Result<Referred, Violation> {
             interface: InterfaceId(reader.u64_le()?),
         }),
         whose::RECEIVERS => reader.slot().map(Referred::Receivers),
+        whose::ANSWER => reader.call().map(Referred::Answer),
         whose::STREAM => reader.stream().map(Referred::Stream),
         _ => Err(Violation::BadReferences),
     }

@@ -46,7 +46,7 @@ violations! {
     FrameEndsEarly = "F6", "a frame ends in the middle of a field";
     TrailingBytes = "F7", "bytes are left over behind the last field";
     HeaderKeyTwice = "H2", "a header key occurs twice";
-    BadReferences = "K3", "a reference table is empty, too long or has an entry of an unknown kind";
+    BadReferences = "K3", "a reference table is empty, too long or has an entry of a kind that may not stand there";
     BadTrace = "K4", "a trace context is not 25 bytes long";
     BadIdempotencyKey = "K5", "an idempotency key is empty or longer than 64 bytes";
     TooManyPairs = "K10", "user pairs exceed 64 in number or 8 KiB in all";

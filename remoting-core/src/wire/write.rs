@@ -5,7 +5,9 @@
 //! limit of the head only ([`MAX_BODY`]): who knows the peer's `max_frame`
 //! compares, and cuts `out` back if need be.
 
-use super::frame::{Flags, HEAD_LENGTH, MAX_BODY, TooLong, begin_frame, end_frame, kind};
+use super::frame::{
+    Flags, HEAD_LENGTH, MAX_BODY, TooLong, begin_frame, end_frame, flag_frame, kind,
+};
 use super::header_block::HeaderBlock;
 use super::hello::Hello;
 use super::message::{Abort, ContOf, Credit, GoAway, MAX_TEXT, Ping, Target, WireFault};
@@ -35,6 +37,25 @@ pub fn write_call(
         out.extend_from_slice(&method.0.to_le_bytes());
     };
     write_payload(out, kind::CALL, fields, header, payload)
+}
+
+/// Writes a CALL whose answer is to be kept.
+///
+/// # Errors
+///
+/// [`TooLong`] if it does not fit into one frame.
+pub fn write_kept_call(
+    out: &mut Vec<u8>,
+    call: CallId,
+    target: Target,
+    method: MethodId,
+    header: &HeaderBlock,
+    payload: &[u8],
+) -> Result<(), TooLong> {
+    let begin = out.len();
+    write_call(out, call, target, method, header, payload)?;
+    flag_frame(out, begin, Flags::EXTRA);
+    Ok(())
 }
 
 /// Writes a RETURN: the result of a call.

@@ -200,6 +200,7 @@ fn header(header: &Header<'_>) -> String {
                 ));
             }
             Referred::Receivers(slot) => add(format_args!(" reference=receivers:{}", slot.0)),
+            Referred::Answer(call) => add(format_args!(" reference=answer:{}", call.0)),
             Referred::Stream(stream) => add(format_args!(" reference=stream:{}", stream.0)),
         }
     }

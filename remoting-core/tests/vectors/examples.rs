@@ -41,6 +41,7 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
         },
         Referred::Receivers(Slot(0)),
     ]);
+    let promised = HeaderBlock::new().with_references([Referred::Answer(CallId(0))]);
     let slot = Target::Slot(Slot(2));
     let answer = Target::Answer(CallId(0));
     let call = |target, header: &HeaderBlock, payload: &[u8]| {
@@ -55,6 +56,17 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
             call(slot, &referring, &[0x92, 0, 1]),
         ),
         ("call-on-answer", call(answer, &plain, &[0x91, 30])),
+        (
+            "call-with-answer-as-argument",
+            call(slot, &promised, &[0x91, 0]),
+        ),
+        (
+            "call-kept",
+            made(|out| {
+                let payload = &[0x91, 30];
+                write_kept_call(out, CallId(1), slot, WITHDRAW, &plain, payload).expect("small");
+            }),
+        ),
         (
             "post",
             made(|out| write_post(out, slot, WITHDRAW, &plain, &[0x91, 30]).expect("small")),

@@ -352,6 +352,7 @@ fn a_call_whose_header_fills_a_frame_is_refused_and_the_session_lives() {
     let outgoing = Outgoing::Call {
         target,
         method: MethodId(7),
+        keep: false,
         header: &header,
         payload: Content::from(b"arguments".as_slice()),
     };

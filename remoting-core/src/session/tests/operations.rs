@@ -6,12 +6,20 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     Resolve,
-    /// A call on the nth slot that is held, or the nth RESOLVE that is open.
+    /// A call on the nth slot that is held, or the nth answer that is kept.
     Call {
         nth: usize,
         seconds: u64,
         /// How long its payload is at least.
         width: usize,
+        /// Whether its answer is to be kept.
+        keep: bool,
+        /// Whether the answer of another call stands in its arguments.
+        lends: bool,
+    },
+    /// Forgets the nth answer that was kept and taken.
+    Forget {
+        nth: usize,
     },
     Post {
         nth: usize,
@@ -55,8 +63,11 @@ fn op() -> impl Strategy<Value = Op> {
     let nth = 0..8usize;
     prop_oneof![
         4 => Just(Op::Resolve),
-        12 => (nth.clone(), 1..20u64, width())
-            .prop_map(|(nth, seconds, width)| Op::Call { nth, seconds, width }),
+        12 => (nth.clone(), 1..20u64, width(), prop::bool::weighted(0.3), prop::bool::weighted(0.1))
+            .prop_map(|(nth, seconds, width, keep, lends)| {
+                Op::Call { nth, seconds, width, keep, lends }
+            }),
+        3 => nth.clone().prop_map(|nth| Op::Forget { nth }),
         2 => nth.clone().prop_map(|nth| Op::Post { nth }),
         8 => nth.clone().prop_map(|nth| Op::Poll { nth }),
         3 => nth.clone().prop_map(|nth| Op::Abandon { nth }),

@@ -1,159 +1,17 @@
 //! Two sessions under random operations: whatever happens, each call ends in exactly
 //! one way, what is said not to have been executed was not, and nothing is left over.
 
-use std::collections::{HashMap, HashSet};
+mod peer;
+
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use self::peer::{Peer, pick};
 use super::operations::{Op, ops};
-use super::support::{Side, failed};
-use crate::error::{Executed, Fault};
-use crate::id::{CallId, InterfaceId, Slot};
-use crate::limits::Limits;
-use crate::session::{End, ExportKey, Lent, SessionStats, Start, WaiterId};
-use crate::wire::Target;
-
-/// A side with what its callers know.
-struct Peer {
-    side: Side,
-    /// Calls that have neither ended nor been given up, with the number each carries.
-    open: Vec<(CallId, u32, bool)>,
-    held: Vec<Slot>,
-    waiting: Vec<WaiterId>,
-    /// How each call has ended, by the number it carries; nothing if it was given up.
-    ended: HashMap<u32, Option<Executed>>,
-    started: HashSet<u32>,
-    /// The numbers of the other side's requests that came to run here.
-    ran: HashSet<u32>,
-    arrived: usize,
-}
-
-impl Peer {
-    /// Sends a call without an answer, if there is an object to call.
-    fn post(&mut self, nth: usize, number: u32, now: Instant) {
-        if let Some(target) = self.target(nth).filter(|_| self.side.session.can_call()) {
-            self.side.post(target, number.to_string().as_bytes(), now);
-        }
-    }
-
-    /// Gives up an open call.
-    fn abandon(&mut self, at: usize, now: Instant) {
-        let (call, number, _) = self.open.remove(at);
-        self.side.session.abandon(call, now, &mut self.side.effects);
-        assert_eq!(self.ended.insert(number, None), None);
-    }
-
-    /// Gives up waiting for a place.
-    fn leave(&mut self, at: usize) {
-        let waiter = self.waiting.remove(at);
-        self.side.session.leave(waiter, &mut self.side.effects);
-    }
-
-    fn new(now: Instant) -> Self {
-        let limits = Limits {
-            calls_per_session: 6,
-            unsent: 4000,
-            max_frame: 16_384,
-            max_message: 45_000,
-            assembly: 60_000,
-            objects_per_session: 5,
-            ..Limits::default()
-        };
-        let mut side = Side::new(limits, now);
-        side.lending.push(Lent::Own {
-            object: "lent".into(),
-            key: ExportKey {
-                object: 1,
-                interface: InterfaceId(9),
-            },
-        });
-        Self {
-            side,
-            open: Vec::new(),
-            held: Vec::new(),
-            waiting: Vec::new(),
-            ended: HashMap::new(),
-            started: HashSet::new(),
-            ran: HashSet::new(),
-            arrived: 0,
-        }
-    }
-
-    /// Lends the peer what it has lent here itself, as long as there is any.
-    fn send_home(&mut self) {
-        self.side.lending.truncate(1);
-        let home = self.side.borrowed.last().map(|slot| Lent::Home(*slot));
-        self.side.lending.extend(home);
-    }
-
-    fn start(&mut self, number: u32, start: Start, resolve: bool) {
-        if let Start::Sent(call) = start {
-            assert!(
-                self.open.iter().all(|(open, ..)| *open != call),
-                "{call:?} is taken"
-            );
-            self.open.push((call, number, resolve));
-            self.started.insert(number);
-        }
-    }
-
-    /// The nth object or open RESOLVE.
-    fn target(&self, nth: usize) -> Option<Target> {
-        let answers = self.open.iter().filter(|(.., resolve)| *resolve);
-        let answers = answers.map(|(call, ..)| Target::Answer(*call));
-        let mut targets: Vec<_> = self.held.iter().map(|slot| Target::Slot(*slot)).collect();
-        targets.extend(answers);
-        pick(nth, targets.len()).map(|at| targets[at])
-    }
-
-    fn poll(&mut self, at: usize) {
-        let (call, number, _) = self.open[at];
-        let Poll::Ready(answer) = self.side.poll(call) else {
-            return;
-        };
-        self.open.remove(at);
-        let executed = match answer {
-            Ok(reply) => {
-                self.held.extend(reply.slot.map(|(slot, _)| slot));
-                Executed::Yes
-            }
-            Err(Fault::App(_)) => Executed::Yes,
-            Err(Fault::Error(error)) => error.executed(),
-        };
-        assert_eq!(
-            self.ended.insert(number, Some(executed)),
-            None,
-            "{number} ended twice"
-        );
-    }
-
-    fn note_arrivals(&mut self) {
-        for arrival in self.side.arrivals.iter().skip(self.arrived) {
-            let text = String::from_utf8_lossy(&arrival.payload);
-            let number = text.trim_end_matches(' ').parse().unwrap();
-            assert!(self.ran.insert(number), "{number} arrived twice");
-        }
-        self.arrived = self.side.arrivals.len();
-    }
-
-    fn answer(&mut self, at: usize, good: bool, now: Instant) {
-        let arrival = self.side.arrivals.remove(at);
-        self.arrived -= 1;
-        if good {
-            self.side.answer(&arrival, now);
-        } else if arrival.target.is_some() {
-            self.side.reply(arrival.key, Err(&failed("bad")), now);
-        } else {
-            let effects = &mut self.side.effects;
-            self.side
-                .session
-                .answer_resolve(arrival.key, Err(&failed("bad")), now, effects);
-        }
-        self.note_arrivals();
-    }
-}
+use crate::error::Executed;
+use crate::session::{End, SessionStats, Start};
 
 struct World {
     peers: [Peer; 2],
@@ -179,20 +37,26 @@ impl World {
         match *op {
             Op::Resolve => {
                 let start = peer.side.resolve(&number.to_string(), now);
-                peer.start(number, start, true);
+                peer.start(number, start);
             }
             Op::Call {
                 nth,
                 seconds,
                 width,
+                keep,
+                lends,
             } => {
-                let Some(target) = peer.target(nth) else {
-                    return;
-                };
-                let payload = format!("{number:<width$}");
+                let payload = format!("{number:<width$}").into_bytes();
                 let wait = Duration::from_secs(seconds);
-                let start = peer.side.call_within(target, payload.as_bytes(), wait, now);
-                peer.start(number, start, false);
+                if let Some(target) = peer.target(nth) {
+                    let start = peer.call((keep, target, payload), lends, wait, now);
+                    peer.start(number, start);
+                }
+            }
+            Op::Forget { nth } => {
+                if let Some(at) = pick(nth, peer.kept.len()) {
+                    peer.forget(at, now);
+                }
             }
             Op::Post { nth } => peer.post(nth, number, now),
             Op::Poll { nth } => {
@@ -210,15 +74,7 @@ impl World {
                     peer.answer(at, good, now);
                 }
             }
-            Op::Release { nth } => {
-                if let Some(at) = pick(nth, peer.held.len()) {
-                    let slot = peer.held.remove(at);
-                    peer.side.session.release(slot, 1);
-                }
-                if let Some(slot) = peer.side.borrowed.pop() {
-                    peer.side.session.release(slot, 1);
-                }
-            }
+            Op::Release { nth } => peer.release(nth),
             Op::Write { bytes } => self.write(at, bytes),
             Op::Wait { nth } => self.wait_for_place(at, nth),
             Op::Leave { nth } => {
@@ -252,7 +108,7 @@ impl World {
                     !greeted || matches!(start, Start::Sent(_)),
                     "a place is a place"
                 );
-                peer.start(number, start, true);
+                peer.start(number, start);
             }
             Poll::Ready(Err(_)) => {
                 peer.waiting.remove(chosen);
@@ -317,6 +173,9 @@ impl World {
                 for slot in peer.held.drain(..).chain(borrowed) {
                     peer.side.session.release(slot, 1);
                 }
+                for at in (0..peer.kept.len()).rev() {
+                    peer.forget(at, self.now);
+                }
                 for waiter in peer.waiting.drain(..) {
                     peer.side.session.leave(waiter, &mut peer.side.effects);
                 }
@@ -349,11 +208,6 @@ impl World {
             }
         }
     }
-}
-
-/// The nth of so many, round and round.
-fn pick(nth: usize, count: usize) -> Option<usize> {
-    nth.checked_rem(count)
 }
 
 fn run(ops: &[(bool, Op)]) -> World {

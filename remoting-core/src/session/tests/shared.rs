@@ -19,6 +19,7 @@ fn send_shared(pair: &mut Pair, target: Target, payload: &Payload) -> CallId {
     let outgoing = Outgoing::Call {
         target,
         method: MethodId(7),
+        keep: false,
         header: &header,
         payload: Content::from(payload),
     };

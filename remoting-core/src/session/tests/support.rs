@@ -4,28 +4,17 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::arrival::{Arrival, arrival, note};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::limits::{Counters, Limits};
 use crate::payload::Content;
 use crate::session::{
-    Effects, End, IncomingKey, Lent, Outgoing, Posting, Received, Reply, Request, Session,
-    SessionConfig, Start,
+    Effects, End, IncomingKey, Lent, Outgoing, Posting, Reply, Session, SessionConfig, Start,
 };
 use crate::wire::{HeaderBlock, Hello, MAX_BODY, ResolveWhat, Target, split_frame, write_hello};
 
 pub(super) type Object = Arc<str>;
-
-/// A request of the peer's, with what of its frame matters.
-#[derive(Debug, Clone)]
-pub(super) struct Arrival {
-    pub(super) key: IncomingKey,
-    /// The object of a call; nothing for a RESOLVE.
-    pub(super) target: Option<Object>,
-    /// The arguments of a call, the key of a RESOLVE.
-    pub(super) payload: Vec<u8>,
-    pub(super) deadline: Instant,
-}
 
 /// One session and what its driver would hold.
 pub(super) struct Side {
@@ -136,9 +125,12 @@ impl Side {
         self.end.get_or_insert(end);
     }
 
-    /// Takes the calls that an answered RESOLVE has set free.
+    /// Takes the calls that an answer has set free.
     pub(super) fn take_ready(&mut self) {
-        for mut call in self.effects.rare().ready.drain(..) {
+        if !self.session.begin_ready() {
+            return;
+        }
+        while let Some(mut call) = self.session.next_ready() {
             note(Session::unpack(&mut call.payload), &mut self.borrowed);
             self.arrivals.push(Arrival {
                 key: call.key,
@@ -160,11 +152,28 @@ impl Side {
         wait: Duration,
         now: Instant,
     ) -> Start {
+        self.call_keeping(false, target, payload, wait, now)
+    }
+
+    /// A call whose answer is to be kept.
+    pub(super) fn call_kept(&mut self, target: Target, payload: &[u8], now: Instant) -> Start {
+        self.call_keeping(true, target, payload, Duration::from_secs(30), now)
+    }
+
+    pub(super) fn call_keeping(
+        &mut self,
+        keep: bool,
+        target: Target,
+        payload: &[u8],
+        wait: Duration,
+        now: Instant,
+    ) -> Start {
         let mut header = HeaderBlock::new();
         header.set_deadline_ms(wait.as_millis() as u64);
         let outgoing = Outgoing::Call {
             target,
             method: MethodId(7),
+            keep,
             header: &header,
             payload: payload.into(),
         };
@@ -184,6 +193,7 @@ impl Side {
             interface: InterfaceId(1),
             signature: 2,
             key: name.as_bytes(),
+            keep: false,
             header: &HeaderBlock::new(),
             payload: Content::from(&[] as &[u8]),
         };
@@ -248,14 +258,29 @@ impl Side {
     }
 
     /// Answers a request with success: a RESOLVE with an object of its name, a call
-    /// with its own arguments.
+    /// with its own arguments, which are also the name of the object that is kept for calls on its answer.
     pub(super) fn answer(&mut self, arrival: &Arrival, now: Instant) {
+        if arrival.key.is_kept() && arrival.target.is_some() {
+            let name = String::from_utf8_lossy(&arrival.payload);
+            return self.answer_with(arrival, Some(Object::from(name)), now);
+        }
         if arrival.target.is_some() {
             return self.reply(arrival.key, Ok(&arrival.payload), now);
         }
         let object = Object::from(String::from_utf8_lossy(&arrival.payload));
         self.session
             .answer_resolve(arrival.key, Ok((object, 2)), now, &mut self.effects);
+        self.take_ready();
+    }
+
+    /// Answers a call whose answer is kept.
+    ///
+    /// - `object`: what calls on the answer go to.
+    pub(super) fn answer_with(&mut self, arrival: &Arrival, object: Option<Object>, now: Instant) {
+        let (payload, lent) = (Ok((&*arrival.payload).into()), (&*self.lending, object));
+        let effects = &mut self.effects;
+        self.session
+            .reply_with(arrival.key, payload, lent, now, effects);
         self.take_ready();
     }
 
@@ -267,34 +292,6 @@ impl Side {
             }
         }
     }
-}
-
-fn arrival(request: Request<'_, Object>, borrowed: &mut Vec<Slot>) -> Arrival {
-    match request {
-        Request::Call(call) => {
-            note(call.references, borrowed);
-            Arrival {
-                key: call.key,
-                target: Some(call.target),
-                payload: call.payload.to_vec(),
-                deadline: call.deadline,
-            }
-        }
-        Request::Resolve(resolve) => Arrival {
-            key: resolve.key,
-            target: None,
-            payload: resolve.resolve.request.key.to_vec(),
-            deadline: resolve.deadline,
-        },
-    }
-}
-
-/// Notes the peer's objects among those that came along.
-fn note(received: Vec<Received<Object>>, borrowed: &mut Vec<Slot>) {
-    borrowed.extend(received.into_iter().filter_map(|received| match received {
-        Received::Theirs { slot, .. } => Some(slot),
-        Received::Own(_) | Received::Nothing | Received::Stream(_) => None,
-    }));
 }
 
 /// A client and a server.

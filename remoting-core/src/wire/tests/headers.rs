@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::id::{InterfaceId, LockToken, Slot};
+use crate::id::{CallId, InterfaceId, LockToken, Slot};
 use crate::secret::Secret;
 use crate::wire::{
     Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
@@ -89,7 +89,7 @@ fn an_unknown_key_is_skipped_if_even_and_reported_if_odd() {
 
 #[test]
 fn a_value_of_the_wrong_form_is_refused() {
-    let cases: [(&[u8], Violation); 10] = [
+    let cases: [(&[u8], Violation); 11] = [
         (&[2, 2, 0x80, 0x00], Violation::NumberNotShortest),
         (&[2, 2, 1, 1], Violation::TrailingBytes),
         (&[11, 0], Violation::FrameEndsEarly),
@@ -97,7 +97,8 @@ fn a_value_of_the_wrong_form_is_refused() {
         (&[4, 1, 0], Violation::BadTrace),
         (&[5, 0], Violation::BadIdempotencyKey),
         (&[3, 0], Violation::BadReferences),
-        (&[3, 2, 2, 0], Violation::BadReferences),
+        (&[3, 2, 3, 0], Violation::BadReferences),
+        (&[3, 1, 2], Violation::FrameEndsEarly),
         (&[10, 2, 1, 0xff], Violation::TextNotUtf8),
         (&[2, 9, 1], Violation::FrameEndsEarly),
     ];
@@ -157,6 +158,7 @@ fn a_reference_table_is_read_back_as_it_was_written() {
             interface: InterfaceId(7),
         },
         Referred::Receivers(Slot(0)),
+        Referred::Answer(CallId(7)),
     ];
     let block = HeaderBlock::new().with_references(entries);
     let bytes = written(&block);

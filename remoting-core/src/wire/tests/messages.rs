@@ -9,7 +9,8 @@ use crate::wire::{
     Abort, Call, ContOf, Entries, ErrorReply, Flags, GoAway, Header, HeaderBlock, MAX_BODY,
     Message, Ping, Post, RawFrame, ResolveAnswer, ResolveRequest, ResolveWhat, Return, Target,
     TooLong, Violation, WireFault, kind, write_abort, write_call, write_cancel, write_error,
-    write_go_away, write_ping, write_pong, write_post, write_release, write_resolve, write_return,
+    write_go_away, write_kept_call, write_ping, write_pong, write_post, write_release,
+    write_resolve, write_return,
 };
 
 const NO_HEADER: fn() -> HeaderBlock = HeaderBlock::new;
@@ -292,14 +293,15 @@ fn what_does_not_fit_writes_nothing() {
 proptest! {
     #[test]
     fn any_call_and_post_is_read_back(
-        call in id(), target in target(), method: u32, left: Option<u64>, payload: Vec<u8>,
+        call in id(), target in target(), method: u32, left: Option<u64>, payload: Vec<u8>, keep: bool,
     ) {
         let (call, method, (block, header)) = (CallId(call), MethodId(method), block(left));
         let mut out = Vec::new();
-        write_call(&mut out, call, target, method, &block, &payload).expect("small");
+        let write = if keep { write_kept_call } else { write_call };
+        write(&mut out, call, target, method, &block, &payload).expect("small");
         let payload = &payload[..];
         let expected = Call {
-            call, target, method, keep: false, more: false, header: header.clone(), payload,
+            call, target, method, keep, more: false, header: header.clone(), payload,
         };
         prop_assert_eq!(read(&out), Ok(Message::Call(expected)));
         out.clear();

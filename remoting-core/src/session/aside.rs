@@ -1,0 +1,103 @@
+//! Calls of the peer that are set aside when they come: more of them is to come, or what they need is.
+
+use std::time::Instant;
+
+use super::answering::refused;
+use super::assembly::{Aim, Begun, Goal};
+use super::chained::ChainedCall;
+use super::frames::Arrived;
+use super::references::{awaited, kept};
+use super::routing::Route;
+use super::running::Times;
+use super::{Effects, End, Exported, IncomingKey, IncomingRequest, Request, Session};
+use crate::error::ErrorKind;
+
+impl<T: Exported> Session<T> {
+    /// Keeps a call that cannot begin yet. One that has answers as arguments, which are all there, can.
+    pub(super) fn set_aside<'f>(
+        &mut self,
+        arrived: Arrived<'f>,
+        route: Route<T>,
+        times: Times,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<Option<Request<'f, T>>, End> {
+        let table = arrived.header.references;
+        if let Some(nowhere) = self.lacks(table) {
+            return self.go_nowhere(&arrived, &nowhere, now);
+        }
+        let may_begin = matches!(route, Route::Object(_)) && !arrived.more;
+        let goal = match route {
+            // What the call goes to is kept until it begins.
+            Route::Object(target) => Goal::Object(self.kept(arrived.target).unwrap_or(target)),
+            Route::Queue(target) => Goal::Object(target),
+            Route::Behind(on) => Goal::Answer(on),
+            Route::Nowhere(nowhere) => return self.go_nowhere(&arrived, &nowhere, now),
+        };
+        if !arrived.more && !self.has_room_for(arrived.payload) {
+            let text = "too much waits for an object that is still being made";
+            let fault = refused(ErrorKind::ResourceExhausted, text);
+            self.decline(table)?;
+            self.refuse_call(&arrived, &fault, now);
+            return Ok(None);
+        }
+        let key = self.incoming.begin(arrived.call, arrived.keep, times);
+        let on = arrived.target.answer();
+        let references = self.receive_with_answers(table)?;
+        let aim = Aim {
+            goal,
+            on,
+            references,
+        };
+        match (aim.goal, arrived.call) {
+            (Goal::Object(target), _) if may_begin && awaited(&aim.references).next().is_none() => {
+                return Ok(Some(Request::Call(IncomingRequest {
+                    key,
+                    target,
+                    method: arrived.method,
+                    header: arrived.header,
+                    payload: arrived.payload,
+                    references: aim.references,
+                    deadline: times.deadline,
+                })));
+            }
+            (goal, Some(call)) if arrived.more => {
+                let aim = Aim { goal, ..aim };
+                let begun = Begun { key, aim, times };
+                self.begin_partial(call, arrived.frame, begun, now, effects);
+            }
+            (goal, _) => {
+                let aim = Aim { goal, ..aim };
+                self.keep_waiting(&arrived, aim, (key, times));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Copies what matters of a call, which waits.
+    fn keep_waiting(&mut self, arrived: &Arrived<'_>, aim: Aim<T>, begun: (IncomingKey, Times)) {
+        let payload = kept(arrived.payload, self.arriving.as_ref());
+        let (method, header) = (arrived.method, &arrived.header);
+        let call = ChainedCall::new(begun, aim, method, header, payload);
+        self.chain(call);
+    }
+
+    /// Has a call wait for what it lacks; what lacks nothing goes behind those that are ready.
+    pub(super) fn chain(&mut self, call: ChainedCall<T>) {
+        if call.aim.is_complete() {
+            return self.chained.push_ready(call);
+        }
+        self.incoming.chain(call.key);
+        self.chained.push(call);
+    }
+
+    /// Whether a call with this payload may be kept until it can begin.
+    fn has_room_for(&self, payload: &[u8]) -> bool {
+        let bytes = self.chained.bytes().saturating_add(payload.len());
+        if bytes > self.config.limits.assembly {
+            self.config.counters.assembly.add();
+            return false;
+        }
+        true
+    }
+}
