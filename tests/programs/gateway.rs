@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use remoting::prelude::*;
-use remoting::{ErrorKind, Executed};
+use remoting::{ErrorKind, Executed, Limits};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -74,6 +75,9 @@ pub trait Works {
     async fn divide(&self, a: i64, b: i64) -> Result<i64, WorksError>;
     /// Another one, by reference.
     async fn branch(&self) -> remoting::Result<WorksProxy>;
+    /// An item, and then nothing more for as long as anybody waits.
+    #[readonly]
+    async fn drip(&self) -> remoting::Result<Streaming<u32>>;
     /// Calls back so many times.
     async fn watch(&self, watcher: WatcherProxy, times: u32) -> remoting::Result<u32>;
 }
@@ -109,12 +113,37 @@ impl Works for Counting {
         Ok(WorksProxy::local(self.clone()))
     }
 
+    async fn drip(&self) -> remoting::Result<Streaming<u32>> {
+        let dripping = Dripping::begin(&self.0);
+        Ok(Streaming::produce(|mut out| async move {
+            let _dripping = dripping;
+            out.send(7).await?;
+            std::future::pending().await
+        }))
+    }
+
     async fn watch(&self, watcher: WatcherProxy, times: u32) -> remoting::Result<u32> {
         let mut sum = 0;
         for nth in 0..times {
             sum += watcher.seen(nth).await?;
         }
         Ok(sum)
+    }
+}
+
+/// Counts for as long as a stream goes on.
+struct Dripping(Arc<AtomicUsize>);
+
+impl Dripping {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Dripping {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -175,6 +204,33 @@ pub async fn calls_pass(kind: &Kind) {
     assert_eq!(client.open_connections(), 0, "requests alone");
     drop(branch);
     while server.kept_objects() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Items of a stream go through as they come, and a reader that leaves ends it.
+pub async fn streams_pass(kind: &Kind) {
+    let works = Counting::default();
+    // A gateway that is told nothing may take long to look whether its client is still there.
+    let mut limits = Limits::default();
+    limits.ping_after = Duration::from_millis(100);
+    let channel = HttpChannel::listen("127.0.0.1:0");
+    let builder = Host::builder().limits(limits).channel(channel);
+    let server = builder.start().await.unwrap();
+    let shared = works.clone();
+    let publication = WorksDispatcher::singleton(move || shared.clone());
+    server.publish("works", publication).unwrap();
+    let gateway = kind.before(&address_of(&server)).await;
+    let mut reader = TcpStream::connect(&gateway.address).await.unwrap();
+    let ask = "GET /works/drip HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n";
+    reader.write_all(ask.as_bytes()).await.unwrap();
+    let mut came = Vec::new();
+    while !String::from_utf8_lossy(&came).contains("{\"id\":1,\"item\":7}\n") {
+        assert_ne!(reader.read_buf(&mut came).await.unwrap(), 0);
+    }
+    assert_eq!(works.0.load(Ordering::SeqCst), 1);
+    drop(reader);
+    while works.0.load(Ordering::SeqCst) > 0 {
         tokio::task::yield_now().await;
     }
 }

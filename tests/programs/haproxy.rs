@@ -30,6 +30,11 @@ async fn calls_pass_through_haproxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn streams_pass_through_haproxy_as_they_come() {
+    gateway::streams_pass(&HAPROXY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_pass_through_haproxy() {
     gateway::sessions_pass(&HAPROXY).await;
 }

@@ -48,6 +48,11 @@ async fn calls_pass_through_nginx() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn streams_pass_through_nginx_as_they_come() {
+    gateway::streams_pass(&NGINX).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_pass_through_nginx() {
     gateway::sessions_pass(&NGINX).await;
 }

@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use remoting_core::prelude::*;
-use remoting_core::{Limits, Streaming};
+use remoting_core::{HostBuilder, Limits, Streaming};
 use tokio::sync::mpsc;
 use tower_service::Service as _;
 
@@ -168,10 +168,13 @@ impl Server {
     pub(super) async fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
+        Self::of(Host::builder().limits(limits)).await
+    }
+
+    pub(super) async fn of(builder: HostBuilder) -> Self {
         let channel = HttpChannel::mounted("http://localhost/");
         let service = channel.service();
-        let builder = Host::builder().limits(limits).channel(channel);
-        let host = builder.start().await.unwrap();
+        let host = builder.channel(channel).start().await.unwrap();
         let reel = Reel::default();
         let shared = reel.clone();
         let publication = FeedDispatcher::singleton(move || shared.clone());

@@ -1,7 +1,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::feed::{Answer, Server};
+use hyper::Request;
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST};
+use remoting_core::{Host, Principal, Principals};
+
+use super::feed::{Answer, Lines, Server};
 
 const EVENTS: &str = "text/event-stream";
 
@@ -114,6 +118,35 @@ async fn a_stream_belongs_to_its_request() {
     }
     let mut again = server.resume("/feed/slow?seconds=0", EVENTS, &last).await;
     take(&mut again, 2..=3).await;
+}
+
+#[tokio::test]
+async fn a_stream_belongs_to_its_caller() {
+    let tokens = ["a token that ann has", "a token that bob has"];
+    let known = Principals::new()
+        .token(tokens[0], Principal::new("ann"))
+        .token(tokens[1], Principal::new("bob"));
+    let server = Server::of(Host::builder().authenticator(known.or_strangers())).await;
+    let ask = |token: Option<&str>, last: &str| {
+        let mut request = Request::get("/feed/play")
+            .header(HOST, "localhost")
+            .header(ACCEPT, EVENTS);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if !last.is_empty() {
+            request = request.header("last-event-id", last);
+        }
+        server.send(request.body(Lines::of("")).unwrap())
+    };
+    let mut answer = ask(Some(tokens[0]), "").await;
+    event(&mut answer).await;
+    let last = take(&mut answer, 1..=3).await;
+    for other in [Some(tokens[1]), None] {
+        assert_eq!(ask(other, &last).await.status(), 410, "{other:?}");
+    }
+    let mut again = ask(Some(tokens[0]), &last).await;
+    take(&mut again, 4..=6).await;
 }
 
 #[tokio::test]
