@@ -2,15 +2,17 @@
 
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use remoting::ErrorDetail;
 use remoting::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tracing_subscriber::fmt::MakeWriter;
+
+#[path = "support/log.rs"]
+mod log;
+
+use log::{Log, with_log};
 
 #[remote]
 pub trait Counter {
@@ -29,66 +31,18 @@ impl Counter for Tally {
     }
 }
 
-/// A log that the test can read.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-
-    /// Waits until a line has all of `parts`, and gives it.
-    async fn line(&self, parts: &[&str]) -> String {
-        let found = async {
-            loop {
-                let text = self.text();
-                let line = text
-                    .lines()
-                    .find(|line| parts.iter().all(|part| line.contains(part)));
-                if let Some(line) = line {
-                    return line.to_owned();
-                }
-                tokio::task::yield_now().await;
+/// Waits until a line has all of `parts`, and gives it.
+async fn line(log: &Log, parts: &[&str]) -> String {
+    let found = async {
+        loop {
+            if let Some(line) = log.lines(parts).into_iter().next() {
+                return line;
             }
-        };
-        let found = tokio::time::timeout(Duration::from_secs(10), found).await;
-        found.unwrap_or_else(|_| panic!("no line has all of {parts:?}:\n{}", self.text()))
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// Runs `test` on one thread with a log of its own, at level `info`.
-fn with_log<F: Future<Output = ()>>(test: impl FnOnce(Log) -> F) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test(log));
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+    found.unwrap_or_else(|_| panic!("no line has all of {parts:?}:\n{}", log.text()))
 }
 
 async fn server() -> (Host, String) {
@@ -108,17 +62,23 @@ async fn server() -> (Host, String) {
 fn a_connection_is_logged_when_it_comes_and_goes_and_its_calls_are_not() {
     with_log(async |log| {
         let (_server, address) = server().await;
-        log.line(&["INFO", "remoting::host", "started"]).await;
-        log.line(&["INFO", "remoting::channel", "listening", "front", &address])
-            .await;
+        line(&log, &["INFO", "remoting::host", "started"]).await;
+        line(
+            &log,
+            &["INFO", "remoting::channel", "listening", "front", &address],
+        )
+        .await;
         let client = Host::builder()
             .channel(TcpChannel::client())
             .start()
             .await
             .unwrap();
         let tally: CounterProxy = client.connect(&format!("{address}/tally")).await.unwrap();
-        log.line(&["INFO", "remoting::connection", "connected", "127.0.0.1:"])
-            .await;
+        line(
+            &log,
+            &["INFO", "remoting::connection", "connected", "127.0.0.1:"],
+        )
+        .await;
         let before = log.text().lines().count();
         for _ in 0..10 {
             tally.next().await.unwrap();
@@ -127,12 +87,15 @@ fn a_connection_is_logged_when_it_comes_and_goes_and_its_calls_are_not() {
         let lines = log.text().lines().count();
         assert!(lines <= before + 1, "calls were logged:\n{}", log.text());
         drop((tally, client));
-        log.line(&[
-            "INFO",
-            "remoting::connection",
-            "connection closed",
-            "127.0.0.1:",
-        ])
+        line(
+            &log,
+            &[
+                "INFO",
+                "remoting::connection",
+                "connection closed",
+                "127.0.0.1:",
+            ],
+        )
         .await;
     });
 }
@@ -154,9 +117,11 @@ fn a_panic_is_logged_with_its_method_on_one_line_and_the_caller_gets_its_number(
                 .correlation()
                 .expect("the error names a line of the log")
         );
-        let line = log
-            .line(&["ERROR", "remoting::call", "fail", "panicked", &number])
-            .await;
+        let line = line(
+            &log,
+            &["ERROR", "remoting::call", "fail", "panicked", &number],
+        )
+        .await;
         assert!(
             line.contains("a secret") && line.contains("of two lines"),
             "{line}"
@@ -178,9 +143,7 @@ fn a_refused_frame_is_logged_with_its_rule_and_its_peer() {
             .await
             .unwrap();
         peer.read_to_end(&mut Vec::new()).await.unwrap();
-        let line = log
-            .line(&["WARN", "remoting::connection", &from, "rule"])
-            .await;
+        let line = line(&log, &["WARN", "remoting::connection", &from, "rule"]).await;
         assert!(line.contains("connection closed"), "{line}");
     });
 }

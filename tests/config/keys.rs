@@ -44,7 +44,7 @@ async fn told_of(log: &Log, folder: &Folder, case: &Case, column: usize) -> Stri
         .await
         .expect_err(&case.text);
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-    assert_eq!(log.listened(), [""; 0], "{}", case.text);
+    assert_eq!(listened(log), [""; 0], "{}", case.text);
     let prefix = format!("{}:{}:{column}: {}: ", path.display(), case.line, case.key);
     let lines = error.message().lines();
     let mut lines = lines.filter_map(|line| line.strip_prefix(&prefix));

@@ -10,6 +10,8 @@ mod environment;
 mod guide;
 mod keys;
 mod lifetimes;
+#[path = "../support/log.rs"]
+mod log;
 mod mistakes;
 mod remote;
 mod secrets;

@@ -185,7 +185,7 @@ fn each_mistake_is_told_with_file_line_and_key_and_leaves_nothing() {
                 "{told}\nis not in\n{error}"
             );
             assert_eq!(error.message().lines().count(), 1, "{error}");
-            assert_eq!(log.listened(), [""; 0], "{text}");
+            assert_eq!(listened(&log), [""; 0], "{text}");
             let error = LedgerProxy::open().await.map(drop).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotRegistered, "{text}");
         }
@@ -229,7 +229,7 @@ fn a_channel_that_cannot_listen_takes_all_others_with_it() {
         let told = "remoting.toml:11:10: channels.second.listen: cannot listen on";
         assert!(error.message().starts_with(told), "{error}");
 
-        let listened = log.listened();
+        let listened = listened(&log);
         assert_eq!(listened.len(), 1, "the first channel did listen");
         let first = listened[0].strip_prefix("tcp://").unwrap();
         let refused = tokio::net::TcpStream::connect(first).await.unwrap_err();

@@ -1,14 +1,13 @@
 //! Folders, logs and objects that several tests need.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use remoting::config::{Classes, Config};
 use remoting::prelude::*;
 use remoting::{Error, ErrorKind};
-use tracing_subscriber::fmt::MakeWriter;
+
+pub use crate::log::{Log, with_log};
 
 /// No variables at all.
 pub const NOTHING: [(&str, &str); 0] = [];
@@ -127,56 +126,11 @@ pub fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A log that the test can read.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-
-    /// Where channels have begun to listen, as the log has it.
-    pub fn listened(&self) -> Vec<String> {
-        let text = self.text();
-        let lines = text.lines().filter(|line| line.contains("listening"));
-        lines
-            .filter_map(|line| line.split("address=").nth(1))
-            .map(|address| address.trim().to_owned())
-            .collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// Runs `test` on one thread with a log of its own, at level `info`.
-pub fn with_log<F: Future<Output = ()>>(test: impl FnOnce(Log) -> F) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test(log));
+/// Where channels have begun to listen, as the log has it.
+pub fn listened(log: &Log) -> Vec<String> {
+    let lines = log.lines(&["listening"]).into_iter();
+    lines
+        .filter_map(|line| line.split("address=").nth(1).map(str::to_owned))
+        .map(|address| address.trim().to_owned())
+        .collect()
 }

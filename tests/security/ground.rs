@@ -1,14 +1,12 @@
 //! What the tests here stand on: an object, hosts with TLS at either kind of channel, and the lines
 //! that they log.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use remoting::prelude::*;
 use remoting::{ClientTls, HostBuilder, ServerTls};
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
+
+use crate::log::Log;
 
 /// How long a test may take: far longer than any does, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -103,7 +101,7 @@ pub fn client(tls: ClientTls) -> Host {
 /// Runs a test on a runtime of its own; one that hangs fails. Gives what was logged meanwhile.
 pub fn within_patience(test: impl Future<Output = ()>) -> String {
     let log = Log::default();
-    let _guard = log.begin();
+    let _guard = log.begin(tracing::Level::TRACE);
     // One thread, so that all that the test does is logged here.
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().unwrap();
@@ -114,45 +112,6 @@ pub fn within_patience(test: impl Future<Output = ()>) -> String {
     });
     drop(runtime);
     log.text()
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn begin(&self) -> DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(self.clone());
-        tracing::subscriber::set_default(subscriber.finish())
-    }
-
-    fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 /// A GET by hand.

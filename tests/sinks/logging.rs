@@ -1,82 +1,32 @@
 //! What the log says of calls.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use remoting::prelude::*;
 use remoting::sink::Logging;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
 use crate::ground::*;
+use crate::log::Log;
 
-/// A log that the test can read; the thread's own.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Takes up what this thread logs, until the guard is dropped.
-    pub fn begin() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .without_time()
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        (log, guard)
-    }
-
-    /// The lines that have all of `parts`.
-    pub fn lines(&self, parts: &[&str]) -> Vec<String> {
-        let text = self.text();
-        let lines = text.lines();
-        let found = lines.filter(|line| parts.iter().all(|part| line.contains(part)));
-        found.map(str::to_owned).collect()
-    }
-
-    /// The one line that has all of `parts`.
-    #[track_caller]
-    pub fn line(&self, parts: &[&str]) -> String {
-        let mut found = self.lines(parts);
-        let line = found.pop().filter(|_| found.is_empty());
-        line.unwrap_or_else(|| panic!("not one line with {parts:?}:\n{}", self.text()))
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// The one line that has all of `parts`.
+#[track_caller]
+pub fn line(log: &Log, parts: &[&str]) -> String {
+    let mut found = log.lines(parts);
+    let line = found.pop().filter(|_| found.is_empty());
+    line.unwrap_or_else(|| panic!("not one line with {parts:?}:\n{}", log.text()))
 }
 
 #[tokio::test]
 async fn each_call_is_one_line_at_each_end() {
     for way in WAYS {
-        let (log, _guard) = Log::begin();
+        let log = Log::default();
+        let _guard = log.begin(Level::INFO);
         let server = server(Host::builder().server_sink(Logging::new())).await;
         let client = client(Host::builder().client_sink(Logging::new()));
         let desk = way.desk(&client, &server);
         desk.header("a word of the argument's").await.unwrap();
-        let outside = log.line(&["side=\"client\""]);
+        let outside = line(&log, &["side=\"client\""]);
         let url = format!("object=\"{}\"", way.url(&server, "desk"));
         for part in [
             " INFO remoting::call: call ",
@@ -91,7 +41,7 @@ async fn each_call_is_one_line_at_each_end() {
             assert!(outside.contains(part), "{way:?} {part}: {outside}");
         }
         assert!(!outside.contains("peer="), "{outside}");
-        let inside = log.line(&["side=\"server\""]);
+        let inside = line(&log, &["side=\"server\""]);
         for part in [
             "peer=127.0.0.1:",
             "method=\"header\"",
@@ -107,7 +57,8 @@ async fn each_call_is_one_line_at_each_end() {
 #[tokio::test]
 async fn the_level_says_how_bad_it_is() {
     for way in WAYS {
-        let (log, _guard) = Log::begin();
+        let log = Log::default();
+        let _guard = log.begin(Level::INFO);
         let server = server(Host::builder().server_sink(Logging::new())).await;
         let client = client(Host::builder().client_sink(Logging::new()));
         let desk = way.desk(&client, &server);
@@ -125,17 +76,21 @@ async fn the_level_says_how_bad_it_is() {
         let late = desk.wait().deadline(Duration::from_millis(20));
         late.await.unwrap_err();
         let parts = ["method=\"wait\"", " WARN ", "outcome=\"deadline_exceeded\""];
-        log.line(&[&parts[..], &["side=\"client\""]].concat());
+        line(&log, &[&parts[..], &["side=\"client\""]].concat());
         let nobody: DeskProxy = client.get(&way.url(&server, "nobody")).unwrap();
         nobody.count().await.unwrap_err();
-        log.line(&[" WARN ", "outcome=\"not_found\"", "executed=\"no\""]);
+        line(
+            &log,
+            &[" WARN ", "outcome=\"not_found\"", "executed=\"no\""],
+        );
     }
 }
 
 #[tokio::test]
 async fn a_call_that_is_given_up_is_told_too() {
     for way in WAYS {
-        let (log, _guard) = Log::begin();
+        let log = Log::default();
+        let _guard = log.begin(Level::INFO);
         let came = Watching::default();
         let builder = Host::builder().server_sink(Logging::new());
         let server = server(builder.server_sink(came.clone())).await;
@@ -156,7 +111,8 @@ async fn a_call_that_is_given_up_is_told_too() {
 
 #[tokio::test]
 async fn the_ticket_of_an_object_is_not_told() {
-    let (log, _guard) = Log::begin();
+    let log = Log::default();
+    let _guard = log.begin(Level::INFO);
     let server = server(Host::builder()).await;
     let client = client(Host::builder().client_sink(Logging::new()));
     server
@@ -167,7 +123,7 @@ async fn the_ticket_of_an_object_is_not_told() {
     let ticket = url.rsplit('/').next().unwrap();
     assert!(ticket.starts_with("rt1.") && ticket.len() > 20, "{url}");
     desk.count().await.unwrap();
-    let line = log.line(&["method=\"count\""]);
+    let line = line(&log, &["method=\"count\""]);
     assert!(line.contains("/~/rt1.…\""), "{line}");
     assert!(!log.text().contains(ticket), "{}", log.text());
 }

@@ -9,6 +9,9 @@ mod ground;
 mod inside;
 mod limit;
 mod locks;
+#[expect(dead_code, reason = "these tests have runtimes of their own")]
+#[path = "../support/log.rs"]
+mod log;
 mod logging;
 mod metrics;
 mod order;

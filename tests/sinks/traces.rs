@@ -4,7 +4,8 @@ use remoting::prelude::*;
 use remoting::sink::{TraceContext, Tracing};
 
 use crate::ground::{WAYS, Way, client, listening};
-use crate::logging::Log;
+use crate::log::Log;
+use crate::logging::line;
 
 #[remote(name = "sinks.Relay")]
 trait Relay {
@@ -157,10 +158,11 @@ fn field<'a>(line: &'a str, name: &str) -> &'a str {
 #[tokio::test]
 async fn the_handler_runs_inside_of_the_spans_of_both_ends_which_name_the_trace() {
     for way in WAYS {
-        let (log, _guard) = Log::begin();
+        let log = Log::default();
+        let _guard = log.begin(tracing::Level::INFO);
         let (server, client) = (last(traced()).await, client(traced()));
         let seen = parsed(relay(way, &client, &server).here().await.unwrap());
-        let line = log.line(&["in the handler"]);
+        let line = line(&log, &["in the handler"]);
         let spans: Vec<&str> = line.split("call{").collect();
         let inside = spans.last().unwrap();
         for part in [
