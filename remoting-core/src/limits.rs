@@ -119,14 +119,15 @@ limits! {
     /// taken nor sent.
     max_message: usize = 4 * 1024 * 1024, instead;
     /// How many bytes are kept in one session of messages that are not whole yet, of calls that wait
-    /// for an object which is still being made, and of answers longer than a frame that the peer has
+    /// for the answers of others, and of answers longer than a frame that the peer has
     /// not taken.
     assembly: usize = 16 * 1024 * 1024, instead;
     /// How deep values may nest.
     depth: usize = 64, instead;
     /// How many values one message may hold.
     elements: usize = 1_000_000, instead;
-    /// How many calls may be under way in one session, in each direction.
+    /// How many calls may be under way in one session, in each direction; answers that are kept for calls
+    /// on them count too.
     calls_per_session: usize = 1024, instead;
     /// How many calls of all sessions together a host runs at once.
     calls_per_host: usize = 16_384;

@@ -53,6 +53,9 @@ async fn a_chain_of_calls_ends_with_what_its_last_call_returns(pair: &Pair) {
     assert_eq!(settled.path().await.unwrap(), "/a/b");
     assert_eq!(b.path().await.unwrap(), "/a/b");
     assert_eq!((shelf.opened(), shelf.called()), (3, 4));
+    let here = FolderProxy::local(Shelf::default().folder("here"));
+    let below = here.open("a").pipelined().open("b").pipelined();
+    assert_eq!(below.path().await.unwrap(), "here/a/b");
 }
 
 async fn a_failure_ends_the_calls_that_depend_on_it_without_running_them(pair: &Pair) {

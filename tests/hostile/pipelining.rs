@@ -1,12 +1,98 @@
 //! Answers that are kept, and what a peer may not make of them.
 
+use remoting::prelude::*;
+use remoting::{ErrorKind, Executed};
 use remoting_core::wire::{
-    CallId, HeaderBlock, Hello, KEEPS_ANSWERS, PREFACE, Referred, Target, Violation, write_hello,
-    write_release,
+    CallId, HeaderBlock, Hello, InterfaceId, KEEPS_ANSWERS, PREFACE, Referred, Slot, Target,
+    Violation, write_hello, write_release, write_return,
 };
+use tokio::task::JoinHandle;
 
+use crate::objects::ProbeProxy;
 use crate::raw::*;
 use crate::support::*;
+use crate::trap::*;
+
+#[remote]
+pub trait Maker {
+    async fn probe(&self) -> remoting::Result<ProbeProxy>;
+}
+
+/// The RETURN of a call that gives a probe, in this slot.
+fn probe_at(id: u32, slot: u32) -> Vec<u8> {
+    let referred = Referred::Senders {
+        slot: Slot(slot),
+        interface: InterfaceId::of("Probe"),
+    };
+    let header = HeaderBlock::new().with_references([referred]);
+    let mut out = Vec::new();
+    write_return(&mut out, CallId(id), &header, &packed(&0)).unwrap();
+    out
+}
+
+/// A client's pipelined call to a server that has found its first object in slot 9, and the number of its first call.
+async fn asked(trap: &Trap, features: u64) -> (Raw, u32, JoinHandle<remoting::Result<i64>>) {
+    let maker: MakerProxy = trap.get("maker");
+    let call = tokio::spawn(async move { maker.probe().pipelined().add(1, 2).await });
+    let mut raw = trap.accept().await;
+    let resolve = raw.answer().await;
+    assert!(matches!(resolve, Some(Seen::Resolve { call: 0 })));
+    raw.send(&greeting_with(|hello| hello.features = features))
+        .await;
+    raw.send(&resolved(0, 9)).await;
+    let first = next_call(&mut raw).await;
+    (raw, first, call)
+}
+
+async fn next_target(raw: &mut Raw) -> (u32, Target) {
+    loop {
+        match raw.answer().await {
+            Some(Seen::Call { call, target }) => return (call, target),
+            Some(_) => {}
+            None => panic!("the client has gone"),
+        }
+    }
+}
+
+#[test]
+fn a_server_that_keeps_no_answers_is_called_when_the_first_one_is_there() {
+    within_patience(async {
+        let trap = Trap::with(|_| {}).await;
+        let (mut raw, first, call) = asked(&trap, 0).await;
+        raw.send(&probe_at(first, 5)).await;
+        let (id, target) = next_target(&mut raw).await;
+        assert_eq!(target, Target::Slot(Slot(5)));
+        raw.send(&returned(id, &packed(&3))).await;
+        assert_eq!(call.await.unwrap().unwrap(), 3);
+    });
+}
+
+#[test]
+fn a_server_that_keeps_answers_is_called_at_once_whatever_it_answers_then() {
+    within_patience(async {
+        for good in [true, false] {
+            let trap = Trap::with(|_| {}).await;
+            let (mut raw, first, call) = asked(&trap, KEEPS_ANSWERS).await;
+            let (id, target) = next_target(&mut raw).await;
+            assert_eq!(target, on(first));
+            // The answer may come in any order, and be no object at all.
+            raw.send(&returned(id, &packed(&3))).await;
+            match good {
+                true => raw.send(&probe_at(first, 5)).await,
+                false => raw.send(&returned(first, &packed(&"no probe"))).await,
+            }
+            assert_eq!(call.await.unwrap().unwrap(), 3);
+            until(|| trap.client().open_connections() == 1).await;
+        }
+        let trap = Trap::with(|_| {}).await;
+        let (mut raw, _, call) = asked(&trap, KEEPS_ANSWERS).await;
+        next_call(&mut raw).await;
+        drop(raw);
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SessionLost);
+        assert_eq!(error.executed(), Executed::Unknown);
+    });
+}
 
 /// A peer that keeps answers and has them kept, and knows slot 0 as the well-known probe; call 0 is in use.
 async fn attacker(server: &Server) -> Raw {
@@ -38,7 +124,7 @@ fn on(id: u32) -> Target {
 }
 
 fn probe() -> Target {
-    Target::Slot(remoting_core::wire::Slot(0))
+    Target::Slot(Slot(0))
 }
 
 fn forget(ids: &[u32]) -> Vec<u8> {

@@ -47,8 +47,13 @@ impl Trap {
     }
 
     pub fn probe(&self) -> ProbeProxy {
+        self.get("probe")
+    }
+
+    /// The client's proxy of a name.
+    pub fn get<P: Proxy>(&self, name: &str) -> P {
         let address = self.listener.local_addr().unwrap();
-        self.client.get(&format!("tcp://{address}/probe")).unwrap()
+        self.client.get(&format!("tcp://{address}/{name}")).unwrap()
     }
 
     pub fn client(&self) -> &Host {
