@@ -37,8 +37,8 @@ impl Connection {
         destination: Destination<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
-        if let Flight::Sent { wire, call } = &call.flight {
-            return wire.poll(*call, cx);
+        if let Some(polled) = call.poll_sent(cx) {
+            return polled;
         }
         let mut deferred = Deferred::new();
         let lent = self.lent(&call.payload)?;

@@ -201,6 +201,23 @@ impl CallState {
         )
     }
 
+    /// Gives the answer of a call that is on its way; nothing if it is not. When the answer was given out, the number of
+    /// the call may stand for another one, so it is forgotten here.
+    #[inline]
+    pub(crate) fn poll_sent(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<Fetched, Fault>>> {
+        let Flight::Sent { wire, call } = &self.flight else {
+            return None;
+        };
+        let polled = wire.poll(*call, cx);
+        if polled.is_ready() {
+            self.flight = Flight::Landed;
+        }
+        Some(polled)
+    }
+
     /// Whether the call wants no answer.
     pub(crate) fn is_oneway(&self) -> bool {
         self.kind == RequestKind::Method && self.method().is_some_and(|method| method.oneway)
@@ -279,5 +296,56 @@ impl fmt::Debug for Flight {
             Self::Failed(_) => "failed",
             Self::Landed => "done",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    static INTERFACE: InterfaceDescriptor = InterfaceDescriptor::new("I", 0);
+
+    /// Has an answer for every call, and counts those that are given up.
+    #[derive(Default)]
+    struct Answering {
+        given_up: AtomicUsize,
+    }
+
+    impl Wire for Answering {
+        fn poll_reply(&self, _: CallId, _: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
+            Poll::Ready(Err(Fault::of(ErrorKind::Internal)))
+        }
+
+        fn unpack(self: Arc<Self>, _: Result<Reply, Fault>) -> Result<Fetched, Fault> {
+            Err(Fault::of(ErrorKind::Internal))
+        }
+
+        fn abandon(&self, _: CallId) {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_call_gives_up_its_number_until_it_has_its_answer_and_not_after() {
+        let wire = Arc::new(Answering::default());
+        let sent = || {
+            let mut call = CallState::probe(&INTERFACE);
+            call.flight = Flight::Sent {
+                wire: Arc::clone(&wire) as _,
+                call: CallId(0),
+            };
+            call
+        };
+        drop(sent());
+        assert_eq!(wire.given_up.load(Ordering::Relaxed), 1);
+        let mut answered = sent();
+        let polled = answered.poll_sent(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Some(Poll::Ready(_))));
+        drop(answered);
+        assert_eq!(wire.given_up.load(Ordering::Relaxed), 1);
     }
 }
