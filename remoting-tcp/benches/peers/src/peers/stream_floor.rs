@@ -23,7 +23,7 @@ use crate::measure::Turn;
 use crate::workloads::Streamed;
 
 const HEAD: usize = 4;
-const BURST: usize = 64 * 1024;
+const BURST: usize = 256 * 1024;
 
 const ADD: u64 = 0;
 const NUMBERS: u64 = 1;
@@ -105,7 +105,7 @@ impl Wire {
         socket.set_nodelay(true)?;
         Ok(Self {
             socket,
-            incoming: Vec::with_capacity(4 * BURST),
+            incoming: Vec::with_capacity(2 * BURST),
             outgoing: Vec::with_capacity(2 * BURST),
         })
     }
