@@ -180,6 +180,9 @@ impl NamedEndpoint {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
         loop {
+            if let Some(polled) = call.poll_sent(cx) {
+                return polled;
+            }
             match &mut call.flight {
                 Flight::Grounded => {
                     if let Some(polled) = self.poll_bound(call, cx) {
@@ -216,7 +219,6 @@ impl NamedEndpoint {
                     Some(Route::Session(connection)) => return self.poll_on(&connection, call, cx),
                     Some(Route::Exchange(_)) | None => call.flight = Flight::Grounded,
                 },
-                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Behind(behind) => {
                     ready!(behind.as_mut().poll(cx))?;
                     call.flight = Flight::Grounded;
@@ -224,7 +226,7 @@ impl NamedEndpoint {
                 Flight::Running(running) => {
                     return running.as_mut().poll(cx).map_ok(Fetched::value);
                 }
-                Flight::Sunk(_) | Flight::Failed(_) | Flight::Landed => {
+                Flight::Sent { .. } | Flight::Sunk(_) | Flight::Failed(_) | Flight::Landed => {
                     return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
                 }
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, Identity};
 use super::keeping::Through;
 use super::promise::{Promise, Way};
-use super::{Call, CallError, Reference, Stub};
+use super::{Call, CallError, Reference, Stub, is_spent};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Executed, Fault};
@@ -95,7 +95,10 @@ impl Pipelined {
                 }
                 let refused = matches!(&polled, Poll::Ready(Err(Fault::Error(error)))
                     if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
-                if refused && !std::mem::replace(&mut call.retried, true) {
+                if refused
+                    && !is_spent(&call.payload)
+                    && !std::mem::replace(&mut call.retried, true)
+                {
                     call.flight = Flight::Grounded;
                     return None;
                 }
@@ -120,8 +123,10 @@ impl Endpoint for Pipelined {
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
         loop {
+            if let Some(polled) = call.poll_sent(cx) {
+                return polled;
+            }
             match &mut call.flight {
-                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Behind(behind) => {
                     ready!(behind.as_mut().poll(cx))?;
                     call.flight = Flight::Grounded;

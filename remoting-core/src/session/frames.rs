@@ -15,7 +15,8 @@ use super::{
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::{CallId, MethodId};
 use crate::wire::{
-    Call, HEAD_LENGTH, Header, Message, Post, RawFrame, Resolve, Return, Target, Violation, kind,
+    Call, HEAD_LENGTH, Header, Item, Message, Post, RawFrame, Resolve, Return, Target, Violation,
+    kind,
 };
 
 /// A CALL, or a POST where `call` is `None`.
@@ -86,7 +87,7 @@ impl<T: Exported> Session<T> {
             return Ok(None);
         }
         self.liveness.on_frame(now);
-        // Almost all frames are of these two kinds.
+        // Almost all frames are of these kinds.
         match frame.kind {
             kind::CALL if self.peer.is_some() => {
                 let call = Call::parse(frame)?;
@@ -95,6 +96,10 @@ impl<T: Exported> Session<T> {
             kind::RETURN if self.peer.is_some() => {
                 let answer = Return::parse(frame)?;
                 let done = self.on_return(&answer, effects);
+                return done.map(|()| None).map_err(End::Violation);
+            }
+            kind::ITEM if self.peer.is_some() => {
+                let done = self.on_item(&Item::parse(frame)?, effects);
                 return done.map(|()| None).map_err(End::Violation);
             }
             _ => {}

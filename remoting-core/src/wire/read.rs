@@ -61,6 +61,19 @@ impl<'a> Return<'a> {
     }
 }
 
+impl<'a> Item<'a> {
+    /// Reads a frame of the kind ITEM.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Message::parse`].
+    #[inline]
+    pub fn parse(frame: RawFrame<'a>) -> Result<Self, Violation> {
+        check_flags(frame)?;
+        item(frame.flags, &mut Reader::new(frame.body))
+    }
+}
+
 #[inline]
 fn check_flags(frame: RawFrame<'_>) -> Result<(), Violation> {
     if allowed_flags(frame.kind)?.contains(frame.flags) {
@@ -104,12 +117,7 @@ fn read<'a>(kind: u8, flags: Flags, reader: &mut Reader<'a>) -> Result<Message<'
         }),
         kind::PING => Message::Ping(ping(reader)?),
         kind::PONG => Message::Pong(ping(reader)?),
-        kind::ITEM => Message::Item(Item {
-            stream: reader.stream()?,
-            more: flags.contains(Flags::MORE),
-            header: header(flags, reader)?,
-            payload: reader.rest(),
-        }),
+        kind::ITEM => Message::Item(item(flags, reader)?),
         kind::CREDIT => Message::Credit(Credit {
             stream: reader.stream()?,
             yours: flags.contains(Flags::EXTRA),
@@ -163,6 +171,16 @@ fn call<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<Call<'a>, Violation
         target: target(reader)?,
         method: MethodId(reader.u32_le()?),
         keep: flags.contains(Flags::EXTRA),
+        more: flags.contains(Flags::MORE),
+        header: header(flags, reader)?,
+        payload: reader.rest(),
+    })
+}
+
+#[inline]
+fn item<'a>(flags: Flags, reader: &mut Reader<'a>) -> Result<Item<'a>, Violation> {
+    Ok(Item {
+        stream: reader.stream()?,
         more: flags.contains(Flags::MORE),
         header: header(flags, reader)?,
         payload: reader.rest(),

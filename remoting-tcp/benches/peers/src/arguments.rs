@@ -44,6 +44,8 @@ pub(crate) struct Arguments {
 pub(crate) struct Parts {
     pub(crate) growth: bool,
     pub(crate) fairness: bool,
+    /// Memory, fairness and sinks, beside the rows of streams.
+    pub(crate) streams: bool,
 }
 
 /// How long to measure.
@@ -112,9 +114,11 @@ impl Arguments {
     }
 
     fn of_judge(given: &[&str]) -> Result<Role> {
-        let suite = match given.contains(&"--http") {
-            true => Suite::Http,
-            false => Suite::Tcp,
+        let suite = match ["--http", "--streams"].map(|name| given.contains(&name)) {
+            [false, false] => Suite::Tcp,
+            [true, false] => Suite::Http,
+            [false, true] => Suite::Streams,
+            [true, true] => bail!("--http and --streams are two contests"),
         };
         let mut arguments = Self {
             suite,
@@ -130,7 +134,7 @@ impl Arguments {
             let mut value = || given.next().with_context(|| format!("{argument} of what?"));
             match *argument {
                 "--help" | "-h" => return Ok(Role::Help(help())),
-                "--http" => {}
+                "--http" | "--streams" => {}
                 "--quick" => arguments.effort = QUICK,
                 "--growth" => arguments.parts.growth = true,
                 "--fairness" => arguments.parts.fairness = true,
@@ -143,18 +147,18 @@ impl Arguments {
             }
         }
         if all {
-            arguments.parts = Parts {
-                growth: true,
-                fairness: true,
-            };
+            (arguments.parts.growth, arguments.parts.fairness) = (true, true);
         }
-        let Parts { growth, fairness } = arguments.parts;
+        let Parts {
+            growth, fairness, ..
+        } = arguments.parts;
         ensure!(
             suite == Suite::Tcp || !growth && !fairness,
-            "growth and fairness are measured over TCP alone"
+            "growth and fairness are measured of calls over TCP alone"
         );
         if arguments.rows.is_empty() && (all || !growth && !fairness) {
             arguments.rows = rows_of(suite, arguments.effort);
+            arguments.parts.streams = suite == Suite::Streams;
         }
         if let Some(rounds) = rounds {
             ensure!(rounds > 0, "at least one round is needed");
@@ -222,8 +226,11 @@ fn help() -> String {
          --fairness     one caller beside others; no rows, unless named\n\
          --all          the rows, growth and fairness\n\
          --http         requests of HTTP, against bare hyper, in the place of calls over TCP\n\
+         --streams      streams, in the place of calls; and memory, calls beside streams, sinks,\n\
+         \x20              unless rows are named\n\
          --peers A,B    only these, and the floor: {}\n\
          \x20              with --http: {}\n\
+         \x20              with --streams: {}\n\
          --rows X,Y     only these: {}\n\
          \x20              (`{INSTRUCTIONS}` takes minutes, so quick runs leave it out unless it is named)\n\
          --out DIR      where report.json, report.md and the plots go: `report` here\n",
@@ -231,6 +238,7 @@ fn help() -> String {
         FULL.rounds,
         Suite::Tcp.names().join(", "),
         Suite::Http.names().join(", "),
+        Suite::Streams.names().join(", "),
         keys(Suite::Tcp),
     )
 }

@@ -15,8 +15,9 @@ use crate::peers::{self, Suite};
 use crate::processes::{Pair, Place, can_count, can_pin};
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::runs::Runs;
 use crate::workloads::{Operation, Row};
-use crate::{fairness, growth};
+use crate::{fairness, growth, streams};
 
 /// How long a server has, once connections rest, to give back what it does not need.
 const SETTLING: Duration = Duration::from_millis(500);
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let rows = possible_rows(&arguments.rows);
     let parts = arguments.parts;
     ensure!(
-        !rows.is_empty() || parts.growth || parts.fairness,
+        !rows.is_empty() || parts.growth || parts.fairness || parts.streams,
         "nothing is left to measure"
     );
     let progress = Progress::begin();
@@ -44,7 +45,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         growth::run(&arguments.effort, progress, &mut report.runs);
     }
     if parts.fairness {
-        fairness::run(&arguments.effort, progress, &mut report.runs);
+        let neighbourhoods = fairness::neighbourhoods();
+        fairness::run(
+            neighbourhoods,
+            &arguments.effort,
+            progress,
+            &mut report.runs,
+        );
+    }
+    if parts.streams {
+        streams::run(arguments.effort, progress, &mut report.runs);
     }
     println!("{}", report.short());
     let written = report.write(&arguments.out)?;
@@ -53,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         arguments.out.display(),
         written.join(", ")
     );
-    Ok(())
+    report.hold()
 }
 
 /// All rows for all contestants.
@@ -68,21 +78,16 @@ fn compare(arguments: &Arguments, rows: &[&Row], progress: Progress, report: &mu
         rows.len(),
         effort.rounds,
     ));
-    let mut contest = Contest {
-        suite: arguments.suite,
-        pairs: BTreeMap::new(),
-        effort,
-        progress,
-    };
+    let mut contest = Contest::new(arguments.suite, effort, progress);
     for round in 0..effort.rounds {
         for row in rows {
-            contest.round(round, row, &arguments.peers, report);
+            contest.round(round, row, &arguments.peers, &mut report.runs);
         }
     }
 }
 
 /// Leaves out what this machine cannot do, and says so.
-fn possible_rows(rows: &[&'static Row]) -> Vec<&'static Row> {
+pub(crate) fn possible_rows(rows: &[&'static Row]) -> Vec<&'static Row> {
     let pinning = can_pin();
     if !pinning {
         eprintln!("without the command `taskset` the rows on one CPU are left out");
@@ -97,7 +102,8 @@ fn possible_rows(rows: &[&'static Row]) -> Vec<&'static Row> {
     possible.copied().collect()
 }
 
-struct Contest {
+/// The processes of the contestants, which stay for all rounds.
+pub(crate) struct Contest {
     suite: Suite,
     pairs: BTreeMap<(&'static str, Place), Pair>,
     effort: Effort,
@@ -105,8 +111,23 @@ struct Contest {
 }
 
 impl Contest {
+    pub(crate) fn new(suite: Suite, effort: Effort, progress: Progress) -> Self {
+        Self {
+            suite,
+            pairs: BTreeMap::new(),
+            effort,
+            progress,
+        }
+    }
+
     /// One row for all contestants, each time beginning with another one.
-    fn round(&mut self, round: usize, row: &Row, peers: &[&'static str], report: &mut Report) {
+    pub(crate) fn round(
+        &mut self,
+        round: usize,
+        row: &Row,
+        peers: &[&'static str],
+        runs: &mut Runs,
+    ) {
         let most = match row.operation {
             Operation::Rest => self.effort.memory_rounds,
             Operation::Counted => 1,
@@ -131,7 +152,7 @@ impl Contest {
                 self.pairs.remove(&(peer, place(row)));
                 self.progress.word("failed,");
             }
-            report.runs.add(round, row.key, peer, outcome);
+            runs.add(round, row.key, peer, outcome);
         }
         self.progress.done();
     }
@@ -155,10 +176,13 @@ impl Contest {
         pair.run(&self.order(row, 1))?;
         thread::sleep(SETTLING);
         let before = pair.memory();
-        ensure!(before > 0, "the system does not tell a process's memory");
+        ensure!(
+            before.server > 0,
+            "the system does not tell a process's memory"
+        );
         pair.run(&self.order(row, self.effort.idle))?;
         thread::sleep(SETTLING);
-        let taken = pair.memory().saturating_sub(before);
+        let taken = pair.memory().since(before).server;
         Ok(Figures {
             memory: taken as f64 / self.effort.idle as f64,
             ..Figures::default()

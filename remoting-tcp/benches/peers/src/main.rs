@@ -17,6 +17,7 @@ mod processes;
 mod progress;
 mod report;
 mod runs;
+mod streams;
 mod workloads;
 
 use anyhow::Result;

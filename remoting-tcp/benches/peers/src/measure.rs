@@ -21,7 +21,7 @@ pub(crate) struct Turn {
     most: i32,
     /// Which of the callers this is.
     number: usize,
-    /// Where calls are counted for others to see.
+    /// Where calls are counted for others to see, or pieces of streams.
     made: Option<Arc<AtomicU64>>,
 }
 
@@ -75,7 +75,7 @@ impl Turn {
         let mut begin = Instant::now();
         for number in 0..self.most {
             self.call(&caller, number).await?;
-            if let Some(made) = &self.made {
+            if let Some(made) = self.made.as_ref().filter(|_| !self.streams()) {
                 made.fetch_add(1, Ordering::Relaxed);
             }
             let now = Instant::now();
@@ -105,12 +105,22 @@ impl Turn {
                 ensure!(sum == number + 1, "{number} + 1 = {sum}");
             }
             Operation::Deed(deed) => caller.deed(deed, number, &self.data).await?,
+            Operation::Stream(streamed) => {
+                let passed = self.made.clone().unwrap_or_default();
+                let total = caller.stream(streamed, passed).await?;
+                ensure!(total == streamed.total(), "{total} of {streamed:?}");
+            }
             Operation::Add | Operation::Connect | Operation::Counted | Operation::Rest => {
                 let sum = caller.add(number, 1).await?;
                 ensure!(sum == number + 1, "{number} + 1 = {sum}");
             }
         }
         Ok(())
+    }
+
+    /// Whether calls are streams, whose pieces are counted in their place.
+    fn streams(&self) -> bool {
+        matches!(self.operation, Operation::Stream(_))
     }
 
     /// A place that looks as if taken by chance.
@@ -138,12 +148,14 @@ pub(crate) struct Figures {
     /// Bytes that the server keeps for each idle connection; while something grows, the most
     /// that the server has grown by.
     pub(crate) memory: f64,
+    /// The most that the client has grown by, where that is watched.
+    pub(crate) client_memory: f64,
     /// Instructions of the programs, without those of the kernel.
     pub(crate) client_instructions: f64,
     pub(crate) server_instructions: f64,
     /// The time that each connection or object took to come into being.
     pub(crate) set_up: f64,
-    /// How many calls a second the company made.
+    /// How many calls a second the company made, or pieces of streams.
     pub(crate) company: f64,
 }
 

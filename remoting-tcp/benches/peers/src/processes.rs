@@ -17,7 +17,7 @@ use crate::counters;
 use crate::drive::{Answer, Order};
 use crate::measure::Figures;
 
-/// How often a watched server's memory is looked at.
+/// How often the memory of watched processes is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Where and how a process runs.
@@ -109,6 +109,37 @@ impl Drop for Process {
     }
 }
 
+/// The memory of both processes in bytes.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) client: u64,
+    pub(crate) server: u64,
+}
+
+impl Memory {
+    fn of(client: u32, server: u32) -> Self {
+        Self {
+            client: counters::memory(client),
+            server: counters::memory(server),
+        }
+    }
+
+    fn most(self, other: Self) -> Self {
+        Self {
+            client: self.client.max(other.client),
+            server: self.server.max(other.server),
+        }
+    }
+
+    /// What has come to `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            client: self.client.saturating_sub(before.client),
+            server: self.server.saturating_sub(before.server),
+        }
+    }
+}
+
 /// The server and the client of one contestant.
 pub(crate) struct Pair {
     client: Process,
@@ -142,15 +173,15 @@ impl Pair {
         }
     }
 
-    /// Gives as well the most memory that the server's process had meanwhile, in bytes.
-    pub(crate) fn run_watched(&mut self, order: &Order) -> Result<(Figures, u64)> {
-        let server = self.server.child.id();
+    /// Gives as well the most memory that each process had meanwhile.
+    pub(crate) fn run_watched(&mut self, order: &Order) -> Result<(Figures, Memory)> {
+        let (client, server) = (self.client.child.id(), self.server.child.id());
         let (end, ended) = mpsc::channel::<()>();
         thread::scope(|scope| {
             let watch = scope.spawn(move || {
-                let mut most = 0;
+                let mut most = Memory::default();
                 loop {
-                    most = counters::memory(server).max(most);
+                    most = most.most(Memory::of(client, server));
                     if ended.recv_timeout(GLANCE) != Err(RecvTimeoutError::Timeout) {
                         return most;
                     }
@@ -165,9 +196,9 @@ impl Pair {
         })
     }
 
-    /// The memory of the server's process in bytes.
-    pub(crate) fn memory(&self) -> u64 {
-        counters::memory(self.server.child.id())
+    /// The memory of both processes.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory::of(self.client.child.id(), self.server.child.id())
     }
 }
 

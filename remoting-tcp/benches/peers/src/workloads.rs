@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::Metric;
 use crate::peers::Suite;
+use crate::streams;
 
 /// What a caller does again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,32 @@ pub(crate) enum Operation {
     AddAmong(usize),
     /// What keeps a server or a connection busy beside others.
     Deed(Deed),
+    /// A whole stream.
+    Stream(Streamed),
+}
+
+/// What is streamed, and how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Streamed {
+    /// As many numbers of 64 bits from the server.
+    Numbers(u64),
+    /// As many pieces of [`PIECE`] bytes from the server.
+    Down(u64),
+    /// As many to the server.
+    Up(u64),
+}
+
+/// The bytes of a piece.
+pub(crate) const PIECE: usize = 64 * 1024;
+
+impl Streamed {
+    /// What whoever reads it gets when it adds up the numbers from 0 on, or the bytes.
+    pub(crate) fn total(self) -> u64 {
+        match self {
+            Self::Numbers(count) => (0..count).sum(),
+            Self::Down(count) | Self::Up(count) => count * PIECE as u64,
+        }
+    }
 }
 
 /// What a caller does who is company to others.
@@ -54,6 +81,8 @@ pub(crate) enum Target {
     OfFloorRmp(f64),
     /// At most so many bytes.
     Bytes(f64),
+    /// Nothing: how it is to the floor is only told.
+    Unset,
 }
 
 /// A figure that the short table shows.
@@ -79,7 +108,7 @@ pub(crate) struct Row {
 /// The row that takes long and hardly varies: not in quick runs, unless asked for.
 pub(crate) const INSTRUCTIONS: &str = "instructions";
 
-const fn of_floor(metric: Metric, most: f64) -> Headline {
+pub(crate) const fn of_floor(metric: Metric, most: f64) -> Headline {
     Headline {
         metric,
         target: Target::OfFloor(most),
@@ -87,7 +116,7 @@ const fn of_floor(metric: Metric, most: f64) -> Headline {
 }
 
 /// What most rows have in common: one connection, all processors.
-const PLAIN: Row = Row {
+pub(crate) const PLAIN: Row = Row {
     key: "",
     title: "",
     operation: Operation::Add,
@@ -247,14 +276,26 @@ pub(crate) fn rows(suite: Suite) -> &'static [Row] {
     match suite {
         Suite::Tcp => &TCP,
         Suite::Http => &HTTP,
+        Suite::Streams => streams::rows(),
     }
 }
 
 impl Row {
-    /// The bytes that one call carries there and back.
+    /// The bytes that one call carries there and back, or one stream.
     pub(crate) fn bytes(&self) -> usize {
         match self.operation {
             Operation::Echo(size) => 2 * size,
+            Operation::Stream(Streamed::Down(count) | Streamed::Up(count)) => {
+                count as usize * PIECE
+            }
+            _ => 0,
+        }
+    }
+
+    /// The numbers that one stream carries.
+    pub(crate) fn numbers(&self) -> u64 {
+        match self.operation {
+            Operation::Stream(Streamed::Numbers(count)) => count,
             _ => 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::workloads::{Deed, Operation};
+use crate::workloads::{Deed, Operation, Streamed};
 
 const MIB: usize = 1024 * 1024;
 
@@ -133,6 +133,42 @@ static ALL: [Neighbourhood; 14] = [
     add("add-8", "8 callers of add", 8),
     add("add-64", "64 callers of add", 64),
 ];
+
+const fn stream(key: &'static str, title: &'static str, streamed: Streamed) -> Neighbourhood {
+    Neighbourhood {
+        key,
+        title,
+        operation: Operation::Stream(streamed),
+        callers: 1,
+        reading: Reading::AtOnce,
+        floor: false,
+    }
+}
+
+/// Pieces that make a GiB.
+const GIB: u64 = 16 * 1024;
+
+static STREAMS: [Neighbourhood; 3] = [
+    Neighbourhood {
+        floor: false,
+        ..add(ALONE, "nobody", 0)
+    },
+    stream(
+        "upload",
+        "streams of 1 GiB to the server, one after the other",
+        Streamed::Up(GIB),
+    ),
+    stream(
+        "download",
+        "an endless stream from the server",
+        Streamed::Down(u64::MAX),
+    ),
+];
+
+/// Those of streams, the control first.
+pub(crate) fn beside_streams() -> &'static [Neighbourhood] {
+    &STREAMS
+}
 
 /// All rows, the control first.
 pub(crate) fn neighbourhoods() -> &'static [Neighbourhood] {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Neighbourhood, neighbourhoods};
+use super::Neighbourhood;
 use crate::arguments::Effort;
 use crate::drive::Order;
 use crate::measure::Figures;
@@ -12,11 +12,16 @@ use crate::progress::Progress;
 use crate::runs::Runs;
 use crate::workloads::Operation;
 
-/// Measures all neighbourhoods for the floor and for the library.
-pub(crate) fn run(effort: &Effort, progress: Progress, runs: &mut Runs) {
+/// Measures neighbourhoods for the floor and for the library.
+pub(crate) fn run(
+    neighbourhoods: &[Neighbourhood],
+    effort: &Effort,
+    progress: Progress,
+    runs: &mut Runs,
+) {
     let rounds = effort.fairness_rounds;
     for round in 0..rounds {
-        for neighbourhood in neighbourhoods() {
+        for neighbourhood in neighbourhoods {
             let title = neighbourhood.title;
             progress.open(&format!(
                 "fairness, round {} of {rounds}: beside {title}:",

@@ -8,6 +8,8 @@ mod crowd;
 mod judge;
 mod relay;
 
-pub(crate) use self::company::{ALONE, Company, Neighbourhood, Reading, neighbourhoods};
+pub(crate) use self::company::{
+    ALONE, Company, Neighbourhood, Reading, beside_streams, neighbourhoods,
+};
 pub(crate) use self::crowd::Crowd;
 pub(crate) use self::judge::run;

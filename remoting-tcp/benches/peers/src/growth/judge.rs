@@ -52,7 +52,7 @@ fn measure(peer: &str, order: &Order) -> Result<Figures> {
     let before = pair.memory();
     let (figures, most) = pair.run_watched(order)?;
     Ok(Figures {
-        memory: most.saturating_sub(before) as f64,
+        memory: most.since(before).server as f64,
         ..figures
     })
 }

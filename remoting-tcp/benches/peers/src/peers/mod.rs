@@ -10,6 +10,8 @@ mod frames;
 mod http;
 mod ours;
 mod remoc;
+mod stream_floor;
+mod streamed;
 mod tarpc;
 mod tonic;
 
@@ -26,7 +28,9 @@ use tokio::task::JoinHandle;
 
 use crate::drive;
 use crate::measure::Turn;
-use crate::workloads::Deed;
+use crate::workloads::{Deed, Streamed};
+
+pub(crate) use self::streamed::Passed;
 
 /// The contestant that all others are compared with.
 pub(crate) const FLOOR: &str = "floor";
@@ -36,6 +40,11 @@ const AGAIN: &str = "floor-again";
 pub(crate) const FLOOR_RMP: &str = "floor-rmp";
 /// The library that this repository is about.
 pub(crate) const OURS: &str = "remoting";
+/// The same once more.
+pub(crate) const OURS_AGAIN: &str = "remoting-again";
+/// The same with sinks that calls pass.
+pub(crate) const CLIENT_SINKS: &str = "remoting-client-sinks";
+pub(crate) const SERVER_SINKS: &str = "remoting-server-sinks";
 /// The same with such limits as growing needs.
 pub(crate) const RAISED: &str = "remoting-raised";
 
@@ -116,6 +125,13 @@ pub(crate) trait Caller: Clone + 'static {
         ready(Err(anyhow!("{deed:?} is not offered")))
     }
 
+    /// Streams, where that is offered; gives what the stream adds up to.
+    ///
+    /// - `passed`: where the client counts pieces.
+    fn stream(&self, streamed: Streamed, _passed: Passed) -> impl Future<Output = Result<u64>> {
+        ready(Err(anyhow!("{streamed:?} is not offered")))
+    }
+
     /// Makes the calls of a turn as a task: `tokio::spawn` for all that may be sent to
     /// another thread, which cannot be said here for all at once.
     fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>>;
@@ -170,11 +186,13 @@ macro_rules! with_peer {
         match $name {
             FLOOR | AGAIN => with_peer!(floor::Floor as $peer => $act),
             FLOOR_RMP => with_peer!(floor_rmp::FloorRmp as $peer => $act),
-            OURS => with_peer!(ours::Ours as $peer => $act),
+            OURS | OURS_AGAIN | "streams/remoting" => with_peer!(ours::Ours as $peer => $act),
+            CLIENT_SINKS => with_peer!(ours::WithClientSinks as $peer => $act),
+            SERVER_SINKS => with_peer!(ours::WithServerSinks as $peer => $act),
             RAISED => with_peer!(ours::Raised as $peer => $act),
             "tarpc" => with_peer!(tarpc::Tarpc as $peer => $act),
-            "remoc" => with_peer!(remoc::Remoc as $peer => $act),
-            "tonic" => with_peer!(tonic::Tonic as $peer => $act),
+            "remoc" | "streams/remoc" => with_peer!(remoc::Remoc as $peer => $act),
+            "tonic" | "streams/tonic" => with_peer!(tonic::Tonic as $peer => $act),
             #[cfg(feature = "capnp")]
             "capnp-rpc" => with_peer!(capnp::Capnp as $peer => $act),
             "http/floor" | "http/floor-again" => with_peer!(http::Floor as $peer => $act),
@@ -182,6 +200,9 @@ macro_rules! with_peer {
             "http/remoting-json" => with_peer!(http::OursJson as $peer => $act),
             "http/axum" => with_peer!(http::Axum as $peer => $act),
             "http/jsonrpsee" => with_peer!(http::Jsonrpsee as $peer => $act),
+            "streams/floor" | "streams/floor-again" => with_peer!(stream_floor::Floor as $peer => $act),
+            "streams/floor-rmp" => with_peer!(stream_floor::FloorRmp as $peer => $act),
+            "streams/remoting-produce" => with_peer!(ours::Produced as $peer => $act),
             other => bail!("there is no peer `{other}`"),
         }
     };
@@ -198,6 +219,8 @@ pub(crate) enum Suite {
     Tcp,
     /// They make requests of HTTP.
     Http,
+    /// They stream over connections of their own kind over TCP.
+    Streams,
 }
 
 impl Suite {
@@ -216,14 +239,24 @@ impl Suite {
                 "capnp-rpc",
             ],
             Self::Http => vec![FLOOR, AGAIN, OURS, "remoting-json", "axum", "jsonrpsee"],
+            Self::Streams => vec![
+                FLOOR,
+                AGAIN,
+                FLOOR_RMP,
+                OURS,
+                "remoting-produce",
+                "remoc",
+                "tonic",
+            ],
         }
     }
 
-    /// What tells a contestant from those of the other suite.
+    /// What tells a contestant from those of the other suites.
     pub(crate) fn whole_name(self, name: &str) -> String {
         match self {
             Self::Tcp => name.to_owned(),
             Self::Http => format!("http/{name}"),
+            Self::Streams => format!("streams/{name}"),
         }
     }
 }

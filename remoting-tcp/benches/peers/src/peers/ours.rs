@@ -1,6 +1,8 @@
 //! This library as its users meet it: a remote trait, its proxy, a TCP channel.
 
 mod company;
+mod settings;
+mod streams;
 
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -8,14 +10,18 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use remoting::Limits;
 use remoting::prelude::*;
 use tokio::task::JoinHandle;
 
 use self::company::{CompanyDispatcher, CompanyProxy, Crowd};
+use self::settings::{
+    AsHighAsNeeded, AsUsual, ClientSinks, Producing, ServerSinks, Setting, client, server,
+};
+use self::streams::{Source, StreamsDispatcher, StreamsProxy};
+use super::streamed::Passed;
 use super::{Caller, Peer, Person, Serving};
 use crate::measure::Turn;
-use crate::workloads::Deed;
+use crate::workloads::{Deed, Streamed};
 
 /// How many objects are being made at a time.
 const AHEAD: usize = 64;
@@ -64,82 +70,39 @@ impl Cell for Kept {
     }
 }
 
-/// The bounds of the hosts of both sides.
-pub(crate) trait Bounds: 'static {
-    const ABOUT: &'static str;
+/// The library, set in a certain way.
+pub(crate) struct Set<S>(PhantomData<S>);
 
-    fn limits() -> Limits;
-}
+pub(crate) type Ours = Set<AsUsual>;
+pub(crate) type Raised = Set<AsHighAsNeeded>;
+pub(crate) type Produced = Set<Producing>;
+pub(crate) type WithClientSinks = Set<ClientSinks>;
+pub(crate) type WithServerSinks = Set<ServerSinks>;
 
-/// Those by default, but for what the largest row needs.
-pub(crate) struct AsUsual;
-
-impl Bounds for AsUsual {
-    const ABOUT: &'static str = "as by default, but Limits::max_message, raised on both sides from \
-        4 MiB to 5 MiB: a call that carries 4 MiB is a little longer than that";
-
-    fn limits() -> Limits {
-        let mut limits = Limits::default();
-        limits.max_message = 5 * 1024 * 1024;
-        limits
-    }
-}
-
-/// As high as growing needs them.
-pub(crate) struct AsHighAsNeeded;
-
-impl Bounds for AsHighAsNeeded {
-    const ABOUT: &'static str = "Limits raised on both sides: calls_per_session from 1,024 to \
-        8,192; connections from 10,000 and connections_per_address from 1,024, both to 20,000; \
-        objects_per_session from 10,000 and objects_per_host from 1,000,000, both to 1,100,000; \
-        max_message from 4 to 65 MiB; assembly from 16 to 160 MiB";
-
-    fn limits() -> Limits {
-        let mut limits = Limits::default();
-        limits.calls_per_session = 8192;
-        limits.connections = 20_000;
-        limits.connections_per_address = 20_000;
-        limits.objects_per_session = 1_100_000;
-        limits.objects_per_host = 1_100_000;
-        limits.max_message = 65 * 1024 * 1024;
-        limits.assembly = 160 * 1024 * 1024;
-        limits
-    }
-}
-
-/// The library with certain bounds.
-pub(crate) struct Bounded<B>(PhantomData<B>);
-
-pub(crate) type Ours = Bounded<AsUsual>;
-pub(crate) type Raised = Bounded<AsHighAsNeeded>;
-
-impl<B: Bounds> Peer for Bounded<B> {
+impl<S: Setting> Peer for Set<S> {
     type Caller = OursCaller;
 
-    const ABOUT: &'static str = B::ABOUT;
+    const ABOUT: &'static str = S::ABOUT;
 
     async fn serve() -> Result<Serving> {
         let channel = TcpChannel::listen("127.0.0.1:0");
-        let host = Host::builder()
-            .limits(B::limits())
-            .channel(channel)
-            .start()
-            .await?;
+        let builder = server::<S>(Host::builder());
+        let host = builder.channel(channel).start().await?;
         host.publish("directory", DirectoryDispatcher::singleton(|| OnePerson))?;
         host.publish("cells", CellDispatcher::<Kept>::activated())?;
         host.publish("company", CompanyDispatcher::singleton(|| Crowd))?;
+        host.publish("streams", StreamsDispatcher::singleton(|| Source))?;
         Ok(Serving::new(host.url("directory")?, host))
     }
 
     /// A host of its own for each connection: one host makes one connection to a peer.
     async fn connect(address: &str) -> Result<Self::Caller> {
-        let builder = Host::builder()
-            .limits(B::limits())
-            .channel(TcpChannel::client());
-        let host = builder.start().await?;
+        let builder = client::<S>(Host::builder());
+        let host = builder.channel(TcpChannel::client()).start().await?;
         Ok(OursCaller {
             directory: host.get(address)?,
             more: Arc::default(),
+            produces: S::PRODUCES,
             address: address.into(),
             host,
         })
@@ -156,6 +119,8 @@ fn beside(address: &str, name: &str) -> String {
 pub(crate) struct OursCaller {
     directory: DirectoryProxy,
     more: Arc<More>,
+    /// Whether futures send the items of streams.
+    produces: bool,
     address: Arc<str>,
     host: Host,
 }
@@ -214,6 +179,11 @@ impl Caller for OursCaller {
 
     async fn deed(&self, deed: Deed, number: i32, data: &Bytes) -> Result<()> {
         Ok(self.company()?.act(deed, number, data).await?)
+    }
+
+    async fn stream(&self, streamed: Streamed, passed: Passed) -> Result<u64> {
+        let streams: StreamsProxy = self.host.get(&beside(&self.address, "streams"))?;
+        Ok(streams.run(streamed, self.produces, passed).await?)
     }
 
     fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>> {

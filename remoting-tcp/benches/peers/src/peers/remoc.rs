@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
+use remoc::RemoteSend;
 use remoc::prelude::*;
+use remoc::rch::mpsc::{Receiver, RecvError, channel};
 use remoc::rtc::CallError;
 use serde_bytes::ByteBuf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use super::streamed::{Passed, pieces, take};
 use super::{Caller, Peer, Person, Serving};
 use crate::measure::Turn;
+use crate::workloads::Streamed;
 
 #[rtc::remote]
 pub(crate) trait Directory {
@@ -25,6 +29,9 @@ pub(crate) trait Directory {
         detailed: bool,
     ) -> Result<Person, CallError>;
     async fn echo(&self, data: ByteBuf) -> Result<ByteBuf, CallError>;
+    async fn numbers(&self, count: u64) -> Result<Receiver<u64>, CallError>;
+    async fn down(&self, count: u64) -> Result<Receiver<ByteBuf>, CallError>;
+    async fn up(&self, pieces: Receiver<ByteBuf>) -> Result<u64, CallError>;
 }
 
 pub(crate) struct OnePerson;
@@ -46,6 +53,42 @@ impl Directory for OnePerson {
     async fn echo(&self, data: ByteBuf) -> Result<ByteBuf, CallError> {
         Ok(data)
     }
+
+    async fn numbers(&self, count: u64) -> Result<Receiver<u64>, CallError> {
+        Ok(streaming(0..count))
+    }
+
+    async fn down(&self, count: u64) -> Result<Receiver<ByteBuf>, CallError> {
+        Ok(streaming(
+            pieces(count, Passed::default()).map(ByteBuf::from),
+        ))
+    }
+
+    async fn up(&self, pieces: Receiver<ByteBuf>) -> Result<u64, CallError> {
+        // What has gone wrong shows in the sum.
+        Ok(add_up(pieces, &Passed::default()).await.unwrap_or(0))
+    }
+}
+
+/// A channel into which a task sends the items.
+fn streaming<T: RemoteSend>(items: impl Iterator<Item = T> + Send + 'static) -> Receiver<T> {
+    let (sender, receiver) = channel();
+    tokio::spawn(async move {
+        for item in items {
+            if sender.send(item).await.is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+async fn add_up(mut pieces: Receiver<ByteBuf>, passed: &Passed) -> Result<u64, RecvError> {
+    let mut total = 0;
+    while let Some(piece) = pieces.recv().await? {
+        total += take(piece.into_vec(), passed);
+    }
+    Ok(total)
 }
 
 pub(crate) struct Remoc;
@@ -104,6 +147,24 @@ impl Caller for RemocCaller {
     async fn echo(&self, data: &Bytes) -> Result<usize> {
         let back = self.0.echo(ByteBuf::from(data.to_vec())).await?;
         Ok(std::hint::black_box(back).len())
+    }
+
+    async fn stream(&self, streamed: Streamed, passed: Passed) -> Result<u64> {
+        match streamed {
+            Streamed::Numbers(count) => {
+                let mut numbers = self.0.numbers(count).await?;
+                let mut sum = 0;
+                while let Some(number) = numbers.recv().await? {
+                    sum += number;
+                }
+                Ok(sum)
+            }
+            Streamed::Down(count) => Ok(add_up(self.0.down(count).await?, &passed).await?),
+            Streamed::Up(count) => {
+                let pieces = streaming(pieces(count, passed).map(ByteBuf::from));
+                Ok(self.0.up(pieces).await?)
+            }
+        }
     }
 
     fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>> {

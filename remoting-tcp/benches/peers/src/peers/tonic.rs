@@ -3,16 +3,20 @@
 
 use anyhow::Result;
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
+use super::streamed::{Passed, pieces, take};
 use super::{Caller, Peer, Serving};
 use crate::measure::Turn;
+use crate::workloads::Streamed;
 use directory::directory_client::DirectoryClient;
 use directory::directory_server::{Directory, DirectoryServer};
-use directory::{Data, Pair, Person, PersonRequest, Sum};
+use directory::{Count, Data, Number, Pair, Person, PersonRequest, Sum};
 
 mod directory {
     tonic::include_proto!("directory");
@@ -50,6 +54,37 @@ impl Directory for OnePerson {
     async fn echo(&self, request: Request<Data>) -> Result<Response<Data>, Status> {
         Ok(Response::new(request.into_inner()))
     }
+
+    type NumbersStream = BoxStream<'static, Result<Number, Status>>;
+
+    async fn numbers(
+        &self,
+        request: Request<Count>,
+    ) -> Result<Response<Self::NumbersStream>, Status> {
+        let numbers = (0..request.into_inner().count).map(|number| Ok(Number { number }));
+        Ok(Response::new(stream::iter(numbers).boxed()))
+    }
+
+    type DownStream = BoxStream<'static, Result<Data, Status>>;
+
+    async fn down(&self, request: Request<Count>) -> Result<Response<Self::DownStream>, Status> {
+        let pieces = pieces(request.into_inner().count, Passed::default());
+        let data = pieces.map(|data| Ok(Data { data }));
+        Ok(Response::new(stream::iter(data).boxed()))
+    }
+
+    async fn up(&self, request: Request<Streaming<Data>>) -> Result<Response<Count>, Status> {
+        let count = add_up(request.into_inner(), &Passed::default()).await?;
+        Ok(Response::new(Count { count }))
+    }
+}
+
+async fn add_up(mut pieces: Streaming<Data>, passed: &Passed) -> Result<u64, Status> {
+    let mut total = 0;
+    while let Some(piece) = pieces.message().await? {
+        total += take(piece.data, passed);
+    }
+    Ok(total)
 }
 
 pub(crate) struct Tonic;
@@ -102,6 +137,28 @@ impl Caller for TonicCaller {
         };
         let reply = self.0.clone().echo(data).await?;
         Ok(std::hint::black_box(reply.into_inner()).data.len())
+    }
+
+    async fn stream(&self, streamed: Streamed, passed: Passed) -> Result<u64> {
+        let mut client = self.0.clone();
+        match streamed {
+            Streamed::Numbers(count) => {
+                let mut numbers = client.numbers(Count { count }).await?.into_inner();
+                let mut sum = 0;
+                while let Some(item) = numbers.message().await? {
+                    sum += item.number;
+                }
+                Ok(sum)
+            }
+            Streamed::Down(count) => {
+                let pieces = client.down(Count { count }).await?.into_inner();
+                Ok(add_up(pieces, &passed).await?)
+            }
+            Streamed::Up(count) => {
+                let data = pieces(count, passed).map(|data| Data { data });
+                Ok(client.up(stream::iter(data)).await?.into_inner().count)
+            }
+        }
     }
 
     fn start(self, turn: Turn) -> JoinHandle<Result<Vec<u32>>> {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{Report, fairness, growth};
+use super::{Report, fairness, growth, streams};
 use crate::contest::settings;
 use crate::measure::Figures;
 use crate::workloads::{Row, Target};
@@ -20,10 +20,11 @@ pub(super) fn text(report: &Report) -> Result<String> {
         "measured_seconds": report.effort.measured.as_secs_f64(),
         "peers": report.peers,
         "settings": about,
-        "units": "nanoseconds and counts for each call; bytes of memory for each connection",
+        "units": "nanoseconds and counts for each call or stream; bytes of memory for each connection",
         "rows": rows,
         "growth": report.parts.growth.then(|| growth::json(report)),
         "fairness": report.parts.fairness.then(|| fairness::json(report)),
+        "streams": report.parts.streams.then(|| streams::json(report)),
         "failures": report.runs.failures(),
     });
     Ok(serde_json::to_string_pretty(&all)? + "\n")
@@ -47,18 +48,19 @@ fn of_row(report: &Report, row: &Row) -> Value {
 }
 
 fn targets(report: &Report, row: &Row) -> Vec<Value> {
-    let each = row.headlines.iter().map(|headline| {
+    let each = row.headlines.iter().filter_map(|headline| {
         let (kind, most) = match headline.target {
             Target::OfFloor(most) => ("times the floor", most),
             Target::OfFloorRmp(most) => ("times the floor with MessagePack", most),
             Target::Bytes(most) => ("bytes", most),
+            Target::Unset => return None,
         };
-        json!({
+        Some(json!({
             "metric": headline.metric.name(),
             "at_most": most,
             "of": kind,
             "reached": report.reached(row, headline),
-        })
+        }))
     });
     each.collect()
 }

@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 use std::thread::available_parallelism;
 
-use super::{Report, fairness, growth};
+use super::{Report, fairness, growth, streams};
 use crate::contest::settings;
 use crate::measure::{Figures, Metric};
-use crate::peers::FLOOR;
+use crate::peers::{FLOOR, Suite};
 use crate::workloads::{Headline, Operation, Row, Target};
 
 /// The whole report.
 pub(super) fn text(report: &Report) -> String {
-    let mut text = String::from("# What a call costs\n\n");
+    let subject = subject(report);
+    let mut text = format!("# What a {subject} costs\n\n");
     let effort = report.effort;
     let processors = available_parallelism().map_or(0, usize::from);
     let _ = writeln!(
@@ -31,7 +32,10 @@ pub(super) fn text(report: &Report) -> String {
         return text;
     }
     text.push_str("\n## All figures of the rows\n\n");
-    text.push_str("Medians over the rounds. Processor time and switches are for each call.\n\n");
+    let _ = writeln!(
+        text,
+        "Medians over the rounds. Processor time and switches are for each {subject}.\n"
+    );
     for row in &report.rows {
         match row.operation {
             Operation::Rest => {}
@@ -40,6 +44,14 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     text
+}
+
+/// What a row makes again and again.
+fn subject(report: &Report) -> &'static str {
+    match report.suite {
+        Suite::Streams => "stream",
+        Suite::Tcp | Suite::Http => "call",
+    }
 }
 
 /// What everybody should see: one line for each target, growth and fairness, and what failed.
@@ -54,6 +66,9 @@ pub(super) fn tables(report: &Report) -> String {
     }
     if report.parts.fairness {
         text.push_str(&fairness::markdown(report));
+    }
+    if report.parts.streams {
+        text.push_str(&streams::markdown(report));
     }
     for failure in report.runs.failures() {
         let _ = writeln!(text, "- FAILED: {failure}");
@@ -107,6 +122,7 @@ fn short(report: &Report) -> String {
 fn name(row: &Row, headline: &Headline) -> &'static str {
     match headline.metric {
         Metric::Each if row.bytes() > 0 => "bytes/s",
+        Metric::Each if row.numbers() > 0 => "items/s",
         Metric::Each => "calls/s",
         other => other.name(),
     }
@@ -116,6 +132,9 @@ fn absolute(row: &Row, headline: &Headline, value: f64) -> String {
     match headline.metric {
         // A byte a nanosecond is a gigabyte a second.
         Metric::Each if row.bytes() > 0 => format!("{:.2} GB/s", row.bytes() as f64 / value),
+        Metric::Each if row.numbers() > 0 => {
+            format!("{:.2} M/s", row.numbers() as f64 * 1e3 / value)
+        }
         Metric::Each => format!("{:.0}/s", 1e9 / value),
         Metric::Memory => format!("{:.1} KiB", value / 1024.0),
         Metric::Instructions => format!("{value:.0}"),
@@ -125,7 +144,7 @@ fn absolute(row: &Row, headline: &Headline, value: f64) -> String {
 
 fn cell(headline: &Headline, value: f64) -> String {
     match headline.target {
-        Target::OfFloor(_) => format!("{value:.2}"),
+        Target::OfFloor(_) | Target::Unset => format!("{value:.2}"),
         Target::OfFloorRmp(_) => format!("{value:.0}"),
         Target::Bytes(_) => format!("{:.1} KiB", value / 1024.0),
     }
@@ -135,6 +154,7 @@ fn target(report: &Report, row: &Row, headline: &Headline) -> String {
     let most = match headline.target {
         Target::OfFloor(most) | Target::Bytes(most) => cell(headline, most),
         Target::OfFloorRmp(most) => format!("{most:.1} × floor-rmp"),
+        Target::Unset => return "–".to_owned(),
     };
     let verdict = match report.reached(row, headline) {
         Some(true) => ", reached",
@@ -147,9 +167,10 @@ fn target(report: &Report, row: &Row, headline: &Headline) -> String {
 /// All figures of one row.
 fn long(report: &Report, row: &Row) -> String {
     let mut text = format!(
-        "### {}\n\n| | calls/s | p50 µs | p99 µs | CPU client µs | CPU server µs | \
+        "### {}\n\n| | {}s/s | p50 µs | p99 µs | CPU client µs | CPU server µs | \
          switches client | switches server |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
-        row.title
+        row.title,
+        subject(report)
     );
     for peer in &report.peers {
         let median = |figure: fn(&Figures) -> f64| report.median(row, peer, figure);

@@ -6,6 +6,7 @@ mod fairness;
 mod growth;
 mod json;
 mod markdown;
+mod streams;
 mod svg;
 
 use std::fs;
@@ -55,7 +56,7 @@ impl Report {
     /// What a cell shows: a ratio, or the figure itself.
     fn aimed_at(&self, row: &Row, peer: &str, headline: &Headline) -> Option<f64> {
         match headline.target {
-            Target::OfFloor(_) => self.ratio(row, peer, headline.metric),
+            Target::OfFloor(_) | Target::Unset => self.ratio(row, peer, headline.metric),
             Target::OfFloorRmp(_) | Target::Bytes(_) => {
                 self.median(row, peer, |figures| headline.metric.of(figures))
             }
@@ -67,8 +68,17 @@ impl Report {
         let most = match headline.target {
             Target::OfFloor(most) | Target::Bytes(most) => most,
             Target::OfFloorRmp(most) => most * self.aimed_at(row, FLOOR_RMP, headline)?,
+            Target::Unset => return None,
         };
         Some(self.aimed_at(row, OURS, headline)? <= most)
+    }
+
+    /// A failure where the library has to keep to a bound and has not.
+    pub(crate) fn hold(&self) -> Result<()> {
+        match self.parts.streams {
+            true => streams::hold(self),
+            false => Ok(()),
+        }
     }
 
     /// The tables for the terminal.
