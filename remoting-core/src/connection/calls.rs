@@ -38,8 +38,8 @@ impl Connection {
         destination: Destination<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
-        if let Some(polled) = call.poll_sent(cx) {
-            return polled;
+        if let Flight::Sent { wire, call } = &call.flight {
+            return wire.poll(*call, cx);
         }
         let takes_answers = matches!(destination, Destination::Target(_));
         ready!(call.poll_arguments(takes_answers.then(|| self.number()), cx))?;

@@ -180,9 +180,6 @@ impl NamedEndpoint {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Fetched, Fault>> {
         loop {
-            if let Some(polled) = call.poll_sent(cx) {
-                return polled;
-            }
             match &mut call.flight {
                 Flight::Grounded => {
                     if let Some(polled) = self.poll_bound(call, cx) {
@@ -223,10 +220,11 @@ impl NamedEndpoint {
                     ready!(behind.as_mut().poll(cx))?;
                     call.flight = Flight::Grounded;
                 }
+                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Running(running) => {
                     return running.as_mut().poll(cx).map_ok(Fetched::value);
                 }
-                Flight::Sent { .. } | Flight::Sunk(_) | Flight::Failed(_) | Flight::Landed => {
+                Flight::Sunk(_) | Flight::Failed(_) | Flight::Landed => {
                     return Poll::Ready(Err(Fault::of(ErrorKind::Internal)));
                 }
             }

@@ -265,23 +265,6 @@ impl CallState {
         )
     }
 
-    /// Gives the answer of a call that is on its way; nothing if it is not. When the answer was given out, the number of
-    /// the call may stand for another one, so it is forgotten here.
-    #[inline]
-    pub(crate) fn poll_sent(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<Fetched, Fault>>> {
-        let Flight::Sent { wire, call } = &self.flight else {
-            return None;
-        };
-        let polled = wire.poll(*call, cx);
-        if polled.is_ready() {
-            self.flight = Flight::Landed;
-        }
-        Some(polled)
-    }
-
     /// Whether the call wants no answer.
     pub(crate) fn is_oneway(&self) -> bool {
         self.kind == RequestKind::Method && self.method().is_some_and(|method| method.oneway)

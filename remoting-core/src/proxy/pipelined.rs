@@ -123,10 +123,8 @@ impl Endpoint for Pipelined {
 
     fn poll(&self, call: &mut CallState, cx: &mut Context<'_>) -> Poll<Result<Fetched, Fault>> {
         loop {
-            if let Some(polled) = call.poll_sent(cx) {
-                return polled;
-            }
             match &mut call.flight {
+                Flight::Sent { wire, call } => return wire.poll(*call, cx),
                 Flight::Behind(behind) => {
                     ready!(behind.as_mut().poll(cx))?;
                     call.flight = Flight::Grounded;
