@@ -178,12 +178,12 @@ limits! {
     /// How many objects a second one principal may activate, after a burst of five times as many.
     activations_per_second: u32 = 1000;
     /// How many streams may be open at once in one session, in each direction.
-    streams_per_session: usize = 128, instead;
+    streams_per_session: usize = 64, instead;
     /// How many items of a stream may be on their way to a consumer that does not read. A peer that sends more breaks
     /// the protocol.
     stream_items: usize = 1024, instead;
-    /// How many bytes of such items. One item counts no more than all of these.
-    stream_bytes: usize = 256 * 1024, instead;
+    /// How many bytes of such items. One item counts no more than half of these.
+    stream_bytes: usize = 1024 * 1024, instead;
     /// For how long a lease is renewed at once.
     lease_renewal: Duration = Duration::from_secs(3600);
     /// How many sponsors an object may have.

@@ -19,6 +19,7 @@ statements! { channels with references:
     a_consumer_that_leaves_stops_the_producer,
     a_server_that_leaves_a_stream_stops_the_clients_producer,
     a_call_that_is_refused_ends_its_stream,
+    a_constructor_takes_a_stream_and_ends_it_also_when_it_is_refused,
     a_panic_in_a_producer_is_internal_for_its_consumer_alone,
     a_stream_ends_with_its_session,
     an_item_longer_than_a_frame_is_refused_at_its_sender,
@@ -166,6 +167,20 @@ async fn a_call_that_is_refused_ends_its_stream(pair: &Pair) {
     let nowhere: TapeProxy = pair.client.get(&pair.cell.dead_url("tape")).unwrap();
     let error = nowhere.first(reel.numbers()).await.unwrap_err();
     assert_eq!(error.executed(), Executed::No);
+    until(|| reel.is_idle()).await;
+}
+
+async fn a_constructor_takes_a_stream_and_ends_it_also_when_it_is_refused(pair: &Pair) {
+    let reel = Reel::default();
+    let tapes = TapeDispatcher::<Reel>::activated();
+    pair.server.publish("tapes", tapes).unwrap();
+    let tape = pair.client.activate::<TapeProxy>(&pair.url("tapes"));
+    let first = Streaming::of(7..9);
+    let made = tape.dub(first).await.unwrap();
+    assert_eq!(made.stored().await.unwrap(), 7);
+    let nowhere = pair.client.activate::<TapeProxy>(&pair.url("nowhere"));
+    let error = nowhere.dub(reel.numbers()).await.unwrap_err();
+    assert_eq!(error.executed(), Executed::No, "{error:?}");
     until(|| reel.is_idle()).await;
 }
 

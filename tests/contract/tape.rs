@@ -22,6 +22,8 @@ pub enum TapeError {
 pub trait Tape {
     #[constructor]
     async fn insert() -> remoting::Result<Self>;
+    #[constructor]
+    async fn dub(numbers: Streaming<u64>) -> remoting::Result<Self>;
     async fn count(&self, most: u64) -> remoting::Result<Streaming<u64>>;
     async fn play(&self) -> Result<Streaming<u64, TapeError>, TapeError>;
     async fn hush(&self) -> remoting::Result<Streaming<u64>>;
@@ -103,6 +105,14 @@ impl Drop for Work {
 impl Tape for Reel {
     async fn insert() -> remoting::Result<Self> {
         Ok(Self::default())
+    }
+
+    async fn dub(mut numbers: Streaming<u64>) -> remoting::Result<Self> {
+        let reel = Self::default();
+        let first = numbers.next().await.transpose()?;
+        reel.stored
+            .store(first.unwrap_or_default(), Ordering::SeqCst);
+        Ok(reel)
     }
 
     async fn count(&self, most: u64) -> remoting::Result<Streaming<u64>> {

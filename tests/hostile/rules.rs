@@ -199,7 +199,7 @@ fn streams() -> Vec<(Violation, Vec<u8>)> {
         ),
         (
             Violation::MoreThanCredit,
-            [begin(7), long.repeat(3)].concat(),
+            [begin(7), long.repeat(11)].concat(),
         ),
         (
             Violation::TooMuchCredit,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Connection, apply};
+use super::{Connection, Then, apply};
 use crate::clock;
 use crate::error::Fault;
 use crate::payload::Payload;
@@ -39,7 +39,9 @@ impl Inbox {
 
     /// Counts an item as read. When half of what the peer may send ahead was read, it may send as much more.
     fn count(&mut self, bytes: usize) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).min(self.window.1);
+        let bytes = u64::try_from(bytes)
+            .unwrap_or(u64::MAX)
+            .min(self.window.1 / 2);
         self.used = (
             self.used.0.saturating_add(1),
             self.used.1.saturating_add(bytes),
@@ -56,12 +58,20 @@ impl Inbox {
         self.connection.act(then);
     }
 
-    /// Takes what has come out of the session.
+    /// Takes what has come out of the session. At the end the peer is told that it was seen.
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<Arrived> {
-        let mut state = self.connection.lock();
-        state
-            .session
-            .poll_items(self.key, &mut self.batch, cx.waker())
+        let (polled, then) = {
+            let mut state = self.connection.lock();
+            let session = &mut state.session;
+            let polled = session.poll_items(self.key, &mut self.batch, cx.waker());
+            let then = match polled {
+                Poll::Ready(Arrived::End(_)) => state.flush_stream(),
+                Poll::Ready(Arrived::Items) | Poll::Pending => Then::Nothing,
+            };
+            (polled, then)
+        };
+        self.connection.act(then);
+        polled
     }
 }
 
@@ -98,6 +108,9 @@ impl Drop for Inbox {
         // What was taken out and not read may refer to objects: they are given back as the proxies that they would be.
         for mut item in std::mem::take(&mut self.batch) {
             self.connection.take_proxies(&mut item);
+        }
+        if self.has_ended {
+            return;
         }
         let mut effects = Effects::new();
         let then = {

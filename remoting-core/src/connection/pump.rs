@@ -120,18 +120,21 @@ impl Pump {
     /// Asks for items, as many as there is room for.
     fn gather(&mut self, room: StreamRoom, cx: &mut Context<'_>) {
         let mut bytes = room.bytes;
+        // Whatever the peer takes: what is gathered here waits in this side's memory.
+        let mut own = self.connection.limits.stream_bytes;
         for _ in 0..room.items.min(BATCH) {
             let Some(item) = self.held.take().or_else(|| self.next(cx)) else {
                 return;
             };
             let length = u64::try_from(item.payload.len()).unwrap_or(u64::MAX);
-            match bytes.checked_sub(length.min(room.window)) {
-                Some(left) => bytes = left,
-                None => {
-                    self.held = Some(item);
-                    return;
-                }
-            }
+            let left = bytes.checked_sub(length.min(room.most));
+            let is_enough = own < item.payload.len() && !self.batch.is_empty();
+            let Some(left) = left.filter(|_| !is_enough) else {
+                self.held = Some(item);
+                return;
+            };
+            bytes = left;
+            own = own.saturating_sub(item.payload.len());
             self.batch.push_back(item);
         }
     }

@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    Class, Permit, RawCall, Running, ServerObject, Vacancy, cap, construct, constructor_of,
+    Bytes, Class, Permit, RawCall, Running, ServerObject, Vacancy, cap, construct, constructor_of,
     seen_through, supervise,
 };
 use crate::proxy::Style;
@@ -38,6 +38,10 @@ impl Connection {
         incoming: IncomingResolve<'_, Export>,
         now: Instant,
     ) -> Result<Option<Export>, Fault> {
+        let mut incoming = incoming;
+        // Whatever comes of it, what the peer has lent with it is given back when this is dropped.
+        let references = std::mem::take(&mut incoming.references);
+        let arguments = self.arguments(incoming.resolve.payload, None, references);
         let request = &incoming.resolve.request;
         let name = std::str::from_utf8(request.key).unwrap_or_default();
         let interface = request.interface;
@@ -50,6 +54,7 @@ impl Connection {
             ResolveWhat::Activate(constructor) => {
                 self.check_login()?;
                 let class = self.service.class(name, interface, peer)?;
+                let incoming = (incoming, arguments);
                 self.activate((name, &class), constructor, incoming, now)
             }
             ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
@@ -85,7 +90,7 @@ impl Connection {
         self: &Arc<Self>,
         (name, class): (&str, &Arc<dyn Class>),
         constructor: MethodId,
-        incoming: IncomingResolve<'_, Export>,
+        (incoming, arguments): (IncomingResolve<'_, Export>, Bytes<'_>),
         now: Instant,
     ) -> Result<Option<Export>, Fault> {
         let interface = class.interface();
@@ -115,7 +120,7 @@ impl Connection {
             interface: interface.id,
             method,
             index,
-            payload: self.arguments(incoming.resolve.payload, None, incoming.references),
+            payload: arguments,
             style: Style::by_number(formatter),
             limits: self.scan_limits(),
         };

@@ -133,6 +133,7 @@ impl Seen {
             url: None,
             peer,
             size: call.payload.as_slice().len(),
+            streams: Vec::new(),
             deadline,
             formatter: call.style.formatter.clone(),
         }

@@ -46,7 +46,7 @@ pub use options::CallOptions;
 pub(crate) use options::check_headers;
 pub(crate) use passage::{
     Boarded, Company, Luggage, Passenger, Passengers, Redeem, Style, decode, decode_arguments,
-    encode, encode_owned, is_spent, passengers,
+    encode, encode_owned, is_spent, passengers, streams,
 };
 pub(crate) use promise::{Promise, Use};
 pub use reference::{Activator, Reference};

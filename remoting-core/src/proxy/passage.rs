@@ -47,13 +47,18 @@ pub(crate) fn passengers(payload: &Payload) -> &[Passenger] {
         .map_or(&[], |passengers| passengers)
 }
 
+/// The streams of a payload.
+pub(crate) fn streams(payload: &Payload) -> impl Iterator<Item = &Freight> {
+    let passengers = passengers(payload).iter();
+    passengers.filter_map(|passenger| match passenger {
+        Passenger::Proxy { .. } => None,
+        Passenger::Stream(freight) => Some(freight),
+    })
+}
+
 /// Whether a stream that goes along was begun, so that the payload cannot be sent again.
 pub(crate) fn is_spent(payload: &Payload) -> bool {
-    let is_spent = |passenger: &Passenger| match passenger {
-        Passenger::Proxy { .. } => false,
-        Passenger::Stream(freight) => freight.is_taken(),
-    };
-    passengers(payload).iter().any(is_spent)
+    streams(payload).any(Freight::is_taken)
 }
 
 /// The calls whose answers are to come with objects that a payload refers to.

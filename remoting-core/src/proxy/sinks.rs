@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight, RequestKind};
 use super::promise::Promise;
-use super::{CallOptions, OnRuntime};
+use super::{CallOptions, OnRuntime, streams};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Executed, Fault};
@@ -62,6 +62,7 @@ fn enter_into(sinks: Sinks, endpoint: &Arc<dyn Endpoint>, state: &mut CallState)
         url: endpoint.url(),
         peer: None,
         size: state.payload.len(),
+        streams: streams(&state.payload).cloned().collect(),
         deadline: state.deadline.unwrap_or_else(clock::now),
         formatter: state.formatter.clone(),
     };

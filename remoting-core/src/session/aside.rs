@@ -35,7 +35,7 @@ impl<T: Exported> Session<T> {
             Route::Nowhere(nowhere) => return self.go_nowhere(&arrived, &nowhere, now),
         };
         if !arrived.more && !self.has_room_for(arrived.payload) {
-            let text = "too much waits for an object that is still being made";
+            let text = "calls that wait for the answers of others hold as much as `assembly` allows; send fewer at once";
             let fault = refused(ErrorKind::ResourceExhausted, text);
             self.decline(table)?;
             self.refuse_call(&arrived, &fault, now);

@@ -38,7 +38,7 @@ impl<T: Exported> Session<T> {
             && self.incoming.running() == 0
             && !self.outgoing.is_any_awaited()
             && self.outflows.len() == 0
-            && self.inflows.open() == 0
+            && self.inflows.len() == 0
     }
 
     /// Says that what was taken out of the output is being written at this moment, nobody knows

@@ -1,10 +1,10 @@
 //! The streams whose items this side takes: what has come and waits for its consumer.
 //!
-//! The peer numbers its streams, and uses a number again when both sides have ended it. Consumers go by
-//! keys of this side, for they may read long after that.
+//! The peer numbers its streams, and uses a number again when both sides have ended it. This side does so
+//! when its consumer has come to the end, or has left: so the numbers bound what is kept here.
 //!
 //! ```text
-//! Open --END of the peer, answered--> Complete --consumer leaves--> free
+//! Open --END of the peer--> Complete --consumer reads that, or leaves; END sent--> free
 //! Open --consumer leaves, END sent--> Left --END of the peer--> free
 //! ```
 
@@ -24,10 +24,8 @@ use crate::wire::{Violation, Window};
 #[derive(Debug)]
 pub(super) struct Inflows {
     flows: Slab<Inflow>,
-    /// Those that the peer has not ended, by its numbers.
+    /// The same by the peer's numbers; empty after the session's end.
     open: Vec<Option<StreamKey>>,
-    /// How many those are.
-    count: usize,
     window: Window,
 }
 
@@ -60,8 +58,18 @@ pub struct StreamKey(usize);
 pub enum Arrived {
     /// Items.
     Items,
-    /// The end, with what went wrong at the producer.
+    /// The end, with what went wrong at the producer. The key means nothing from now on.
     End(Option<Fault>),
+}
+
+/// What is left of a stream that nobody reads any more.
+#[derive(Debug, Default)]
+pub(super) struct Leavings {
+    /// What had come of it.
+    pub(super) items: VecDeque<Payload>,
+    pub(super) fault: Option<Fault>,
+    /// The peer's number, where it has to be told.
+    pub(super) stream: Option<StreamId>,
 }
 
 impl Inflows {
@@ -70,19 +78,20 @@ impl Inflows {
         Self {
             flows: Slab::new(),
             open: Vec::new(),
-            count: 0,
             window,
         }
     }
 
-    /// How many there are that somebody reads, or that the peer has not ended.
+    /// How many there are that not both sides have ended.
     pub(super) fn len(&self) -> usize {
         self.flows.len()
     }
 
-    /// How many the peer has not ended.
-    pub(super) fn open(&self) -> usize {
-        self.count
+    /// Whether nobody here reads a stream any more.
+    pub(super) fn is_left(&self, stream: StreamId) -> bool {
+        let key = self.open.get(place(stream)).copied().flatten();
+        let flow = key.and_then(|key| self.flows.get(key.0));
+        flow.is_some_and(|flow| matches!(flow.state, State::Left))
     }
 
     pub(super) fn window(&self) -> Window {
@@ -110,7 +119,6 @@ impl Inflows {
             waker: None,
         }));
         *entry = Some(key);
-        self.count = self.count.saturating_add(1);
         Ok(key)
     }
 
@@ -146,29 +154,24 @@ impl Inflows {
         }
     }
 
-    /// The peer has ended a stream. Tells whether it has still to be told that this was seen.
+    /// The peer has ended a stream.
     pub(super) fn on_end(
         &mut self,
         stream: StreamId,
         fault: Option<Fault>,
         wakers: &mut Vec<Waker>,
-    ) -> Result<bool, Violation> {
-        let entry = self.open.get_mut(place(stream));
-        let key = entry.and_then(Option::take);
-        let key = key.ok_or(Violation::UnknownStream)?;
-        self.count = self.count.saturating_sub(1);
-        let flow = self.flows.get_mut(key.0);
-        let flow = flow.ok_or(Violation::UnknownStream)?;
-        if let State::Left = flow.state {
-            self.flows.try_remove(key.0);
-            return Ok(false);
+    ) -> Result<(), Violation> {
+        if self.is_left(stream) {
+            self.free(stream);
+            return Ok(());
         }
+        let flow = self.open_mut(stream)?;
         flow.state = State::Complete(fault);
         wakers.extend(flow.waker.take());
-        Ok(true)
+        Ok(())
     }
 
-    /// Gives what has come, all of it.
+    /// Gives what has come, all of it; at the end also the peer's number, where it has to be told.
     ///
     /// - `into`: is empty, and gets the items.
     pub(super) fn poll(
@@ -176,16 +179,17 @@ impl Inflows {
         key: StreamKey,
         into: &mut VecDeque<Payload>,
         waker: &Waker,
-    ) -> Poll<Arrived> {
+    ) -> Poll<(Arrived, Option<StreamId>)> {
         let Some(flow) = self.flows.get_mut(key.0) else {
-            return Poll::Ready(Arrived::End(None));
+            return Poll::Ready((Arrived::End(None), None));
         };
         if !flow.queue.is_empty() {
             std::mem::swap(&mut flow.queue, into);
-            return Poll::Ready(Arrived::Items);
+            return Poll::Ready((Arrived::Items, None));
         }
-        if let State::Complete(fault) = &mut flow.state {
-            return Poll::Ready(Arrived::End(fault.take()));
+        if let State::Complete(_) = flow.state {
+            let leavings = self.leave(key);
+            return Poll::Ready((Arrived::End(leavings.fault), leavings.stream));
         }
         flow.waker = Some(waker.clone());
         Poll::Pending
@@ -202,31 +206,34 @@ impl Inflows {
         Some(flow.stream)
     }
 
-    /// Nobody reads a stream any more. Gives what had come of it, and the peer's number if it has to be told.
-    pub(super) fn leave(&mut self, key: StreamKey) -> (VecDeque<Payload>, Option<StreamId>) {
+    /// Nobody reads a stream any more.
+    pub(super) fn leave(&mut self, key: StreamKey) -> Leavings {
         let Some(flow) = self.flows.get_mut(key.0) else {
-            return (VecDeque::new(), None);
+            return Leavings::default();
         };
-        let queue = std::mem::take(&mut flow.queue);
+        let (items, stream) = (std::mem::take(&mut flow.queue), flow.stream);
         flow.waker = None;
-        let stream = flow.stream;
-        match flow.state {
-            State::Open => {
-                flow.state = State::Left;
-                (queue, Some(stream))
-            }
-            State::Left => (queue, None),
-            State::Complete(_) => {
+        let fault = match std::mem::replace(&mut flow.state, State::Left) {
+            State::Complete(fault) => {
                 self.flows.try_remove(key.0);
-                (queue, None)
+                if let Some(entry) = self.open.get_mut(place(stream)) {
+                    *entry = None;
+                }
+                fault
             }
+            State::Open => None,
+            State::Left => return Leavings::default(),
+        };
+        Leavings {
+            items,
+            fault,
+            stream: Some(stream),
         }
     }
 
     /// Ends everything that the peer has not ended: consumers get `fault` behind what has come.
     pub(super) fn close(&mut self, fault: impl Fn() -> Fault, wakers: &mut Vec<Waker>) {
         self.open.clear();
-        self.count = 0;
         self.flows.retain(|_, flow| {
             wakers.extend(flow.waker.take());
             match flow.state {
@@ -238,9 +245,18 @@ impl Inflows {
         });
     }
 
+    fn free(&mut self, stream: StreamId) {
+        let entry = self.open.get_mut(place(stream));
+        if let Some(key) = entry.and_then(Option::take) {
+            self.flows.try_remove(key.0);
+        }
+    }
+
+    /// A stream that the peer has not ended.
     fn open_mut(&mut self, stream: StreamId) -> Result<&mut Inflow, Violation> {
         let key = self.open.get(place(stream)).copied().flatten();
         let flow = key.and_then(|key| self.flows.get_mut(key.0));
+        let flow = flow.filter(|flow| !matches!(flow.state, State::Complete(_)));
         flow.ok_or(Violation::UnknownStream)
     }
 }

@@ -45,10 +45,10 @@ enum State {
 pub struct StreamRoom {
     /// How many items.
     pub items: u32,
-    /// How many bytes, of which one item counts no more than the whole window.
+    /// How many bytes.
     pub bytes: u64,
-    /// The whole window.
-    pub window: u64,
+    /// How many bytes one item counts at most.
+    pub most: u64,
 }
 
 /// Nobody takes what a stream would still bring.
@@ -126,7 +126,7 @@ impl Outflows {
         Poll::Ready(Ok(StreamRoom {
             items: flow.items,
             bytes: flow.bytes,
-            window,
+            most: cost(usize::MAX, window),
         }))
     }
 
@@ -215,9 +215,10 @@ pub(super) enum Refused {
     Stopped,
 }
 
-/// How much of its byte credit an item uses up: one that is longer than the whole window has all of it.
+/// How much of its byte credit an item uses up: no more than half of the window. A consumer gives credit when it
+/// has used half, so there is always enough for the next item by then, however long that is.
 pub(super) fn cost(bytes: usize, window: u64) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX).min(window)
+    u64::try_from(bytes).unwrap_or(u64::MAX).min(window / 2)
 }
 
 fn place(stream: StreamId) -> usize {

@@ -157,14 +157,26 @@ impl<T: Exported> Session<T> {
         self.give_back(Self::unpack(payload), effects);
     }
 
-    /// Gives back objects that came with a message which nobody wants.
+    /// Gives back objects, and leaves streams, that came with a message which nobody wants.
     pub(super) fn give_back(&mut self, references: Vec<Received<T>>, effects: &mut Effects<T>) {
+        let mut streams = Vec::new();
+        self.give_back_objects(references, &mut streams, effects);
+        self.leave_streams(streams, effects);
+    }
+
+    /// - `streams`: gets the streams among them, which are to be left.
+    pub(super) fn give_back_objects(
+        &mut self,
+        references: Vec<Received<T>>,
+        streams: &mut Vec<StreamKey>,
+        effects: &mut Effects<T>,
+    ) {
         for received in references {
             match received {
                 Received::Theirs { slot, .. } => self.imports.release(slot, 1),
                 Received::Own(object) => effects.rare().dropped.push(object),
                 Received::Nothing | Received::Awaited(_) => {}
-                Received::Stream(key) => self.leave_stream(key, effects),
+                Received::Stream(key) => streams.push(key),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::inflows::{Arrived, StreamKey};
+use super::inflows::{Arrived, Leavings, StreamKey};
 use super::outflows::{Refused, Stopped, StreamRoom};
 use super::{Effects, Exported, Lent, Session};
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -125,7 +125,11 @@ impl<T: Exported> Session<T> {
         into: &mut VecDeque<Payload>,
         waker: &Waker,
     ) -> Poll<Arrived> {
-        self.inflows.poll(key, into, waker)
+        let polled = self.inflows.poll(key, into, waker);
+        polled.map(|(arrived, stream)| {
+            self.end_inflow(stream, None);
+            arrived
+        })
     }
 
     /// A consumer has used so many items and bytes, and the peer may send as many more.
@@ -154,16 +158,35 @@ impl<T: Exported> Session<T> {
 
     /// A consumer reads no more of a stream.
     pub fn leave_stream(&mut self, key: StreamKey, effects: &mut Effects<T>) {
-        let (queue, stream) = self.inflows.leave(key);
-        for mut item in queue {
-            self.discard(&mut item, effects);
+        self.leave_streams(vec![key], effects);
+    }
+
+    /// The same for several, and for those that came in what nobody has read of them: how deep they nest is the peer's choice.
+    pub(super) fn leave_streams(&mut self, mut keys: Vec<StreamKey>, effects: &mut Effects<T>) {
+        while let Some(key) = keys.pop() {
+            let Leavings {
+                items,
+                fault,
+                stream,
+            } = self.inflows.leave(key);
+            let fault = match fault {
+                Some(Fault::App(payload)) => Some(payload),
+                Some(Fault::Error(_)) | None => None,
+            };
+            for mut payload in items.into_iter().chain(fault) {
+                let references = Self::unpack(&mut payload);
+                self.give_back_objects(references, &mut keys, effects);
+            }
+            self.end_inflow(stream, Some(&Fault::Error(stopped())));
         }
-        let Some(stream) = stream.filter(|_| !self.closed) else {
-            return;
-        };
-        let fault = Fault::Error(stopped());
-        // A sentence fits into every frame that may be agreed on.
-        let _ = self.try_write_end((stream, true), &HeaderBlock::new(), Some(&fault));
+    }
+
+    /// Tells the peer that a stream of its is over here too.
+    fn end_inflow(&mut self, stream: Option<StreamId>, fault: Option<&Fault>) {
+        if let Some(stream) = stream.filter(|_| !self.closed) {
+            // A sentence fits into every frame that may be agreed on.
+            let _ = self.try_write_end((stream, true), &HeaderBlock::new(), fault);
+        }
     }
 
     pub(super) fn begin_inflow(&mut self, stream: StreamId) -> Result<StreamKey, Violation> {
@@ -240,20 +263,15 @@ impl<T: Exported> Session<T> {
             return self.outflows.on_end(end.stream, &mut effects.wakers);
         }
         let fault = match &end.fault {
-            None => {
+            Some(fault) if !self.inflows.is_left(end.stream) => {
+                Some(self.fault_of(fault, end.header.references)?)
+            }
+            Some(_) | None => {
                 self.decline(end.header.references)?;
                 None
             }
-            Some(fault) => Some(self.fault_of(fault, end.header.references)?),
         };
-        if self
-            .inflows
-            .on_end(end.stream, fault, &mut effects.wakers)?
-        {
-            self.try_write_end((end.stream, true), &HeaderBlock::new(), None)
-                .unwrap_or_default();
-        }
-        Ok(())
+        self.inflows.on_end(end.stream, fault, &mut effects.wakers)
     }
 
     /// Wakes the producers that waited for bytes to leave.

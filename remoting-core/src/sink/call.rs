@@ -16,6 +16,7 @@ use crate::id::MethodId;
 use crate::payload::Payload;
 use crate::peer::Peer;
 use crate::proxy::with_header;
+use crate::stream::Freight;
 
 /// Which end of a call a sink is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,8 @@ pub struct MethodCall {
     pub(crate) url: Option<String>,
     pub(crate) peer: Option<Arc<Peer>>,
     pub(crate) size: usize,
+    /// The streams that go along with it.
+    pub(crate) streams: Vec<Freight>,
     pub(crate) deadline: Instant,
     pub(crate) formatter: FormatterRef,
 }
@@ -105,6 +108,11 @@ impl MethodCall {
     /// Who calls, at the server.
     pub fn peer(&self) -> Option<&Peer> {
         self.peer.as_deref()
+    }
+
+    /// Whether it can be passed on: a stream that goes along with a call is sent once, so after that it cannot.
+    pub fn is_spent(&self) -> bool {
+        self.streams.iter().any(Freight::is_taken)
     }
 
     /// How many bytes the arguments are.

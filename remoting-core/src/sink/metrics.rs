@@ -204,6 +204,7 @@ mod tests {
             url: None,
             peer: None,
             size: 0,
+            streams: Vec::new(),
             deadline: clock::now(),
             formatter: FormatterRef::default(),
         }

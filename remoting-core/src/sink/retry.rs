@@ -17,7 +17,7 @@ const MOST: u32 = 10 * TRY;
 /// A sink of clients that makes calls again which have failed for the moment: `ConnectFailed`, `Disconnected`,
 /// `SessionLost`, `Overloaded`.
 ///
-/// Only calls that did not run are made again, and those that may have run if their trait marks them `#[idempotent]`. It waits
+/// A call with a stream is made again only if its stream was not sent. Only calls that did not run are made again, and those that may have run if their trait marks them `#[idempotent]`. It waits
 /// between tries, longer each time, and at least as long as the server has asked for; a try that would begin after the
 /// call's deadline is not made. Of all calls together one in ten is made again at most, with a reserve of ten, so that
 /// a server in trouble does not get twice the work.
@@ -125,6 +125,7 @@ fn is_safe(error: &Error, call: &MethodCall) -> bool {
             | ErrorKind::Overloaded
     );
     may_help
+        && !call.is_spent()
         && match error.executed() {
             Executed::No => true,
             Executed::Unknown => call.is_idempotent(),

@@ -50,7 +50,7 @@ pub use self::produce::Producer;
 /// [`Limits::max_frame`](crate::Limits::max_frame). Items may be, or hold, proxies.
 ///
 /// A stream ends when its producer has, by an error of the producer's, which arrives as the same `E`, or by an error of
-/// `remoting`'s, such as `Disconnected`; after an error nothing more comes. Whoever drops the `Streaming` ends it too:
+/// `remoting`'s, such as `SessionLost`; after an error nothing more comes. Whoever drops the `Streaming` ends it too:
 /// the producer is dropped at its next await. The deadline of a call is over with its result: a stream takes as long as it takes. As
 /// long as it goes on, the object whose method has returned it is kept, as by a running call.
 ///

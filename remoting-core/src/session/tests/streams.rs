@@ -10,9 +10,10 @@ use std::task::{Poll, Waker};
 use self::support::{River, Spring, begun, narrow, open, read, send};
 use super::support::{Pair, Side, sent};
 use crate::error::{ErrorKind, Executed, Fault};
-use crate::id::Slot;
+use crate::id::{InterfaceId, Slot};
 use crate::limits::Limits;
-use crate::session::{End, Lent};
+use crate::payload::Content;
+use crate::session::{End, ExportKey, Lent};
 use crate::wire::Target;
 
 #[test]
@@ -53,42 +54,109 @@ fn nothing_is_sent_beyond_the_credit() {
 }
 
 #[test]
-fn an_item_longer_than_the_window_takes_all_of_it() {
+fn an_item_counts_no_more_than_half_of_the_window_so_that_the_next_one_always_fits() {
+    let window = 16 * 1024;
     let mut river = River::with(Limits {
-        stream_bytes: 16 * 1024,
+        stream_bytes: window,
         ..Limits::default()
     });
     let (stream, long) = (river.stream, vec![1; 20_000]);
     send(&mut river.pair.client, stream, &long).unwrap();
+    send(&mut river.pair.client, stream, &long).unwrap();
     assert!(!river.has_room());
     river.pair.pass();
-    assert_eq!(river.read().0, long);
+    assert_eq!(river.read().0.len(), 40_000);
     let now = river.pair.now;
-    river
-        .pair
-        .server
-        .session
-        .grant(river.key, 1, 16 * 1024, now);
+    let half = window as u64 / 2;
+    river.pair.server.session.grant(river.key, 2, 2 * half, now);
     river.pair.pass();
+    // Just less than half is used, for which a consumer gives no credit yet.
+    send(&mut river.pair.client, stream, &vec![1; window / 2 - 1]).unwrap();
     assert!(send(&mut river.pair.client, stream, &long).is_ok());
 }
 
 #[test]
-fn a_number_is_used_again_when_both_have_ended_its_stream_and_old_items_can_still_be_read() {
+fn a_number_is_used_again_when_its_stream_has_been_read_to_its_end() {
     let mut river = River::new();
     river.send(7).unwrap();
     river.end(None);
     river.pair.pass();
-    assert_eq!(river.pair.client.session.stats().streams, 0);
-    let (again, key) = open(&mut river.pair, river.slot);
-    assert_eq!(again, river.stream);
-    assert_ne!(key, river.key);
-    send(&mut river.pair.client, again, &[8]).unwrap();
-    river.pair.pass();
+    // What nobody has read is kept, and so is the number: there are only so many.
+    let (other, _) = open(&mut river.pair, river.slot);
+    assert_ne!(other, river.stream);
     let (items, ended) = river.read();
     assert!(items == [7] && matches!(ended, Some(None)));
-    river.leave();
+    river.pair.pass();
+    assert_eq!(river.pair.client.session.stats().streams, 1);
+    let (again, key) = open(&mut river.pair, river.slot);
+    assert_eq!(again, river.stream);
+    send(&mut river.pair.client, again, &[8]).unwrap();
+    river.pair.pass();
     assert_eq!(read(&mut river.pair.server, key).0, [8]);
+}
+
+#[test]
+fn streams_in_items_of_streams_that_nobody_reads_are_left_however_deep_they_nest() {
+    let limits = || Limits {
+        streams_per_session: 200_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(limits(), limits());
+    let slot = pair.connect("river");
+    let (mut stream, outermost) = open(&mut pair, slot);
+    let now = pair.now;
+    for _ in 0..150_000 {
+        let spring = Arc::new(Spring::default());
+        let lent = [Lent::Stream(Arc::clone(&spring) as _)];
+        let client = &mut pair.client;
+        let effects = &mut client.effects;
+        let item = Content::from(b"0".as_slice());
+        let sent = client.session.send_item(stream, item, &lent, now, effects);
+        sent.unwrap();
+        stream = begun(client, &spring);
+        pair.pass();
+    }
+    let server = &mut pair.server;
+    server.session.leave_stream(outermost, &mut server.effects);
+    pair.pass();
+    assert!(pair.server.end.is_none());
+    let room = pair.client.session.poll_room(stream, Waker::noop());
+    assert!(
+        matches!(room, Poll::Ready(Err(_))),
+        "the innermost is left too"
+    );
+}
+
+#[test]
+fn what_an_error_that_nobody_reads_refers_to_is_given_back() {
+    let mut river = River::new();
+    let object = Lent::Own {
+        object: "it".into(),
+        key: ExportKey {
+            object: 1,
+            interface: InterfaceId(9),
+        },
+    };
+    let fault = Fault::App(crate::payload::Payload::from(b"0".as_slice()));
+    for leaves_first in [false, true] {
+        let (stream, key) = open(&mut river.pair, river.slot);
+        if leaves_first {
+            let server = &mut river.pair.server;
+            server.session.leave_stream(key, &mut server.effects);
+        }
+        let (now, client) = (river.pair.now, &mut river.pair.client);
+        let lent = [object.clone()];
+        let effects = &mut client.effects;
+        client
+            .session
+            .end_stream(stream, Some(&fault), &lent, now, effects);
+        assert_eq!(client.session.stats().exports, 1);
+        river.pair.pass();
+        let server = &mut river.pair.server;
+        server.session.leave_stream(key, &mut server.effects);
+        river.pair.pass();
+        assert_eq!(river.pair.client.session.stats().exports, 0);
+    }
 }
 
 #[test]

@@ -129,6 +129,8 @@ fn read_all(pair: &mut Pair, known: &mut Known) {
     }
     if ended.is_some() {
         assert_eq!(known.read, known.sent);
+        // Its key means nothing any more.
+        known.left = true;
     }
     let used = items.len() as u32;
     if used > 0 {
