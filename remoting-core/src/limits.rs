@@ -195,7 +195,8 @@ limits! {
     /// How many answers a channel without sessions keeps for requests that may be sent again, of callers that the host knows,
     /// and as many of all others.
     kept_answers: usize = 4096, instead;
-    /// How many streams of a channel without sessions wait for callers that have lost their connections, or might have.
+    /// How many streams of a channel without sessions wait for callers that have lost their connections, or might have: of
+    /// callers that the host knows, and as many of all others.
     lingering_streams: usize = 1024, instead;
     /// How many names of former publications a host remembers, and how many tickets that are over.
     tombstones: usize = 65_536;

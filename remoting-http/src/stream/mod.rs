@@ -145,14 +145,15 @@ impl Service {
             &call.interface.0.to_le_bytes(),
             call.payload.as_slice(),
         ];
-        let owner = self.lingering.owner(caller_of(peer), &request);
+        let lingering = self.lingering_of(peer);
+        let owner = lingering.owner(caller_of(peer), &request);
         let last = head.headers.get(LAST_EVENT);
         let last = last.and_then(|id| id.to_str().ok());
         let found = match last {
             None => None,
-            Some(id) => Some(self.lingering.find(id, &owner).await),
+            Some(id) => Some(lingering.find(id, &owner).await),
         };
-        outbound.afterlife = Some((self.lingering.clone(), owner));
+        outbound.afterlife = Some((lingering.clone(), owner));
         match found {
             None => Ok(None),
             Some(Found::Course(course)) => {

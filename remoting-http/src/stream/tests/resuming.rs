@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST};
-use remoting_core::{Host, Principal, Principals};
+use remoting_core::{Host, Limits, Principal, Principals};
 
 use super::feed::{Answer, Lines, Server};
 
@@ -120,32 +120,61 @@ async fn a_stream_belongs_to_its_request() {
     take(&mut again, 2..=3).await;
 }
 
+const ANN: &str = "a token that ann has";
+const BOB: &str = "a token that bob has";
+
+/// A host that knows ann and bob, and lets few streams linger.
+async fn with_friends(most: usize) -> Server {
+    let known = Principals::new()
+        .token(ANN, Principal::new("ann"))
+        .token(BOB, Principal::new("bob"));
+    let mut limits = Limits::default();
+    limits.lingering_streams = most;
+    let builder = Host::builder().limits(limits);
+    Server::of(builder.authenticator(known.or_strangers())).await
+}
+
+/// Asks for the stream as somebody, from the event after `last` on.
+async fn ask(server: &Server, token: Option<&str>, last: &str) -> Answer {
+    let mut request = Request::get("/feed/play")
+        .header(HOST, "localhost")
+        .header(ACCEPT, EVENTS);
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    if !last.is_empty() {
+        request = request.header("last-event-id", last);
+    }
+    server.send(request.body(Lines::of("")).unwrap()).await
+}
+
 #[tokio::test]
 async fn a_stream_belongs_to_its_caller() {
-    let tokens = ["a token that ann has", "a token that bob has"];
-    let known = Principals::new()
-        .token(tokens[0], Principal::new("ann"))
-        .token(tokens[1], Principal::new("bob"));
-    let server = Server::of(Host::builder().authenticator(known.or_strangers())).await;
-    let ask = |token: Option<&str>, last: &str| {
-        let mut request = Request::get("/feed/play")
-            .header(HOST, "localhost")
-            .header(ACCEPT, EVENTS);
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
-        if !last.is_empty() {
-            request = request.header("last-event-id", last);
-        }
-        server.send(request.body(Lines::of("")).unwrap())
-    };
-    let mut answer = ask(Some(tokens[0]), "").await;
+    let server = with_friends(1024).await;
+    let mut answer = ask(&server, Some(ANN), "").await;
     event(&mut answer).await;
     let last = take(&mut answer, 1..=3).await;
-    for other in [Some(tokens[1]), None] {
-        assert_eq!(ask(other, &last).await.status(), 410, "{other:?}");
+    for other in [Some(BOB), None] {
+        let refused = ask(&server, other, &last).await;
+        assert_eq!(refused.status(), 410, "{other:?}");
     }
-    let mut again = ask(Some(tokens[0]), &last).await;
+    let mut again = ask(&server, Some(ANN), &last).await;
+    take(&mut again, 4..=6).await;
+}
+
+#[tokio::test]
+async fn strangers_push_out_no_stream_of_somebody_who_is_known() {
+    let server = with_friends(1).await;
+    let mut answer = ask(&server, Some(ANN), "").await;
+    event(&mut answer).await;
+    let last = take(&mut answer, 1..=3).await;
+    drop(answer);
+    for _ in 0..5 {
+        let mut stranger = ask(&server, None, "").await;
+        event(&mut stranger).await;
+    }
+    let mut again = ask(&server, Some(ANN), &last).await;
+    assert_eq!(again.status(), 200);
     take(&mut again, 4..=6).await;
 }
 
