@@ -60,9 +60,9 @@ pub(crate) struct Service {
     /// The same of callers that the host does not know: they cannot make it forget those of others.
     pub(crate) replays_of_strangers: Replays,
     /// The streams whose callers may go on with them.
-    lingering: Lingering,
+    pub(crate) lingering: Lingering,
     /// The same of callers that the host does not know: they push nobody else's out.
-    lingering_of_strangers: Lingering,
+    pub(crate) lingering_of_strangers: Lingering,
 }
 
 impl Service {
@@ -86,14 +86,6 @@ impl Service {
 
     pub(crate) fn limits(&self) -> Arc<Limits> {
         self.acceptor.limits()
-    }
-
-    /// The streams that somebody may go on with.
-    pub(crate) fn lingering_of(&self, peer: &Peer) -> &Lingering {
-        match peer.principal() {
-            Some(_) => &self.lingering,
-            None => &self.lingering_of_strangers,
-        }
     }
 
     /// Holds a drain up until dropped.

@@ -145,7 +145,10 @@ impl Service {
             &call.interface.0.to_le_bytes(),
             call.payload.as_slice(),
         ];
-        let lingering = self.lingering_of(peer);
+        let lingering = match peer.principal() {
+            Some(_) => &self.lingering,
+            None => &self.lingering_of_strangers,
+        };
         let owner = lingering.owner(caller_of(peer), &request);
         let last = head.headers.get(LAST_EVENT);
         let last = last.and_then(|id| id.to_str().ok());
