@@ -6,7 +6,7 @@ use super::answering::refused;
 use super::assembly::{Aim, Begun, Goal};
 use super::chained::ChainedCall;
 use super::frames::Arrived;
-use super::references::{awaited, kept};
+use super::references::{REFERENCE, awaited, kept};
 use super::routing::Route;
 use super::running::Times;
 use super::{Effects, End, Exported, IncomingKey, IncomingRequest, Request, Session};
@@ -34,7 +34,7 @@ impl<T: Exported> Session<T> {
             Route::Behind(on) => Goal::Answer(on),
             Route::Nowhere(nowhere) => return self.go_nowhere(&arrived, &nowhere, now),
         };
-        if !arrived.more && !self.has_room_for(arrived.payload) {
+        if !arrived.more && !self.has_room_for(&arrived) {
             let text = "calls that wait for the answers of others hold as much as `assembly` allows; send fewer at once";
             let fault = refused(ErrorKind::ResourceExhausted, text);
             self.decline(table)?;
@@ -91,9 +91,14 @@ impl<T: Exported> Session<T> {
         self.chained.push(call);
     }
 
-    /// Whether a call with this payload may be kept until it can begin.
-    fn has_room_for(&self, payload: &[u8]) -> bool {
-        let bytes = self.chained.bytes().saturating_add(payload.len());
+    /// Whether a call may be kept until it can begin.
+    fn has_room_for(&self, arrived: &Arrived<'_>) -> bool {
+        let count = arrived.header.references.iter().count();
+        let own = arrived
+            .payload
+            .len()
+            .saturating_add(count.saturating_mul(REFERENCE));
+        let bytes = self.chained.bytes().saturating_add(own);
         if bytes > self.config.limits.assembly {
             self.config.counters.assembly.add();
             return false;

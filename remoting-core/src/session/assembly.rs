@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::references::{Received, awaited, fill};
+use super::references::{REFERENCE, Received, awaited, fill};
 use super::requests::{IncomingKey, IncomingRequest, IncomingResolve, Request};
 use super::running::Times;
 use crate::error::Fault;
@@ -106,7 +106,6 @@ impl<T: Clone> Assembly<T> {
 
     /// Keeps the first frame of a request.
     pub(super) fn begin(&mut self, call: CallId, frame: RawFrame<'_>, request: Begun<T>) {
-        self.bytes = self.bytes.saturating_add(frame.body.len());
         let partial = PartialRequest {
             key: request.key,
             aim: request.aim,
@@ -115,6 +114,7 @@ impl<T: Clone> Assembly<T> {
             flags: frame.flags,
             body: frame.body.to_vec(),
         };
+        self.bytes = self.bytes.saturating_add(partial.size());
         self.requests.insert(call, partial);
     }
 
@@ -129,7 +129,7 @@ impl<T: Clone> Assembly<T> {
     /// Takes a request out, whole or not.
     pub(super) fn take(&mut self, call: CallId) -> Option<PartialRequest<T>> {
         let partial = self.requests.remove(&call)?;
-        self.bytes = self.bytes.saturating_sub(partial.body.len());
+        self.bytes = self.bytes.saturating_sub(partial.size());
         Some(partial)
     }
 
@@ -210,6 +210,12 @@ pub(super) struct Begun<T> {
 }
 
 impl<T> PartialRequest<T> {
+    /// How many bytes it keeps for the peer.
+    fn size(&self) -> usize {
+        let references = self.aim.references.len().saturating_mul(REFERENCE);
+        self.body.len().saturating_add(references)
+    }
+
     /// Whether its caller waits no more.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.times.deadline <= now

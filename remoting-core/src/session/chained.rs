@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use super::assembly::{Aim, Goal};
+use super::references::REFERENCE;
 use super::requests::{IncomingKey, QueuedCall};
 use super::running::Times;
 use super::time::Next;
@@ -70,13 +71,15 @@ impl<T: Clone> ChainedCall<T> {
         }
     }
 
-    /// How many bytes of the peer's it keeps.
+    /// How many bytes it keeps for the peer.
     fn size(&self) -> usize {
         let pairs = self
             .user
             .iter()
             .map(|(name, value)| name.len().saturating_add(value.len()));
-        pairs.fold(self.payload.len(), usize::saturating_add)
+        let references = self.aim.references.len().saturating_mul(REFERENCE);
+        let own = self.payload.len().saturating_add(references);
+        pairs.fold(own, usize::saturating_add)
     }
 }
 

@@ -57,6 +57,9 @@ pub enum Received<T> {
     Stream(StreamKey),
 }
 
+/// About what each object or stream takes here that came with a message which waits.
+pub(super) const REFERENCE: usize = 64;
+
 impl<T: Exported> Session<T> {
     /// Counts the objects and streams that a frame brings.
     ///

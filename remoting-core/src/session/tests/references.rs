@@ -151,3 +151,26 @@ fn calls_that_wait_for_their_object_keep_what_they_brought_until_it_is_there() {
     pair.pass();
     assert_eq!(counts(&pair.client).0, 0);
 }
+
+#[test]
+fn what_comes_along_with_a_call_that_waits_counts_as_what_is_kept_for_it() {
+    let limits = Limits {
+        assembly: 20_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(Limits::default(), limits);
+    let resolve = sent(pair.client.resolve("factory", pair.now));
+    pair.client.lending = (0..400).map(|number| own("it", number)).collect();
+    let call = sent(pair.client.call(Target::Answer(resolve), b"x", pair.now));
+    pair.pass();
+    let error = pair.client.error(call);
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error:?}");
+    assert!(error.message().contains("`assembly`"), "{error}");
+    pair.pass();
+    assert_eq!(
+        pair.client.session.stats().exports,
+        0,
+        "all were given back"
+    );
+    assert_eq!(pair.server.counters.assembly.get(), 1);
+}
