@@ -22,6 +22,8 @@ trait Step {
     async fn header(&self, name: String) -> Result<Option<String>, StepError>;
     /// Has the last handler set a value, and tells what flows here afterwards.
     async fn set(&self, name: String, value: String) -> Result<Vec<String>, StepError>;
+    /// Has both a header of the reply and a value that flows, of so many bytes each.
+    async fn fill(&self, bytes: usize) -> Result<usize, StepError>;
     /// The same, and then fails.
     async fn set_and_fail(&self, name: String, value: String) -> Result<(), StepError>;
 }
@@ -62,6 +64,15 @@ impl Step for Foot {
             None => Flow::current().expect("in a handler").set(name, value)?,
         }
         Ok(here())
+    }
+
+    async fn fill(&self, bytes: usize) -> Result<usize, StepError> {
+        let context = CallContext::current().expect("in a handler");
+        context.set_reply_header("full", "x".repeat(bytes))?;
+        let flow = Flow::current().expect("in a handler");
+        flow.set("small", "x")?;
+        flow.set("large", "x".repeat(bytes))?;
+        Ok(bytes)
     }
 
     async fn set_and_fail(&self, name: String, value: String) -> Result<(), StepError> {
@@ -254,4 +265,19 @@ async fn more_than_a_call_carries_is_refused_before_it_leaves() {
     };
     assert_eq!(error.kind(), ErrorKind::UpstreamFailed);
     assert_eq!(flow.all().len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_is_not_lost_for_what_flows_back_beside_it() {
+    let server = listening(Host::builder()).await;
+    let steps = StepDispatcher::singleton(Foot::default);
+    server.publish("step", steps).unwrap();
+    let client = client(Host::builder());
+    let step: StepProxy = client.get(&Way::Tcp.url(&server, "step")).unwrap();
+    let (flow, headers) = (flow(&[]), remoting::ReplyHeaders::default());
+    let call = step.fill(5000).reply_headers(&headers);
+    assert_eq!(flow.scope(call).await.unwrap(), 5000);
+    assert_eq!(headers.get("full").map(|value| value.len()), Some(5000));
+    assert_eq!(flow.get("small").as_deref(), Some("x"));
+    assert_eq!(flow.get("large"), None, "there was no room for it");
 }

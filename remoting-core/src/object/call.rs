@@ -168,7 +168,7 @@ pub(super) fn reply<R: Serialize + 'static, E: Serialize>(
     style: &Style,
     result: Result<R, E>,
 ) -> Result<Payload, Fault> {
-    let headers = context::reply_headers()?;
+    let headers = context::reply_headers();
     match result {
         Ok(value) => {
             let mut payload = encode_owned(style, value).map_err(|error| {

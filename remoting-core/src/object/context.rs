@@ -298,37 +298,36 @@ pub(crate) fn set_headers(headers: Vec<(String, String)>) {
     });
 }
 
-/// What goes back with the reply of the call that runs: the headers that were set, and the values that flow and have
-/// changed.
-///
-/// # Errors
-///
-/// `TooLarge` if these are too many together.
+/// What goes back with the reply of the call that runs: the headers that were set, and of the values that flow and have
+/// changed as many as there is room for behind those.
 #[inline]
-pub(crate) fn reply_headers() -> Result<Vec<(String, String)>, Fault> {
+pub(crate) fn reply_headers() -> Vec<(String, String)> {
     let is_any = CURRENT.with_borrow(|current| {
         let active = current.as_ref().map(|visit| &visit.active);
         active.is_some_and(|active| active.reply.is_some() || active.flow.is_some())
     });
     match is_any {
         true => known_reply_headers(),
-        false => Ok(Vec::new()),
+        false => Vec::new(),
     }
 }
 
 #[cold]
-fn known_reply_headers() -> Result<Vec<(String, String)>, Fault> {
+fn known_reply_headers() -> Vec<(String, String)> {
     let known = with_active(|active| {
         let (reply, flow) = (active.reply.clone(), active.flow.clone());
         (reply, flow, active.headers.clone())
     });
     let (reply, flow, sent) = known.unwrap_or_default();
     let mut headers = reply.map(|reply| reply.all()).unwrap_or_default();
-    if let Some(flow) = flow {
-        headers.extend(flow.changes(pairs(&sent)));
-        check_headers(&headers).map_err(|error| Fault::Error(error).after_execution())?;
+    for change in flow.iter().flat_map(|flow| flow.changes(pairs(&sent))) {
+        headers.push(change);
+        if check_headers(&headers).is_err() {
+            // The method has run: its result is worth more.
+            headers.pop();
+        }
     }
-    Ok(headers)
+    headers
 }
 
 /// What tells the call that runs here from others that run at the moment; zero if there is none.
