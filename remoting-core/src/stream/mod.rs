@@ -86,16 +86,15 @@ impl<T, E> Streaming<T, E> {
     /// ```
     /// use remoting_core::{Result, Streaming};
     ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
     /// let squares: Streaming<u64> = Streaming::produce(|mut out| async move {
     ///     for number in 1..=3 {
     ///         out.send(number * number).await?;
     ///     }
     ///     Ok(())
     /// });
-    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async move {
     /// assert_eq!(squares.collect::<Vec<_>>().await?, [1, 4, 9]);
-    /// # Result::Ok(()) })?;
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # Ok(()) }
     /// ```
     pub fn produce<F>(produce: impl FnOnce(Producer<T>) -> F) -> Self
     where
