@@ -50,11 +50,8 @@ impl<T: Exported> Session<T> {
                 let _told = self.write_answer(call, result, lent, effects);
             }
             Some(Finished::Post) => return,
-            None => match result {
-                // Who has no object to give need not know that calls may wait for one.
-                Ok(_) => self.keep_answer(key, result, (lent, None), effects),
-                Err(fault) => self.fail_kept(key, fault, effects),
-            },
+            // Who has no object to give need not know that calls may wait for one.
+            None => self.keep_answer(key, result, (lent, None), effects),
         }
         self.liveness.on_append(now);
     }

@@ -52,18 +52,11 @@ impl<T: Exported> Session<T> {
         (lent, object): (&[Lent<T>], Option<T>),
         effects: &mut Effects<T>,
     ) {
-        let payload = match result {
-            Ok(payload) => payload,
-            Err(fault) => {
-                effects.rare().dropped.extend(object);
-                return self.fail_kept(key, fault, effects);
-            }
-        };
         let Some(call) = self.incoming.kept(key) else {
             return effects.rare().dropped.extend(object);
         };
-        let told = self.write_answer(call, Ok(payload), lent, effects);
-        match (told, object) {
+        let told = self.write_answer(call, result, lent, effects);
+        match (told.and(result.map(drop).map_err(Fault::clone)), object) {
             (Ok(()), Some(object)) => {
                 self.incoming.keep(call, Kept::Returned);
                 self.assembly.found(call, &object);
@@ -87,7 +80,7 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// Answers a request, whose answer is kept, with a failure.
+    /// Answers a RESOLVE with a failure.
     pub(super) fn fail_kept(&mut self, key: IncomingKey, fault: &Fault, effects: &mut Effects<T>) {
         let Some(call) = self.incoming.kept(key) else {
             return;

@@ -1,14 +1,16 @@
 //! Calls on the answers to other calls, and answers that stand in arguments.
 
 use std::error::Error as _;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::arrival::Arrival;
 use super::support::{Object, Pair, Side, failed, result, sent};
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::id::{CallId, Slot};
+use crate::id::{CallId, InterfaceId, Slot};
 use crate::limits::Limits;
-use crate::session::{End, Lent, SessionStats, Start};
+use crate::payload::Payload;
+use crate::session::{End, ExportKey, Lent, SessionStats, Start};
 use crate::wire::{Target, Violation, write_release};
 
 /// A pair whose client holds an object, and has asked for the answer of a call to be kept.
@@ -279,4 +281,28 @@ fn a_session_that_ends_lets_go_of_what_it_keeps() {
     forget(&mut pair.client, first, now);
     forget(&mut pair.client, second, now);
     assert_eq!(pair.client.session.stats(), SessionStats::default());
+}
+
+#[test]
+fn a_kept_call_fails_with_all_that_an_error_brings() {
+    let (mut pair, _, call) = asked();
+    pair.pass();
+    let arrival = first_arrival(&mut pair.server);
+    let interface = InterfaceId(9);
+    pair.server.lending = vec![Lent::Own {
+        object: "why".into(),
+        key: ExportKey {
+            object: 1,
+            interface,
+        },
+    }];
+    let cost = vec![("cost".to_owned(), "7".to_owned())];
+    let fault = Fault::App(Payload::from(b"0".as_slice())).with_headers(cost.clone());
+    pair.server.reply(arrival.key, Err(&fault), pair.now);
+    pair.pass();
+    let Poll::Ready(Err(told)) = pair.client.poll(call) else {
+        panic!("it has failed")
+    };
+    assert_eq!(told.headers(), cost);
+    assert_eq!(pair.client.borrowed.len(), 1);
 }
