@@ -37,6 +37,9 @@ pub trait Probe {
     /// Streams zeros, for ever.
     async fn zeros(&self) -> remoting::Result<Streaming<u64>>;
 
+    /// Streams pieces of 200,000 zeros, for ever.
+    async fn pieces(&self) -> remoting::Result<Streaming<Vec<u8>>>;
+
     /// Takes a stream, of which it reads nothing until the gate opens.
     async fn take(&self, numbers: Streaming<u64>) -> remoting::Result<()>;
 
@@ -193,6 +196,16 @@ impl Probe for Target {
             loop {
                 stream.0.zeros.fetch_add(1, Ordering::SeqCst);
                 out.send(0).await?;
+            }
+        }))
+    }
+
+    async fn pieces(&self) -> remoting::Result<Streaming<Vec<u8>>> {
+        let stream = Stream::of(&self.gate);
+        Ok(Streaming::produce(|mut out| async move {
+            loop {
+                stream.0.zeros.fetch_add(1, Ordering::SeqCst);
+                out.send(vec![0; 200_000]).await?;
             }
         }))
     }

@@ -63,6 +63,30 @@ fn credit_without_end_makes_no_more_items_than_the_socket_takes() {
 }
 
 #[test]
+fn a_window_without_end_puts_no_more_into_the_output_than_this_side_allows() {
+    within_patience(async {
+        let mut server = Server::with(|limits| limits.unsent = 64 * 1024).await;
+        let mut raw = server.attacker().await;
+        raw.send(&call(1, 0, "pieces", &[])).await;
+        let plenty = [&[0][..], &number(1 << 31), &number(1 << 40)].concat();
+        raw.send(&frame(kind::CREDIT | 0x20, &plenty)).await;
+        let gate = Arc::clone(&server.gate);
+        let made = || gate.zeros.load(Ordering::SeqCst);
+        let (mut before, mut still) = (0, 0);
+        while still < 500 {
+            server.goes_on().await;
+            still = if made() == before { still + 1 } else { 0 };
+            before = made();
+        }
+        // Six at a time, and what the system keeps: far from the 256 that would fit into one batch.
+        assert!((1..150).contains(&before), "{before}");
+        drop(raw);
+        until(|| server.gate.streams.load(Ordering::SeqCst) == 0).await;
+        server.goes_on().await;
+    });
+}
+
+#[test]
 fn streams_that_are_begun_and_left_leave_nothing() {
     within_patience(async {
         let mut server = Server::new().await;

@@ -14,6 +14,7 @@ trait Till {
     async fn add(&self) -> remoting::Result<u64>;
     #[idempotent]
     async fn sum(&self) -> remoting::Result<u64>;
+    async fn total(&self, coins: Streaming<u64>) -> remoting::Result<u64>;
 }
 
 struct Coins;
@@ -24,6 +25,10 @@ impl Till for Coins {
     }
     async fn sum(&self) -> remoting::Result<u64> {
         Ok(2)
+    }
+    async fn total(&self, coins: Streaming<u64>) -> remoting::Result<u64> {
+        let coins: Vec<u64> = coins.collect().await?;
+        Ok(coins.iter().sum())
     }
 }
 
@@ -158,4 +163,30 @@ async fn a_try_that_would_begin_after_the_deadline_is_not_made() {
     assert_eq!(error.kind(), ErrorKind::Overloaded);
     assert_eq!(failing.count(), 1);
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_a_stream_is_made_again_until_the_stream_was_sent() {
+    let here = Failing::first(1, busy);
+    let (_server, _client, till) = pair(Retry::new(), &here).await;
+    assert_eq!(till.total(Streaming::of([1, 2])).await.unwrap(), 3);
+    assert_eq!(here.count(), 2);
+
+    // The refusal of the server comes when the stream is on its way.
+    let there = Failing::first(1, busy);
+    let server = Host::builder().server_sink(there.clone());
+    let server = server.channel(InProcessChannel::listen("till-there"));
+    let server = server.start().await.unwrap();
+    let till = TillDispatcher::singleton(|| Coins);
+    server.publish("till", till).unwrap();
+    let client = Host::builder()
+        .channel(InProcessChannel::client())
+        .client_sink(Retry::new())
+        .start_client()
+        .unwrap();
+    let till: TillProxy = client.get(&server.url("till").unwrap()).unwrap();
+    let error = till.total(Streaming::of([1, 2])).await.unwrap_err();
+    let told = (error.kind(), error.executed());
+    assert_eq!(told, (ErrorKind::Overloaded, Executed::No), "{error}");
+    assert_eq!(there.count(), 1);
 }
