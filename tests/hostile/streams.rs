@@ -37,23 +37,29 @@ fn who_reads_nothing_of_its_streams_costs_their_credit_and_no_more() {
     });
 }
 
+/// Takes a stream and gives it credit for two thousand million items, of which none is read:
+/// how many were made when no more come.
+async fn made_for_one_who_reads_nothing(server: &mut Server, raw: &mut Raw, method: &str) -> u64 {
+    raw.send(&call(1, 0, method, &[])).await;
+    let plenty = [&[0][..], &number(1 << 31), &number(1 << 40)].concat();
+    raw.send(&frame(kind::CREDIT | 0x20, &plenty)).await;
+    let gate = Arc::clone(&server.gate);
+    let made = || gate.zeros.load(Ordering::SeqCst);
+    let (mut before, mut still) = (0, 0);
+    while still < 500 {
+        server.goes_on().await;
+        still = if made() == before { still + 1 } else { 0 };
+        before = made();
+    }
+    before
+}
+
 #[test]
 fn credit_without_end_makes_no_more_items_than_the_socket_takes() {
     within_patience(async {
         let mut server = Server::with(|limits| limits.unsent = 64 * 1024).await;
         let mut raw = server.attacker().await;
-        raw.send(&call(1, 0, "zeros", &[])).await;
-        // Two thousand million items, of which none is read.
-        let plenty = [&[0][..], &number(1 << 31), &number(1 << 40)].concat();
-        raw.send(&frame(kind::CREDIT | 0x20, &plenty)).await;
-        let gate = Arc::clone(&server.gate);
-        let made = || gate.zeros.load(Ordering::SeqCst);
-        let (mut before, mut still) = (0, 0);
-        while still < 500 {
-            server.goes_on().await;
-            still = if made() == before { still + 1 } else { 0 };
-            before = made();
-        }
+        let before = made_for_one_who_reads_nothing(&mut server, &mut raw, "zeros").await;
         // Each takes six bytes, of which the system keeps some millions.
         assert!((CREDIT..5_000_000).contains(&before), "{before}");
         drop(raw);
@@ -67,17 +73,7 @@ fn a_window_without_end_puts_no_more_into_the_output_than_this_side_allows() {
     within_patience(async {
         let mut server = Server::with(|limits| limits.unsent = 64 * 1024).await;
         let mut raw = server.attacker().await;
-        raw.send(&call(1, 0, "pieces", &[])).await;
-        let plenty = [&[0][..], &number(1 << 31), &number(1 << 40)].concat();
-        raw.send(&frame(kind::CREDIT | 0x20, &plenty)).await;
-        let gate = Arc::clone(&server.gate);
-        let made = || gate.zeros.load(Ordering::SeqCst);
-        let (mut before, mut still) = (0, 0);
-        while still < 500 {
-            server.goes_on().await;
-            still = if made() == before { still + 1 } else { 0 };
-            before = made();
-        }
+        let before = made_for_one_who_reads_nothing(&mut server, &mut raw, "pieces").await;
         // Six at a time, and what the system keeps: far from the 256 that would fit into one batch.
         assert!((1..150).contains(&before), "{before}");
         drop(raw);

@@ -61,6 +61,16 @@ fn relay(way: Way, client: &Host, server: &Host) -> RelayProxy {
     client.get(&way.url(server, "relay")).unwrap()
 }
 
+/// A host at the end of a line, and the one between it and the client.
+async fn traced_line(way: Way) -> (Host, Host) {
+    let end = last(traced()).await;
+    let between = listening(traced()).await;
+    let beyond = relay(way, &between, &end);
+    let publication = RelayDispatcher::singleton(move || Between(beyond.clone()));
+    between.publish("relay", publication).unwrap();
+    (end, between)
+}
+
 #[track_caller]
 fn parsed(text: Option<String>) -> TraceContext {
     let text = text.expect("the handler has found a trace");
@@ -72,11 +82,7 @@ const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 #[tokio::test]
 async fn a_call_takes_a_new_trace_along_and_calls_of_its_handler_continue_it() {
     for way in WAYS {
-        let end = last(traced()).await;
-        let between = listening(traced()).await;
-        let beyond = relay(way, &between, &end);
-        let publication = RelayDispatcher::singleton(move || Between(beyond.clone()));
-        between.publish("relay", publication).unwrap();
+        let (_end, between) = traced_line(way).await;
         let client = client(traced());
         let relay = relay(way, &client, &between);
         let (first, second) = relay.onward().await.unwrap();
@@ -92,11 +98,7 @@ async fn a_call_takes_a_new_trace_along_and_calls_of_its_handler_continue_it() {
 #[tokio::test]
 async fn a_trace_that_a_call_has_already_is_continued_and_its_flag_kept() {
     for way in WAYS {
-        let end = last(traced()).await;
-        let between = listening(traced()).await;
-        let beyond = relay(way, &between, &end);
-        let publication = RelayDispatcher::singleton(move || Between(beyond.clone()));
-        between.publish("relay", publication).unwrap();
+        let (_end, between) = traced_line(way).await;
         let client = client(traced());
         let call = relay(way, &client, &between).onward();
         let (first, second) = call.header("traceparent", GIVEN).await.unwrap();
