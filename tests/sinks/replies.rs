@@ -153,6 +153,29 @@ async fn a_constructor_sends_no_headers_and_works() {
 }
 
 #[tokio::test]
+async fn what_a_sink_says_of_a_refused_constructor_comes_back() {
+    let refuses = || {
+        Before(|call: &mut MethodCall| {
+            call.is_constructor().then(|| {
+                let error = Error::new(ErrorKind::Overloaded, "not today");
+                let mut reply = MethodReply::from(error);
+                reply.set_header("reason", "a holiday").unwrap();
+                reply
+            })
+        })
+    };
+    for way in WAYS {
+        let inner = Host::builder().server_sink(refuses());
+        let (server, client, _scale) = scale(way, Host::builder(), inner).await;
+        let back = ReplyHeaders::new();
+        let scales = client.activate::<ScaleProxy>(&way.url(&server, "scales"));
+        let made = scales.build().reply_headers(&back).await.map(drop);
+        made.unwrap_err();
+        assert_eq!(back.get("reason").as_deref(), Some("a holiday"), "{way:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_more_come_back_than_go_along() {
     for way in WAYS {
         let (_server, _client, scale) = scale(way, Host::builder(), Host::builder()).await;

@@ -58,8 +58,8 @@ impl<T: Exported> Session<T> {
 
     /// Answers a RESOLVE with an object and the signature hash of its interface.
     ///
-    /// The object gets a slot of its own. Calls that waited for it come out through the
-    /// effects, or end with the same fault.
+    /// The object gets a slot of its own. Calls that waited for it become
+    /// [ready](Session::begin_ready), or end too.
     pub fn answer_resolve(
         &mut self,
         key: IncomingKey,
@@ -69,7 +69,7 @@ impl<T: Exported> Session<T> {
     ) {
         match result {
             Ok((object, signature)) => self.export(key, object, signature, effects),
-            Err(fault) => self.fail_kept(key, fault, effects),
+            Err(fault) => self.keep_answer(key, Err(fault), (&[], None), effects),
         }
         if !self.closed {
             self.liveness.on_append(now);
@@ -276,7 +276,7 @@ impl<T: Exported> Session<T> {
                 self.config.counters.objects_per_session.add();
                 let text = "the session holds as many objects as it may; release some";
                 let fault = Fault::executed(ErrorKind::ResourceExhausted, text);
-                return self.fail_kept(key, &fault, effects);
+                return self.keep_answer(key, Err(&fault), (&[], None), effects);
             }
         };
         let Some(call) = self.incoming.kept(key) else {

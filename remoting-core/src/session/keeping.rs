@@ -80,16 +80,6 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// Answers a RESOLVE with a failure.
-    pub(super) fn fail_kept(&mut self, key: IncomingKey, fault: &Fault, effects: &mut Effects<T>) {
-        let Some(call) = self.incoming.kept(key) else {
-            return;
-        };
-        self.write_fault(call, fault, None);
-        let told = self.incoming.fail(call, fault);
-        self.fail_waiting(call, told, effects);
-    }
-
     /// Ends the calls that wait for an answer which holds nothing for them, and those that wait for theirs.
     ///
     /// - `fault`: what they are told.
