@@ -143,8 +143,8 @@ impl Connection {
     }
 
     /// What tells this connection from all others.
-    pub(crate) fn number(self: &Arc<Self>) -> usize {
-        Arc::as_ptr(self) as usize
+    pub(crate) fn number(&self) -> usize {
+        std::ptr::from_ref(self) as usize
     }
 
     /// Asks for the slot of a publication. Calls may name the answer before it has come.
@@ -306,8 +306,7 @@ impl Keeper for Connection {
     }
 
     fn is_lender(&self, session: usize) -> bool {
-        let own = std::ptr::from_ref(self) as usize;
-        own == session && self.lock().session.peer_keeps()
+        self.number() == session && self.lock().session.peer_keeps()
     }
 
     fn forget(&self, answer: CallId) {

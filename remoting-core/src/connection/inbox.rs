@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Connection, Then, apply};
+use super::{Connection, Then};
 use crate::clock;
 use crate::error::Fault;
 use crate::payload::Payload;
-use crate::session::{Arrived, Effects, StreamKey};
+use crate::session::{Arrived, StreamKey, cost};
 use crate::stream::Items;
 
 /// A stream of the peer. Dropped, it is ended.
@@ -39,23 +39,17 @@ impl Inbox {
 
     /// Counts an item as read. When half of what the peer may send ahead was read, it may send as much more.
     fn count(&mut self, bytes: usize) {
-        let bytes = u64::try_from(bytes)
-            .unwrap_or(u64::MAX)
-            .min(self.window.1 / 2);
         self.used = (
             self.used.0.saturating_add(1),
-            self.used.1.saturating_add(bytes),
+            self.used.1.saturating_add(cost(bytes, self.window.1)),
         );
         if self.used.0 < self.window.0 / 2 && self.used.1 < self.window.1 / 2 {
             return;
         }
         let (items, bytes) = std::mem::take(&mut self.used);
-        let then = {
-            let mut state = self.connection.lock();
-            state.session.grant(self.key, items, bytes, clock::now());
-            state.flush_stream()
-        };
-        self.connection.act(then);
+        let key = self.key;
+        self.connection
+            .on_stream(|state, _| state.session.grant(key, items, bytes, clock::now()));
     }
 
     /// Takes what has come out of the session. At the end the peer is told that it was seen.
@@ -112,13 +106,8 @@ impl Drop for Inbox {
         if self.has_ended {
             return;
         }
-        let mut effects = Effects::new();
-        let then = {
-            let mut state = self.connection.lock();
-            state.session.leave_stream(self.key, &mut effects);
-            state.flush_stream()
-        };
-        apply(effects);
-        self.connection.act(then);
+        let key = self.key;
+        self.connection
+            .on_stream(|state, effects| state.session.leave_stream(key, effects));
     }
 }

@@ -166,22 +166,17 @@ impl Pump {
     fn send(&mut self) {
         let end = self.ended.as_ref().and_then(Option::as_ref);
         let (lent, fault) = self.connection.last_words(end);
-        let mut effects = Effects::new();
-        let then = {
-            let mut state = self.connection.lock();
-            if let Err(fault) = state.send_items(self.stream, &self.batch, &mut effects) {
+        self.connection.on_stream(|state, effects| {
+            if let Err(fault) = state.send_items(self.stream, &self.batch, effects) {
                 self.ended = Some(None);
                 self.is_over = true;
-                state.end_stream(self.stream, Some(&fault), &[], &mut effects);
+                state.end_stream(self.stream, Some(&fault), &[], effects);
             } else if self.ended.is_some() {
                 self.is_over = true;
-                state.end_stream(self.stream, fault.as_ref(), &lent, &mut effects);
+                state.end_stream(self.stream, fault.as_ref(), &lent, effects);
             }
-            state.flush_stream()
-        };
+        });
         self.batch.clear();
-        apply(effects);
-        self.connection.act(then);
     }
 }
 
@@ -194,18 +189,27 @@ impl Drop for Pump {
             return;
         }
         let fault = Fault::executed(ErrorKind::Cancelled, "the producer was dropped");
-        let mut effects = Effects::new();
-        let then = {
-            let mut state = self.connection.lock();
-            state.end_stream(self.stream, Some(&fault), &[], &mut effects);
-            state.flush_stream()
-        };
-        apply(effects);
-        self.connection.act(then);
+        self.connection
+            .on_stream(|state, effects| state.end_stream(self.stream, Some(&fault), &[], effects));
     }
 }
 
 impl Connection {
+    /// Changes something about a stream, and has what that appended written.
+    pub(super) fn on_stream(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut State, &mut Effects<Export>),
+    ) {
+        let mut effects = Effects::new();
+        let then = {
+            let mut state = self.lock();
+            change(&mut state, &mut effects);
+            state.flush_stream()
+        };
+        apply(effects);
+        self.act(then);
+    }
+
     /// What the peer is told of a failure, with what that refers to.
     fn last_words(self: &Arc<Self>, fault: Option<&Fault>) -> (Vec<Lent<Export>>, Option<Fault>) {
         let Some(fault) = fault else {

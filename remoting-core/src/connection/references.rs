@@ -94,7 +94,7 @@ impl Connection {
             }
         };
         let endpoint = reference.endpoint();
-        if let Some(slot) = endpoint.slot_in(Arc::as_ptr(self) as usize) {
+        if let Some(slot) = endpoint.slot_in(self.number()) {
             return Ok(Lent::Home(slot));
         }
         let object = endpoint
@@ -143,7 +143,7 @@ impl Connection {
         match passenger {
             Passenger::Proxy { reference, .. } => {
                 let promise = reference.endpoint().promise()?;
-                promise.argument(Arc::as_ptr(self) as usize)
+                promise.argument(self.number())
             }
             Passenger::Stream(_) => None,
         }

@@ -100,7 +100,7 @@ impl Endpoint for SlotEndpoint {
     }
 
     fn slot_in(&self, session: usize) -> Option<Slot> {
-        (Arc::as_ptr(&self.connection) as usize == session).then_some(self.slot)
+        (self.connection.number() == session).then_some(self.slot)
     }
 
     fn cast(
@@ -124,7 +124,7 @@ impl Endpoint for SlotEndpoint {
 
     fn identity(&self) -> Identity {
         Identity::Slot {
-            session: Arc::as_ptr(&self.connection) as usize,
+            session: self.connection.number(),
             slot: self.slot.0,
         }
     }

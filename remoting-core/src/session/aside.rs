@@ -6,7 +6,7 @@ use super::answering::refused;
 use super::assembly::{Aim, Begun, Goal};
 use super::chained::ChainedCall;
 use super::frames::Arrived;
-use super::references::{REFERENCE, awaited, kept};
+use super::references::{REFERENCE, kept};
 use super::routing::Route;
 use super::running::Times;
 use super::{Effects, End, Exported, IncomingKey, IncomingRequest, Request, Session};
@@ -49,29 +49,31 @@ impl<T: Exported> Session<T> {
             on,
             references,
         };
-        match (aim.goal, arrived.call) {
-            (Goal::Object(target), _) if may_begin && awaited(&aim.references).next().is_none() => {
-                return Ok(Some(Request::Call(IncomingRequest {
-                    key,
-                    target,
-                    method: arrived.method,
-                    header: arrived.header,
-                    payload: arrived.payload,
-                    references: aim.references,
-                    deadline: times.deadline,
-                })));
-            }
-            (goal, Some(call)) if arrived.more => {
-                let aim = Aim { goal, ..aim };
-                let begun = Begun { key, aim, times };
-                self.begin_partial(call, arrived.frame, begun, now, effects);
-            }
-            (goal, _) => {
-                let aim = Aim { goal, ..aim };
+        if let (true, Some(call)) = (arrived.more, arrived.call) {
+            let begun = Begun { key, aim, times };
+            self.begin_partial(call, arrived.frame, begun, now, effects);
+            return Ok(None);
+        }
+        let begins = may_begin && aim.is_complete();
+        match aim {
+            Aim {
+                goal: Goal::Object(target),
+                references,
+                ..
+            } if begins => Ok(Some(Request::Call(IncomingRequest {
+                key,
+                target,
+                method: arrived.method,
+                header: arrived.header,
+                payload: arrived.payload,
+                references,
+                deadline: times.deadline,
+            }))),
+            aim => {
                 self.keep_waiting(&arrived, aim, (key, times));
+                Ok(None)
             }
         }
-        Ok(None)
     }
 
     /// Copies what matters of a call, which waits.

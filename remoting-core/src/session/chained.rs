@@ -163,7 +163,7 @@ impl<T: Clone + Send + Sync + 'static> Chained<T> {
                 continue;
             };
             call.aim.fill(answer, object);
-            if call.aim.awaited().next().is_some() {
+            if !call.aim.is_complete() {
                 continue;
             }
             if let Some(call) = self.calls.remove(&sequence) {

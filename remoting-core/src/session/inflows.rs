@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 
 use slab::Slab;
 
-use super::outflows::cost;
+use super::outflows::{cost, place};
 use crate::error::Fault;
 use crate::id::StreamId;
 use crate::limits::Counters;
@@ -259,8 +259,4 @@ impl Inflows {
         let flow = flow.filter(|flow| !matches!(flow.state, State::Complete(_)));
         flow.ok_or(Violation::UnknownStream)
     }
-}
-
-fn place(stream: StreamId) -> usize {
-    usize::try_from(stream.0).unwrap_or(usize::MAX)
 }

@@ -65,6 +65,7 @@ pub use cancellation::{CancelReason, Cancellation, Watch};
 pub use end::End;
 pub use exports::ExportKey;
 pub use inflows::{Arrived, StreamKey};
+pub(crate) use outflows::cost;
 pub use outflows::{Stopped, StreamRoom};
 pub use output::Gathered;
 pub(crate) use rates::Rate;

@@ -217,10 +217,10 @@ pub(super) enum Refused {
 
 /// How much of its byte credit an item uses up: no more than half of the window. A consumer gives credit when it
 /// has used half, so there is always enough for the next item by then, however long that is.
-pub(super) fn cost(bytes: usize, window: u64) -> u64 {
+pub(crate) fn cost(bytes: usize, window: u64) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX).min(window / 2)
 }
 
-fn place(stream: StreamId) -> usize {
+pub(super) fn place(stream: StreamId) -> usize {
     usize::try_from(stream.0).unwrap_or(usize::MAX)
 }
