@@ -140,8 +140,9 @@ async fn a_consumer_that_leaves_stops_the_producer(pair: &Pair) {
     // Nobody has looked at this one.
     drop(tape.play().await.unwrap());
     until(|| reel.is_idle()).await;
-    // The answer of this one comes when nobody waits for it.
+    // Nobody takes the answer of this one.
     let waiting = crate::pair::send(tape.play()).await;
+    until(|| !reel.is_idle()).await;
     waiting.abort();
     drop(waiting);
     until(|| reel.is_idle()).await;

@@ -4,7 +4,7 @@ use remoting::prelude::*;
 use remoting::{ErrorKind, Executed};
 use remoting_core::wire::{
     CallId, HeaderBlock, Hello, InterfaceId, KEEPS_ANSWERS, PREFACE, Referred, Slot, Target,
-    Violation, write_hello, write_release, write_return,
+    Violation, kind, write_hello, write_release, write_return,
 };
 use tokio::task::JoinHandle;
 
@@ -82,7 +82,15 @@ fn a_server_that_keeps_answers_is_called_at_once_whatever_it_answers_then() {
                 false => raw.send(&returned(first, &packed(&"no probe"))).await,
             }
             assert_eq!(call.await.unwrap().unwrap(), 3);
-            until(|| trap.client().open_connections() == 1).await;
+            // It has read the answer, and is still there.
+            raw.send(&frame(kind::PING, &[0; 9])).await;
+            loop {
+                match raw.answer().await {
+                    Some(Seen::Pong(_)) => break,
+                    Some(_) => {}
+                    None => panic!("the client has gone"),
+                }
+            }
         }
         let trap = Trap::with(|_| {}).await;
         let (mut raw, _, call) = asked(&trap, KEEPS_ANSWERS).await;
