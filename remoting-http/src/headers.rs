@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use remoting_core::sink::TraceContext;
-use remoting_core::wire::{LockToken, LockTokens};
+use remoting_core::wire::{LockToken, LockTokens, MAX_PAIR_BYTES, MAX_PAIRS};
 use remoting_core::{CallMessage, InterfaceId};
 
 /// How long the caller will wait, in milliseconds.
@@ -25,10 +25,6 @@ const LOCKS: HeaderName = HeaderName::from_static("remoting-locks");
 const PAIRS: HeaderName = HeaderName::from_static("remoting-headers");
 /// W3C Trace Context, which handlers find among the caller's own headers.
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
-
-/// The most headers of the caller's own, and the most bytes of all of them.
-const MOST_PAIRS: usize = 64;
-const MOST_BYTES: usize = 8 * 1024;
 
 /// Stands for a request that may be sent again (the draft "The Idempotency-Key HTTP Header Field").
 pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -204,11 +200,11 @@ fn digits(text: &str) -> Option<u64> {
 
 /// As many pairs, and as long, as a session carries (PROTOCOL.md, section 5).
 fn read_pairs(text: &str) -> Option<Vec<(String, String)>> {
-    let mut room = MOST_BYTES;
+    let mut room = MAX_PAIR_BYTES;
     let mut pairs = Vec::new();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         room = room.checked_sub(name.len().checked_add(value.len())?)?;
-        if pairs.len() == MOST_PAIRS {
+        if pairs.len() == MAX_PAIRS {
             return None;
         }
         pairs.push((name.into_owned(), value.into_owned()));

@@ -110,7 +110,7 @@ impl MethodCall {
         self.peer.as_deref()
     }
 
-    /// Whether it can be passed on: a stream that goes along with a call is sent once, so after that it cannot.
+    /// Whether a stream that goes along with it was sent already, so that it cannot be passed on again. Never at the server.
     pub fn is_spent(&self) -> bool {
         self.streams.iter().any(Freight::is_taken)
     }
