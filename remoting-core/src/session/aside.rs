@@ -10,7 +10,7 @@ use super::references::{REFERENCE, kept};
 use super::routing::Route;
 use super::running::Times;
 use super::{Effects, End, Exported, IncomingKey, IncomingRequest, Request, Session};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Fault};
 
 impl<T: Exported> Session<T> {
     /// Keeps a call that cannot begin yet. One that has answers as arguments, which are all there, can.
@@ -34,9 +34,7 @@ impl<T: Exported> Session<T> {
             Route::Behind(on) => Goal::Answer(on),
             Route::Nowhere(nowhere) => return self.go_nowhere(&arrived, &nowhere, now),
         };
-        if !arrived.more && !self.has_room_for(&arrived) {
-            let text = "calls that wait for the answers of others hold as much as `assembly` allows; send fewer at once";
-            let fault = refused(ErrorKind::ResourceExhausted, text);
+        if let Some(fault) = self.lacks_room(&arrived) {
             self.decline(table)?;
             self.refuse_call(&arrived, &fault, now);
             return Ok(None);
@@ -93,18 +91,21 @@ impl<T: Exported> Session<T> {
         self.chained.push(call);
     }
 
-    /// Whether a call may be kept until it can begin.
-    fn has_room_for(&self, arrived: &Arrived<'_>) -> bool {
+    /// Why a whole call may not be kept until it can begin. One of which more is to come is counted with that.
+    fn lacks_room(&self, arrived: &Arrived<'_>) -> Option<Fault> {
+        if arrived.more {
+            return None;
+        }
         let count = arrived.header.references.iter().count();
         let own = arrived
             .payload
             .len()
             .saturating_add(count.saturating_mul(REFERENCE));
-        let bytes = self.chained.bytes().saturating_add(own);
-        if bytes > self.config.limits.assembly {
-            self.config.counters.assembly.add();
-            return false;
+        if self.chained.bytes().saturating_add(own) <= self.config.limits.assembly {
+            return None;
         }
-        true
+        self.config.counters.assembly.add();
+        let text = "calls that wait for the answers of others hold as much as `assembly` allows; send fewer at once";
+        Some(refused(ErrorKind::ResourceExhausted, text))
     }
 }
