@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use remoting::Subscribers;
 use remoting::prelude::*;
+use remoting::{Limits, Subscribers};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
@@ -121,7 +121,11 @@ impl Guest for Ear {
 }
 
 async fn guest(name: &str, url: &str) -> anyhow::Result<()> {
+    // Who loses the connection has left the room, and nobody waits for a guest to come back.
+    let mut limits = Limits::default();
+    limits.resume_window = Duration::ZERO;
     let host = Host::builder()
+        .limits(limits)
         .channel(TcpChannel::client())
         .start()
         .await?;

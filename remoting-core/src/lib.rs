@@ -29,6 +29,7 @@ mod clock;
 mod descriptor;
 mod error;
 mod id;
+mod jitter;
 mod limits;
 mod log;
 mod payload;

@@ -150,6 +150,11 @@ limits! {
     ping_after: Duration = Duration::from_secs(15), instead;
     /// How long a peer may take to answer that.
     pong_within: Duration = Duration::from_secs(10), instead;
+    /// How long a session that has lost its connection waits for another one; zero for not at all. The shorter time of
+    /// the two sides holds.
+    resume_window: Duration = Duration::from_secs(60), instead;
+    /// How many accepted sessions of a host may wait so. One more ends when it loses its connection.
+    detached_sessions: usize = 10_000;
     /// How many bytes may wait to be written to one connection until nothing more is read from
     /// it. Answers of calls that run already still come on top: at most one frame of
     /// [`max_frame`](Self::max_frame) for each, and [`assembly`](Self::assembly) for those that are
@@ -266,7 +271,7 @@ mod tests {
     fn each_limit_has_a_counter_and_none_is_without_bound() {
         let counters = Counters::default();
         counters.max_frame.add();
-        assert_eq!(counters.all().len(), 38);
+        assert_eq!(counters.all().len(), 40);
         assert_eq!(counters.all().first(), Some(&("max_frame", 1)));
         let text = format!("{:?}", Limits::default());
         assert!(!text.contains(&usize::MAX.to_string()), "{text}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use remoting_core::{ChannelLimits, Limits};
 
-use super::schema::{Key, Kind, SOME_TIME, with_default};
+use super::schema::{Key, Kind, SOME_TIME, TIME, with_default};
 use super::value::Value;
 
 const KIB: u64 = 1024;
@@ -146,6 +146,8 @@ limits! {
     "idle-time" idle_time SOME_TIME "\"2m\"" "how long an unused connection is kept at least", own;
     "ping-after" ping_after SOME_TIME "\"15s\"" "how long a peer may be silent until it is asked", own;
     "pong-within" pong_within SOME_TIME "\"10s\"" "how long a peer may take to answer that", own;
+    "resume-window" resume_window TIME "\"1m\"" "how long a session that has lost its connection waits for another", own;
+    "detached-sessions" detached_sessions ANY "10000" "how many accepted sessions wait so at once";
     "unsent" unsent SIZE "\"8 MiB\"" "how much may wait to be written until nothing more is read", own;
     "write-stall" write_stall SOME_TIME "\"10s\"" "how long writing may make no progress", own;
     "cancels-per-second" cancels_per_second SOME "200" "how many cancels a second a peer may send", own;

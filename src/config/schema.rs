@@ -77,7 +77,7 @@ pub enum Kind {
 pub const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 /// A time of any length.
-const TIME: Kind = Kind::Time {
+pub(super) const TIME: Kind = Kind::Time {
     least: Duration::ZERO,
     infinite: false,
 };

@@ -132,7 +132,7 @@ async fn s57_a_dead_listener_is_removed_and_reported_and_all_others_are_told(pai
     let notes = Arc::clone(&removed);
     let listeners = Subscribers::new().on_removed(move |_, why| notes.lock().unwrap().push(why));
     let gauge = gauge(pair, listeners);
-    let mortal = pair.another_client().await;
+    let mortal = pair.mortal_client().await;
     let theirs: GaugeProxy = mortal.get(&pair.url("gauge")).unwrap();
     theirs
         .watch(ListenerProxy::local(Scribe::default()))

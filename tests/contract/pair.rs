@@ -14,7 +14,7 @@ use std::time::Duration;
 use remoting::formatter::FormatterRef;
 use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
-use remoting::{Call, ChannelHandle, ClientTls, HostBuilder, Json, MessagePack, ServerTls};
+use remoting::{Call, ChannelHandle, ClientTls, HostBuilder, Json, Limits, MessagePack, ServerTls};
 use tokio::task::JoinHandle;
 
 use crate::certificates::Authority;
@@ -187,7 +187,7 @@ impl Pair {
     pub async fn new(cell: Cell) -> Self {
         let builder = cell.listen_on(Host::builder(), MAIN);
         let server = builder.start().await.unwrap();
-        let client = cell.client().await;
+        let client = cell.client(Limits::default()).await;
         Self {
             cell,
             server,
@@ -197,7 +197,14 @@ impl Pair {
 
     /// One more client, with connections of its own.
     pub async fn another_client(&self) -> Host {
-        self.cell.client().await
+        self.cell.client(Limits::default()).await
+    }
+
+    /// A client whose sessions end with their connections.
+    pub async fn mortal_client(&self) -> Host {
+        let mut limits = Limits::default();
+        limits.resume_window = Duration::ZERO;
+        self.cell.client(limits).await
     }
 
     /// The server's end of the channel that joins the hosts.
@@ -235,7 +242,7 @@ impl Cell {
     }
 
     /// A client of all schemes.
-    pub async fn client(self) -> Host {
+    pub async fn client(self, limits: Limits) -> Host {
         let tcp = TcpChannel::client()
             .formatter(self.formatter())
             .client_tls(trusting());
@@ -247,6 +254,7 @@ impl Cell {
             .formatter(self.formatter())
             .client_tls(trusting());
         let builder = Host::builder()
+            .limits(limits)
             .channel(tcp)
             .channel(in_process)
             .channel(http);

@@ -17,6 +17,7 @@ mod objects;
 mod panics;
 mod pipelining;
 mod raw;
+mod resume;
 mod rules;
 mod sizes;
 mod strangers;

@@ -16,6 +16,9 @@ const ELSEWHERE: &[Violation] = &[
     Violation::TooMuchBeforeHello,
     // `mirror`.
     Violation::BadResolveAnswer,
+    // `resume`.
+    Violation::AckOfUnsent,
+    Violation::FramesBehindPlea,
 ];
 
 const HDR: u8 = 0x80;
@@ -233,6 +236,8 @@ fn greetings() -> Vec<(Violation, Vec<u8>)> {
         (Violation::BadCodecs, hello(&codecs)),
         (Violation::BadMaxFrame, hello(&[8, 1, 0])),
         (Violation::BadMaxMessage, hello(&[10, 1, 9])),
+        (Violation::BadSessionKey, hello(&[14, 1, 1])),
+        (Violation::BadSessionKey, hello(&[16, 0])),
         (Violation::BadWindow, hello(&[26, 4, 16, 1, 255, 127])),
         (Violation::BadWindow, hello(&[26, 5, 15, 1, 128, 128, 1])),
         (Violation::TextTooLong, hello(&agent)),

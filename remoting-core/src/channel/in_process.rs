@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -51,8 +52,11 @@ impl InProcessChannel {
 
     /// Makes a channel that only dials.
     pub fn client() -> Self {
+        let mut settings = ChannelSettings::new(SCHEME);
+        // Memory does not fail for a while: who is gone does not come back.
+        settings.limits.resume_window = Some(Duration::ZERO);
         Self {
-            settings: ChannelSettings::new(SCHEME),
+            settings,
             listen_on: None,
             exchange_only: false,
         }

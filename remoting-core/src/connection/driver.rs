@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::reader::Reader;
+use super::resume::{Arrival, Greeting};
 use super::{Connection, Flush, State, apply};
 use crate::clock;
 use crate::log::Rate;
@@ -23,18 +24,48 @@ static ENDS: Rate = Rate::new();
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Drives a connection until it ends, and closes it.
-pub(super) async fn drive<G: Send>(driven: Driven<G>, mut reader: Reader) {
-    let connection = &driven.connection;
+pub(super) async fn drive(mut driven: Driven, mut reader: Reader) {
+    let connection = &Arc::clone(&driven.connection);
     if STARTS.line().is_some() {
         tracing::info!(target: "remoting::connection", peer = %connection.peer(), "connected");
     }
     let mut timer = Box::pin(tokio::time::sleep_until(connection.first_due().into()));
-    let end = poll_fn(|cx| {
+    let end = loop {
+        let end = use_link(connection, &mut reader, &mut timer).await;
+        if end == End::Resumed {
+            return hand_over(driven, reader);
+        }
+        let place = match connection.detach(end) {
+            Ok(place) => place,
+            Err(end) => break end,
+        };
+        // The link closes, and gives back its place.
+        drop(reader);
+        driven.guard = Box::new(place);
+        let next = connection.next_link(&mut timer).await;
+        match next.and_then(|arrival| connection.attach(arrival)) {
+            Ok(next) => (reader, driven.guard) = next,
+            Err(end) => break end,
+        }
+    };
+    connection.end(end);
+    connection.log_end();
+    let last_words = poll_fn(|cx| connection.poll_close(cx));
+    let _too_slow = tokio::time::timeout(LAST_WORDS, last_words).await;
+}
+
+/// Reads, keeps time and writes until the link is of no use any more.
+async fn use_link(
+    connection: &Arc<Connection>,
+    reader: &mut Reader,
+    timer: &mut Pin<Box<Sleep>>,
+) -> End {
+    poll_fn(|cx| {
         if let Poll::Ready(end) = reader.poll(connection, cx) {
             return Poll::Ready(end);
         }
         // After reading, for what has come may be due before all that was known.
-        if let Poll::Ready(end) = connection.poll_time(cx, &mut timer, &reader) {
+        if let Poll::Ready(end) = connection.poll_time(cx, timer, reader) {
             return Poll::Ready(end);
         }
         let flushed = connection.poll_flush(cx);
@@ -43,31 +74,47 @@ pub(super) async fn drive<G: Send>(driven: Driven<G>, mut reader: Reader) {
         }
         flushed
     })
-    .await;
-    connection.end(end);
-    connection.log_end();
-    let last_words = poll_fn(|cx| connection.poll_close(cx));
-    let _too_slow = tokio::time::timeout(LAST_WORDS, last_words).await;
+    .await
+}
+
+/// Gives a link to the session that its peer had before. What it came with is over without a word.
+fn hand_over(mut driven: Driven, reader: Reader) {
+    let connection = &driven.connection;
+    let outbound = connection.lock().outbound.take();
+    connection.end(End::Resumed);
+    let guard = std::mem::replace(&mut driven.guard, Box::new(()));
+    let Some((session, wanted, reader)) = reader.into_wanted() else {
+        return;
+    };
+    if let Some(outbound) = outbound {
+        session.arrive(Arrival {
+            reader,
+            writer: outbound.into_link(),
+            unread: Vec::new(),
+            guard,
+            greeting: Greeting::Plea(wanted),
+        });
+    }
 }
 
 /// A connection in the hands of its driver. Dropped, with its runtime perhaps and even before the
 /// driver was ever polled, it ends the connection and lets go of the link.
-pub(super) struct Driven<G> {
+pub(super) struct Driven {
     connection: Arc<Connection>,
     /// Held as long as the link is.
-    _guard: G,
+    guard: Box<dyn Send>,
 }
 
-impl<G> Driven<G> {
-    pub(super) fn new(connection: &Arc<Connection>, guard: G) -> Self {
+impl Driven {
+    pub(super) fn new(connection: &Arc<Connection>, guard: Box<dyn Send>) -> Self {
         Self {
             connection: Arc::clone(connection),
-            _guard: guard,
+            guard,
         }
     }
 }
 
-impl<G> Drop for Driven<G> {
+impl Drop for Driven {
     fn drop(&mut self) {
         let connection = &self.connection;
         connection.end(End::Lost(
@@ -76,7 +123,7 @@ impl<G> Drop for Driven<G> {
         let outbound = {
             let mut state = connection.lock();
             state.is_over = true;
-            state.outbound.take()
+            (state.outbound.take(), state.arrival.take())
         };
         drop(outbound);
     }
@@ -102,19 +149,24 @@ impl Connection {
         if let Some(end) = &state.end {
             return Poll::Ready(end.clone());
         }
+        if state.arrival.is_some() {
+            return Poll::Ready(End::Superseded);
+        }
         if state.is_nothing_due(reader.time()) {
             return state.poll_rest(cx, reader);
         }
         drop(state);
-        self.poll_due(cx, timer, reader)
+        self.poll_due(cx, timer, Some(reader))
     }
 
     /// The same, where something may be due, or is before the timer fires.
-    fn poll_due(
+    ///
+    /// - `reader`: that of the link, if there is one.
+    pub(super) fn poll_due(
         &self,
         cx: &mut Context<'_>,
         timer: &mut Pin<Box<Sleep>>,
-        reader: &Reader,
+        reader: Option<&Reader>,
     ) -> Poll<End> {
         loop {
             let mut effects = Effects::new();
@@ -133,7 +185,8 @@ impl Connection {
                 // A timer that fires too early is set anew then, and not for each frame.
                 let set = Some(timer.deadline().into_std()).filter(|_| !timer.is_elapsed());
                 state.armed = due.map(|due| set.map_or(due, |set| due.min(set)));
-                if let Poll::Ready(end) = state.poll_rest(cx, reader) {
+                let rest = reader.map_or(Poll::Pending, |reader| state.poll_rest(cx, reader));
+                if let Poll::Ready(end) = rest {
                     return Poll::Ready(end);
                 }
                 (due, result)
@@ -193,6 +246,9 @@ impl Connection {
             return Poll::Pending;
         }
         let mut state = self.lock();
+        if state.is_away {
+            return Poll::Ready(());
+        }
         let Some(mut outbound) = state.outbound.take() else {
             // Somebody is writing, and wakes the driver when done.
             state.driver = Some(cx.waker().clone());

@@ -36,7 +36,7 @@ pub(crate) enum Then {
 impl Connection {
     /// Whether so much waits to be written that nothing more should be read.
     pub(super) fn is_behind(&self) -> bool {
-        self.lock().session.unsent() > self.limits.unsent
+        self.lock().session.is_behind()
     }
 
     /// Writes or has written what was appended.
@@ -77,9 +77,15 @@ impl Connection {
                 state.put_back(outbound, cx, effects);
                 return Poll::Ready(Ok(()));
             }
+            let link = state.link;
             drop(state);
             let Written { bytes, status } = outbound.poll_write(cx);
             state = self.lock();
+            if state.link != link {
+                // Lost meanwhile; what was in it is written again, to the next.
+                drop(state);
+                return Poll::Ready(Ok(()));
+            }
             if bytes > 0 {
                 state.session.written(bytes, clock::now(), effects);
             }
@@ -95,9 +101,7 @@ impl Connection {
             match status {
                 Poll::Ready(Ok(())) => {}
                 // Where nothing is read, because so much waits to be written, reading tells nothing.
-                Poll::Ready(Err(error))
-                    if state.end.is_some() || state.session.unsent() > self.limits.unsent =>
-                {
+                Poll::Ready(Err(error)) if state.end.is_some() || state.session.is_behind() => {
                     return Poll::Ready(Err(End::Lost(error.to_string())));
                 }
                 // A peer that closed may have answered before: reading meets the end after those

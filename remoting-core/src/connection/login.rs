@@ -23,13 +23,19 @@ pub(super) enum Login {
     Expected,
     /// Its HELLO has come, and is being judged.
     UnderWay(Pinned<'static, Result<Arc<Peer>, Denied>>),
-    /// It is known, or need not be.
+    /// It is known, or need not be, and comes in next.
+    Known,
+    /// It has come in.
     Done,
 }
 
 impl Login {
     pub(super) fn is_expected(&self) -> bool {
         matches!(self, Self::Expected)
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self, Self::UnderWay(_) | Self::Known)
     }
 
     /// Waits until it is known whether the peer may come in.
@@ -39,6 +45,7 @@ impl Login {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), End>> {
         let Self::UnderWay(judging) = self else {
+            *self = Self::Done;
             return Poll::Ready(Ok(()));
         };
         let judged = std::task::ready!(judging.as_mut().poll(cx));
@@ -72,10 +79,10 @@ impl Connection {
         let peer = Arc::clone(self.peer());
         // The request that the session began with may have told already.
         if peer.is_logged_in() {
-            return Login::Done;
+            return Login::Known;
         }
         let Some(authenticator) = self.service.authenticator().cloned() else {
-            return Login::Done;
+            return Login::Known;
         };
         let token = self.lock().session.take_token();
         let patience = self.limits.handshake_time;

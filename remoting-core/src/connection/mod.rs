@@ -12,13 +12,17 @@ mod driver;
 mod export;
 mod flush;
 mod inbox;
+mod intake;
 mod login;
 mod outbound;
 mod pump;
 mod reader;
+mod redial;
 mod references;
 mod resolve;
+mod resume;
 mod serve;
+mod sessions;
 mod slot;
 mod submit;
 
@@ -36,21 +40,24 @@ use self::flush::{Flush, Then};
 use self::login::Login;
 use self::outbound::Outbound;
 use self::reader::Reader;
+use self::resume::Arrival;
 use crate::authentication::{Authenticator, Token};
 use crate::channel::Link;
 use crate::clock;
-use crate::error::Fault;
+use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
-use crate::id::InterfaceId;
+use crate::id::{InterfaceId, random_bytes};
 use crate::limits::{Counters, Limits};
 use crate::object::{Class, Hold, Keeper, Pinned, Workers};
 use crate::peer::Peer;
-use crate::session::{Effects, End, Session, SessionConfig, SessionStats};
+use crate::session::{Effects, End, Identity, ResumeConfig, Session, SessionConfig, SessionStats};
 use crate::sink::Sinks;
+use crate::wire::{ResumeSecret, SessionId};
 
 pub(crate) use self::calls::Destination;
 pub(crate) use self::export::Export;
 pub(crate) use self::login::judge;
+pub(crate) use self::sessions::Sessions;
 pub(crate) use self::slot::SlotEndpoint;
 pub(crate) use self::submit::Deferred;
 
@@ -84,12 +91,25 @@ pub(crate) trait Service: Send + Sync {
 
     /// Where handlers run.
     fn workers(&self) -> &Arc<Workers>;
+
+    /// The sessions that peers may come back to.
+    fn sessions(&self) -> &Sessions;
 }
 
 /// Where a connection was dialled to.
 pub(crate) trait Origin: Send + Sync {
     /// The incarnation of the host that is there now; nothing if nobody is.
     fn incarnation(&self) -> Pinned<'static, Option<u64>>;
+
+    /// Dials again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Channel::dial`](crate::channel::Channel::dial).
+    fn dial(&self) -> Pinned<'_, Result<Link, Error>>;
+
+    /// What this side shows of itself.
+    fn token(&self) -> Option<Token>;
 }
 
 /// Room for something, given back on drop.
@@ -131,6 +151,12 @@ struct State {
     end: Option<End>,
     /// The driver has gone, and the link with it.
     is_over: bool,
+    /// How many links the session has had before, so that who writes to one does not put it back in the place of another.
+    link: u32,
+    /// The session waits for another link.
+    is_away: bool,
+    /// A link that has come for the session.
+    arrival: Option<Arrival>,
 }
 
 /// What makes a connection what it is.
@@ -159,12 +185,14 @@ impl Connection {
     ///
     /// - `guard`: dropped when the connection is closed.
     /// - `handshake`: dropped when the peer's first frames have come.
-    pub(crate) fn start<G: Send + 'static>(
+    pub(crate) fn start(
         config: ConnectionConfig,
         link: Link,
-        guard: G,
+        guard: Box<dyn Send>,
         handshake: Option<Room>,
     ) -> Arc<Self> {
+        let is_accepted = config.origin.is_none();
+        let window = config.limits.resume_window;
         let session = SessionConfig {
             limits: Arc::clone(&config.limits),
             counters: Arc::clone(&config.counters),
@@ -172,6 +200,10 @@ impl Connection {
             agent: concat!("remoting/", env!("CARGO_PKG_VERSION")).to_owned(),
             incarnation: config.incarnation,
             token: config.token.as_ref().map(Token::mint),
+            resume: ResumeConfig {
+                window,
+                identity: (is_accepted && !window.is_zero()).then(new_identity),
+            },
         };
         let now = clock::now();
         // Until the driver runs, which is at once, a first call may write itself, and HELLO with it.
@@ -183,6 +215,9 @@ impl Connection {
             armed: Some(now),
             end: None,
             is_over: false,
+            link: 0,
+            is_away: false,
+            arrival: None,
         };
         let connection = Arc::new(Self {
             state: Mutex::new(state),
@@ -199,9 +234,9 @@ impl Connection {
         });
         let driven = Driven::new(&connection, guard);
         // Who has dialled logs in; whom this side has dialled, it knows.
-        let login = match connection.origin {
-            None if connection.service.authenticator().is_some() => Login::Expected,
-            _ => Login::Done,
+        let login = match is_accepted {
+            true => Login::Expected,
+            false => Login::Done,
         };
         let reader = Reader::new(link.reader, handshake, login);
         tokio::spawn(driver::drive(driven, reader));
@@ -280,7 +315,7 @@ impl Connection {
             if state.end.is_some() {
                 return false;
             }
-            if state.outbound.is_none() {
+            if state.outbound.is_none() && !state.is_away {
                 state.session.assume_written();
             }
             state.session.close(&end, &mut effects);
@@ -293,9 +328,17 @@ impl Connection {
             let dropped = rare.into_iter().flat_map(|rare| rare.dropped.iter());
             dropped.filter_map(Export::hold).for_each(Hold::lose);
         }
+        self.forget_session();
         self.closed.notify_waiters();
         apply(effects);
         true
+    }
+}
+
+fn new_identity() -> Identity {
+    Identity {
+        id: SessionId(random_bytes()),
+        secret: ResumeSecret(random_bytes()),
     }
 }
 

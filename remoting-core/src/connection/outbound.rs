@@ -32,6 +32,10 @@ impl Outbound {
         }
     }
 
+    pub(super) fn into_link(self) -> Box<dyn LinkWriter> {
+        self.link
+    }
+
     /// Takes over what the session has appended, by swapping buffers. Tells whether there is anything to write.
     pub(super) fn refill(&mut self, session: &mut Session<Export>) -> bool {
         if !self.bytes.is_empty() {

@@ -1,21 +1,22 @@
 //! The incoming half of a connection: it reads, cuts what has come into frames, and has the
 //! session take them in.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::intake::{Buffered, Came};
 use super::login::Login;
+use super::resume::Found;
 use super::serve::Answer;
-use super::{Connection, Export, Room, State, apply_all};
+use super::{Connection, Export, Room, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
-use crate::limits::Limits;
 use crate::payload::LARGE;
-use crate::session::{Effects, End, Request, longest_body};
+use crate::session::{Effects, End, Request, Resumption, longest_body};
+use crate::wire::Violation;
 use crate::wire::frame::{Flags, kind, missing, split_frame};
 
 /// A read buffer that has grown beyond this is not kept when it is empty.
@@ -34,6 +35,8 @@ pub(super) struct Reader {
     /// The time at which frames were last handled in this turn of the driver.
     now: Option<Instant>,
     effects: Effects<Export>,
+    /// The session that the peer wants to go on with, and what it has said.
+    wanted: Option<(Arc<Connection>, Resumption)>,
 }
 
 impl Reader {
@@ -48,7 +51,24 @@ impl Reader {
             login,
             now: None,
             effects: Effects::new(),
+            wanted: None,
         }
+    }
+
+    /// Reads another link of a session.
+    ///
+    /// - `unread`: what came behind the peer's HELLO.
+    pub(super) fn again(link: Box<dyn LinkReader>, unread: Vec<u8>) -> Self {
+        let mut reader = Self::new(link, None, Login::Done);
+        reader.paused = !unread.is_empty();
+        reader.buffer = unread;
+        reader
+    }
+
+    /// The session that goes on with this link, and what its peer has said; and the link.
+    pub(super) fn into_wanted(self) -> Option<(Arc<Connection>, Resumption, Box<dyn LinkReader>)> {
+        let (session, wanted) = self.wanted?;
+        Some((session, wanted, self.link))
     }
 
     /// Whether reading waits for the peer to take what was written.
@@ -73,12 +93,15 @@ impl Reader {
         // Others may have appended since.
         let mut behind = connection.is_behind();
         loop {
-            if let Login::UnderWay(_) = self.login {
+            if self.login.is_under_way() {
                 match self.login.poll(connection, cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     // What has come behind the HELLO waits.
                     Poll::Ready(Ok(())) => {
+                        if let Err(end) = self.enter(connection) {
+                            return Poll::Ready(end);
+                        }
                         self.paused = true;
                         self.handshake = None;
                     }
@@ -176,9 +199,6 @@ impl Reader {
                 Ok(Came::Enough) => continue,
                 Ok(Came::Hello) => {
                     self.login = connection.log_in();
-                    if let Login::Done = self.login {
-                        continue;
-                    }
                     self.now = Some(now);
                     return Ok(false);
                 }
@@ -195,6 +215,24 @@ impl Reader {
             apply_all(&mut self.effects);
             let whole = buffered.whole(begin..self.start);
             answer = connection.serve(request, whole.as_ref(), &mut now);
+        }
+    }
+
+    /// Lets in a peer that has logged in: to this session, or to the one that it had before.
+    fn enter(&mut self, connection: &Arc<Connection>) -> Result<(), End> {
+        match connection.find_wanted() {
+            None | Some((Found::Nothing, _)) => {
+                connection.remember_session();
+                Ok(())
+            }
+            Some((Found::Denied, _)) => Err(End::Unauthenticated),
+            Some((Found::Session(session), wanted)) => {
+                if self.start < self.buffer.len() {
+                    return Err(Violation::FramesBehindPlea.into());
+                }
+                self.wanted = Some((session, wanted));
+                Err(End::Resumed)
+            }
         }
     }
 
@@ -265,91 +303,6 @@ fn end_of(error: LinkError) -> End {
         version @ LinkError::Version(_) => End::VersionMismatch(version.to_string()),
         LinkError::NotOurProtocol(what) => End::NotOurProtocol(what),
         LinkError::Refused { kind, what } => End::Refused { kind, what },
-    }
-}
-
-/// The bytes that have come, with frames that are taken in and others that are not.
-#[derive(Clone, Copy)]
-struct Buffered<'b> {
-    bytes: &'b [u8],
-    /// The same, if it can be shared.
-    shared: Option<&'b Bytes>,
-}
-
-impl Buffered<'_> {
-    /// The bytes of a frame on their own, if they are most of the buffer and can be shared.
-    fn whole(&self, frame: Range<usize>) -> Option<Bytes> {
-        let shared = self.shared?;
-        let large = frame.len() >= LARGE.max(shared.len() / 2);
-        large.then(|| shared.slice(frame))
-    }
-}
-
-/// How many frames are taken in before others get at the connection.
-const AT_ONCE: usize = 8;
-
-/// How far the frames that have come were taken in.
-enum Came<'b> {
-    /// To this request, whose frame begins there.
-    Request(Request<'b, Export>, usize),
-    /// To the last frame of a long request.
-    Whole,
-    /// To the end of those that are whole. `unsent` tells whether anything waits to be written.
-    Nothing { unsent: bool },
-    /// To the HELLO that was awaited.
-    Hello,
-    /// As far as may be at once.
-    Enough,
-    /// Until too much waits to be written.
-    TooMuch,
-}
-
-impl State {
-    /// Takes in frames until one asks for something.
-    ///
-    /// - `start`: where the next frame begins.
-    /// - `awaits_hello`: whether to stop behind the first frame, which is a HELLO.
-    fn take_in<'b>(
-        &mut self,
-        buffered: Buffered<'b>,
-        start: &mut usize,
-        limits: &Limits,
-        now: Instant,
-        effects: &mut Effects<Export>,
-        awaits_hello: bool,
-    ) -> Result<Came<'b>, End> {
-        let longest = longest_body(limits);
-        for _ in 0..AT_ONCE {
-            let unread = buffered.bytes.get(*start..).unwrap_or_default();
-            let split = split_frame(unread, longest).map_err(End::Violation)?;
-            let unsent = self.session.unsent();
-            let Some((frame, length)) = split else {
-                let unsent = unsent > 0;
-                return Ok(Came::Nothing { unsent });
-            };
-            if unsent > limits.unsent {
-                return Ok(Came::TooMuch);
-            }
-            let begin = *start;
-            *start = start.saturating_add(length);
-            let request = match buffered.whole(begin..*start) {
-                None => self.session.handle_frame(frame, now, effects)?,
-                Some(whole) => {
-                    let frame = (frame, &whole);
-                    self.session.handle_shared_frame(frame, now, effects)?
-                }
-            };
-            if let Some(request) = request {
-                return Ok(Came::Request(request, begin));
-            }
-            if awaits_hello {
-                return Ok(Came::Hello);
-            }
-            if effects.has_assembled() {
-                return Ok(Came::Whole);
-            }
-        }
-        Ok(Came::Enough)
     }
 }
 

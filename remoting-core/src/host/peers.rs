@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 use super::HostInner;
 use super::channels::Registered;
 use super::dialling::Dialling;
-use crate::channel::{BoxFuture, Dialed, Exchange};
+use crate::authentication::Token;
+use crate::channel::{BoxFuture, Dialed, Exchange, Link};
 use crate::connection::{Connection, ConnectionConfig, Origin};
 use crate::error::{Error, ErrorKind};
 use crate::proxy::OnRuntime;
@@ -137,7 +138,9 @@ impl Peer {
     ) -> Result<Route, Error> {
         let dialed = channel.channel().dial(url).await;
         let result = dialed.map(|dialed| match dialed {
-            Dialed::Link(link) => Route::Session(Connection::start(config, link, (), None)),
+            Dialed::Link(link) => {
+                Route::Session(Connection::start(config, link, Box::new(()), None))
+            }
             Dialed::Exchange(exchange) => Route::Exchange(exchange),
         });
         let spent = {
@@ -215,6 +218,25 @@ impl Origin for Dialled {
             };
             tokio::time::timeout(patience, told).await.ok().flatten()
         }))
+    }
+
+    fn dial(&self) -> BoxFuture<'_, Result<Link, Error>> {
+        Box::pin(async move {
+            let channel = self.channel.upgrade().ok_or_else(host_is_gone)?;
+            let dialed = channel.channel().dial(&self.url).await?;
+            match dialed {
+                Dialed::Link(link) => Ok(link),
+                Dialed::Exchange(_) => {
+                    let text = "the channel gives links no more";
+                    Err(Error::new(ErrorKind::Unsupported, text))
+                }
+            }
+        })
+    }
+
+    fn token(&self) -> Option<Token> {
+        let channel = self.channel.upgrade()?;
+        channel.channel().settings().token.clone()
     }
 }
 

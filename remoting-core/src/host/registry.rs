@@ -18,6 +18,7 @@ use super::entry::{Entry, Offer};
 use super::marshalled::Marshalled;
 use super::tickets::Tickets;
 use crate::authentication::Authenticator;
+use crate::connection::Sessions;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorDetail, ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
@@ -47,6 +48,7 @@ pub(super) struct Registry {
     pub(super) counters: Arc<Counters>,
     pub(super) keeper: Arc<Keeper>,
     pub(super) tickets: Tickets,
+    pub(super) sessions: Sessions,
     /// Ends the streams of answers when the host is gone.
     pub(super) closing: watch::Sender<bool>,
 }
@@ -84,6 +86,7 @@ impl Registry {
             counters,
             keeper,
             tickets,
+            sessions: Sessions::default(),
             closing: watch::Sender::new(false),
         });
         let names: Weak<Self> = Arc::downgrade(&registry);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::answering::refused;
+use super::resume::{Identity, Resume, Resumption};
 use super::streaming::window_of;
 use super::{
     EARLY_BYTES, Effects, End, Exported, PeerHello, Session, SessionConfig, longest_body,
@@ -22,6 +23,7 @@ impl<T: Exported> Session<T> {
             return Err(Violation::SecondHello);
         }
         self.liveness.on_hello();
+        self.resume.on_hello(&hello);
         self.peer = Some(PeerHello {
             agent: hello.agent,
             codecs: hello.codecs,
@@ -30,6 +32,13 @@ impl<T: Exported> Session<T> {
             max_calls: usize::try_from(hello.max_calls).unwrap_or(usize::MAX),
             incarnation: hello.incarnation,
             token: hello.token,
+            resumption: hello
+                .session
+                .zip(hello.secret)
+                .map(|(id, secret)| Resumption {
+                    identity: Identity { id, secret },
+                    rx_count: hello.rx_count,
+                }),
             window: hello.window,
             keeps: hello.features & KEEPS_ANSWERS != 0,
         });
@@ -71,10 +80,12 @@ impl<T: Exported> Session<T> {
             self.config.counters.pings_per_second.add();
             return Err(Violation::TooManyPings);
         }
+        self.resume.on_ack(ping.rx_count)?;
+        let rx_count = self.resume.tell();
         write_pong(
             self.output.buffer(),
             Ping {
-                rx_count: 0,
+                rx_count,
                 opaque: ping.opaque,
             },
         );
@@ -84,20 +95,22 @@ impl<T: Exported> Session<T> {
 }
 
 /// What this side says of itself.
-pub(super) fn hello(config: &SessionConfig) -> Hello {
+pub(super) fn hello(config: &SessionConfig, resume: &Resume) -> Hello {
     let limits = &config.limits;
     let max_frame = longest_body(limits);
-    Hello {
+    let mut hello = Hello {
         agent: config.agent.clone(),
         features: KEEPS_ANSWERS,
         codecs: config.codecs.clone(),
         max_frame: u32::try_from(max_frame).unwrap_or(LEAST_LIMIT),
         max_message: longest_message(limits) as u64,
         max_calls: u32::try_from(limits.calls_per_session).unwrap_or(u32::MAX),
-        rx_count: 0,
         heartbeat_ms: u64::try_from(limits.ping_after.as_millis()).unwrap_or(u64::MAX),
         incarnation: config.incarnation,
         window: Some(window_of(limits)),
         token: config.token.clone(),
-    }
+        ..Hello::default()
+    };
+    resume.announce(&mut hello);
+    hello
 }

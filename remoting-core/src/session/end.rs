@@ -48,6 +48,10 @@ pub enum End {
     Drained,
     /// The host on this side was dropped.
     HostGone,
+    /// The link goes on with another session, which the peer wanted back.
+    Resumed,
+    /// The session has another link.
+    Superseded,
 }
 
 /// What those are told who are not let in: no more than that.
@@ -76,10 +80,22 @@ impl End {
     /// side has said goodbye.
     pub fn is_loss(&self) -> bool {
         match self {
-            Self::Bye | Self::HostGone | Self::Idle | Self::Drained => false,
+            Self::Bye | Self::HostGone | Self::Idle | Self::Drained | Self::Resumed => false,
             Self::Aborted { code, .. } => *code != BYE,
             _ => true,
         }
+    }
+
+    /// Whether it is the link that has failed, or was replaced, and not what the session is about.
+    pub fn is_of_link(&self) -> bool {
+        matches!(
+            self,
+            Self::PeerClosed
+                | Self::Lost(_)
+                | Self::PeerSilent
+                | Self::WriteStalled
+                | Self::Superseded
+        )
     }
 
     /// Whether both sides part in peace: what is in the output is still to be written.
@@ -107,6 +123,8 @@ impl End {
             | Self::WriteStalled
             | Self::NotOurProtocol(_)
             | Self::Refused { .. }
+            | Self::Resumed
+            | Self::Superseded
             | Self::Aborted { .. } => LastWords::None,
         }
     }
@@ -128,6 +146,8 @@ impl End {
             | Self::WriteStalled
             | Self::NotOurProtocol(_)
             | Self::Refused { .. }
+            | Self::Resumed
+            | Self::Superseded
             | Self::Aborted { .. } => String::new(),
         }
     }
@@ -198,6 +218,8 @@ impl fmt::Display for End {
             Self::Refused { what, .. } => f.write_str(what),
             Self::Drained => f.write_str("all calls were finished after a goodbye"),
             Self::HostGone => f.write_str("the host was dropped"),
+            Self::Resumed => f.write_str("the peer went on with the session that it had before"),
+            Self::Superseded => f.write_str("the peer has made another connection"),
         }
     }
 }

@@ -87,6 +87,10 @@ impl<T: Exported> Session<T> {
             return Ok(None);
         }
         self.liveness.on_frame(now);
+        let length = frame.body.len().saturating_add(HEAD_LENGTH);
+        if self.resume.on_frame(frame.kind, length) {
+            self.acknowledge(now);
+        }
         // Almost all frames are of these kinds.
         match frame.kind {
             kind::CALL if self.peer.is_some() => {
@@ -150,7 +154,9 @@ impl<T: Exported> Session<T> {
                     text: abort.text.to_owned(),
                 });
             }
-            Message::Pong(_) | Message::Ack(_) | Message::Ignored(_) => Ok(()),
+            Message::Pong(pong) => self.resume.on_ack(pong.rx_count),
+            Message::Ack(count) => self.resume.on_ack(count),
+            Message::Ignored(_) => Ok(()),
             Message::Cont(cont) => self.on_cont(&cont, now, effects),
             Message::Item(item) => self.on_item(&item, effects),
             Message::Credit(credit) => self.on_credit(credit, effects),

@@ -25,6 +25,8 @@ pub(super) struct Liveness {
     unused: Option<(Instant, u64)>,
     /// When that was last looked at.
     looked: Instant,
+    /// Until when there is no connection, and so nothing to be heard.
+    suspended: Option<Instant>,
 }
 
 /// What the check has to know of the session.
@@ -48,7 +50,20 @@ impl Liveness {
             stuck: Some(now),
             unused: None,
             looked: now,
+            suspended: None,
         }
+    }
+
+    /// There is no connection for now, and none at all after an instant.
+    pub(super) fn suspend(&mut self, until: Instant) {
+        self.suspended = Some(until);
+    }
+
+    /// There is a connection again; `unsent` bytes wait.
+    pub(super) fn go_on(&mut self, now: Instant, unsent: usize) {
+        self.suspended = None;
+        self.on_frame(now);
+        self.on_written(now, unsent);
     }
 
     /// A frame has come.
@@ -74,6 +89,13 @@ impl Liveness {
 
     /// Looks at the time. `true` asks for a PING.
     pub(super) fn check(&mut self, now: Instant, facts: Facts) -> Result<bool, End> {
+        if let Some(until) = self.suspended {
+            if until > now {
+                return Ok(false);
+            }
+            self.counters.resume_window.add();
+            return Err(End::Lost(AWAY_TOO_LONG.to_owned()));
+        }
         if self.hello_by.is_some_and(|by| by <= now) {
             self.counters.handshake_time.add();
             return Err(End::HandshakeTimeout);
@@ -85,6 +107,9 @@ impl Liveness {
 
     /// Before when nothing is due.
     pub(super) fn next(&self) -> Option<Instant> {
+        if self.suspended.is_some() {
+            return self.suspended;
+        }
         let signs = match (self.hello_by, self.asked) {
             (Some(by), _) => by,
             (None, Some(asked)) => after(asked, self.limits.pong_within),
@@ -153,6 +178,9 @@ impl Liveness {
         }
     }
 }
+
+/// What is said of a session whose connection did not come back.
+const AWAY_TOO_LONG: &str = "the connection was lost and not made again in time";
 
 #[cfg(test)]
 mod tests {

@@ -44,6 +44,7 @@ mod posting;
 mod rates;
 mod references;
 mod requests;
+mod resume;
 mod routing;
 mod running;
 mod streaming;
@@ -75,6 +76,7 @@ pub use requests::{
     Effects, IncomingKey, IncomingRequest, IncomingResolve, Outgoing, PeerHello, Posting,
     QueuedCall, Reply, Request, SessionStats, Start, WaiterId,
 };
+pub use resume::{Claim, Identity, ResumeConfig, Resumption};
 pub use streaming::StreamSource;
 
 use admission::Admission;
@@ -91,21 +93,20 @@ use outgoing::OutgoingTable;
 use output::Output;
 use parts::Parts;
 use rates::Rates;
+use resume::Resume;
 use streaming::window_of;
 
 use crate::error::Error;
 use crate::id::CallId;
 use crate::limits::{Counters, Limits};
 use crate::secret::Secret;
-use crate::wire::{LEAST_LIMIT, MAX_BODY, Ping, write_hello, write_ping, write_release};
+use crate::wire::{LEAST_LIMIT, MAX_BODY, Ping, write_hello, write_ping};
 
 /// How many calls may be sent before the peer's HELLO has come. Also the least
 /// number of call ids that each side takes.
 const EARLY_CALLS: usize = 16;
 /// How many bytes may be sent before the peer's HELLO has come.
 const EARLY_BYTES: usize = 16 * 1024;
-/// How many slots one RELEASE names at most: fits into the smallest frame.
-const RELEASED_AT_ONCE: usize = 1024;
 
 /// What a session has to know of its host.
 #[derive(Debug, Clone)]
@@ -122,6 +123,8 @@ pub struct SessionConfig {
     pub incarnation: u64,
     /// What this side shows of itself.
     pub token: Option<Secret>,
+    /// Whether the session may outlive its connection.
+    pub resume: ResumeConfig,
 }
 
 /// What an exported slot stands for. Cloning one must be cheap and run no code of the user's.
@@ -160,6 +163,7 @@ pub struct Session<T> {
     inflows: Inflows,
     liveness: Liveness,
     rates: Rates,
+    resume: Resume,
     /// The bytes of the frame that is being taken in, where they can be shared.
     arriving: Option<Bytes>,
     /// Bytes of requests that came before any of our bytes were on their way.
@@ -185,8 +189,9 @@ impl<T: Exported> Session<T> {
     /// Begins a session; HELLO is in the output.
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         let limits = &config.limits;
+        let resume = Resume::new(config.resume);
         let mut output = Output::default();
-        write_hello(output.buffer(), &control::hello(&config));
+        write_hello(output.buffer(), &control::hello(&config, &resume));
         Self {
             peer: None,
             curious: Vec::new(),
@@ -205,6 +210,7 @@ impl<T: Exported> Session<T> {
             inflows: Inflows::new(window_of(limits)),
             liveness: Liveness::new(limits, &config.counters, now),
             rates: Rates::new(limits, now),
+            resume,
             arriving: None,
             early_bytes: 0,
             refusal: None,
@@ -225,13 +231,9 @@ impl<T: Exported> Session<T> {
             return Ok(());
         }
         if self.liveness.check(now, self.facts())? {
-            write_ping(
-                self.output.buffer(),
-                Ping {
-                    rx_count: 0,
-                    opaque: 0,
-                },
-            );
+            let rx_count = self.resume.tell();
+            let opaque = 0;
+            write_ping(self.output.buffer(), Ping { rx_count, opaque });
             self.liveness.on_append(now);
         }
         self.expire_outgoing(now, effects);
@@ -264,6 +266,12 @@ impl<T: Exported> Session<T> {
     /// How many bytes wait to be taken. Not zero if releases wait to be written out, or more of
     /// a long message.
     pub fn output_len(&self) -> usize {
+        if let Some(bytes) = self.output.again_len() {
+            return bytes;
+        }
+        if !self.may_write() {
+            return 0;
+        }
         let due = !self.imports.due().is_empty() || !self.parts.is_empty();
         self.output.len().max(usize::from(due))
     }
@@ -276,9 +284,14 @@ impl<T: Exported> Session<T> {
 
     /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
     pub fn take_output(&mut self, spare: Vec<u8>) -> Gathered {
+        if let Some(again) = self.output.take_again() {
+            return again;
+        }
         self.flush_releases(&[]);
         self.write_parts();
-        self.output.take(spare)
+        let gathered = self.output.take(spare);
+        self.resume.keep(&gathered);
+        gathered
     }
 
     /// The kernel has taken `bytes` more of what `take_output` gave.
@@ -292,6 +305,11 @@ impl<T: Exported> Session<T> {
     /// What the peer has said of itself, once it has.
     pub fn peer(&self) -> Option<&PeerHello> {
         self.peer.as_ref()
+    }
+
+    /// The session that the peer wants back. Given once.
+    pub fn take_resumption(&mut self) -> Option<Resumption> {
+        self.peer.as_mut()?.resumption.take()
     }
 
     /// What the peer has shown to prove who it is. Given once.
@@ -354,28 +372,6 @@ impl<T: Exported> Session<T> {
         self.peer
             .as_ref()
             .map_or(EARLY_BYTES, |peer| peer.max_frame)
-    }
-
-    /// Writes the releases that are due, and forgets `answers` behind them.
-    fn flush_releases(&mut self, answers: &[CallId]) {
-        if self.closed || (self.imports.due().is_empty() && answers.is_empty()) {
-            return;
-        }
-        let mut chunks = self.imports.due().chunks(RELEASED_AT_ONCE).peekable();
-        loop {
-            let slots = chunks.next().unwrap_or_default();
-            let last = chunks.peek().is_none();
-            // So few entries always fit.
-            let _ = write_release(
-                self.output.buffer(),
-                slots,
-                if last { answers } else { &[] },
-            );
-            if last {
-                break;
-            }
-        }
-        self.imports.sent();
     }
 }
 

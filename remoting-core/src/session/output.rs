@@ -4,6 +4,11 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use crate::wire::measure;
+
+/// A buffer that has grown beyond this is not kept when it is empty.
+const KEEP: usize = 64 * 1024;
+
 /// A buffer of whole frames with a count of all bytes before and in it.
 ///
 /// Positions are counted from the session's first byte, so that the end of a
@@ -14,10 +19,14 @@ pub(super) struct Output {
     gathered: Gathered,
     taken: u64,
     written: u64,
+    /// What was given away before, and has to be written once more, in front of all else.
+    again: Option<Gathered>,
+    /// How many bytes of that the kernel has not taken.
+    again_left: usize,
 }
 
 /// Bytes on their way out: small ones together, large ones where their owners have put them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Gathered {
     small: Vec<u8>,
     /// With the place in `small` in front of which they belong.
@@ -106,6 +115,61 @@ impl Gathered {
         }
     }
 
+    /// The kind of the first frame, if these are whole frames, and how many bytes it has in all.
+    pub(super) fn head(&self) -> Option<(u8, usize)> {
+        measure(self.small.get(self.done..)?)
+    }
+
+    /// Adds bytes of which nothing has been written.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.append_part(&other.small, &other.large);
+    }
+
+    /// Adds the first frame to others.
+    ///
+    /// - `length`: how many bytes it has.
+    pub(super) fn copy_frame(&self, length: usize, into: &mut Self) {
+        let rest = self.small.get(self.done..).unwrap_or_default();
+        // A large payload is the end of its frame.
+        let own = self.left().first().filter(|(at, bytes)| {
+            let before = at.saturating_sub(self.done);
+            before.saturating_add(bytes.len()) == length
+        });
+        match own {
+            Some((at, bytes)) => {
+                let before = at.saturating_sub(self.done);
+                let tail = [(before, bytes.clone())];
+                into.append_part(rest.get(..before).unwrap_or_default(), &tail);
+            }
+            None => into.append_part(rest.get(..length).unwrap_or_default(), &[]),
+        }
+    }
+
+    fn append_part(&mut self, small: &[u8], large: &[(usize, Bytes)]) {
+        let begin = self.small.len();
+        self.small.extend_from_slice(small);
+        for (at, bytes) in large {
+            self.large_bytes = self.large_bytes.saturating_add(bytes.len());
+            self.large.push((begin.saturating_add(*at), bytes.clone()));
+        }
+    }
+
+    /// Gives back the room of what has been written, once that is most of it.
+    pub(super) fn tidy(&mut self) {
+        if self.is_empty() && self.small.capacity() > KEEP {
+            *self = Self::default();
+        }
+        if self.done.saturating_mul(2) < self.small.len() {
+            return;
+        }
+        self.small.drain(..self.done.min(self.small.len()));
+        self.large.drain(..self.gone.min(self.large.len()));
+        for (at, _) in &mut self.large {
+            *at = at.saturating_sub(self.done);
+        }
+        (self.done, self.gone) = (0, 0);
+    }
+
     /// The room of what has been written, for more to come.
     pub fn into_spare(self) -> Vec<u8> {
         let mut spare = self.small;
@@ -146,12 +210,13 @@ impl Output {
 
     /// How many bytes wait to be taken.
     pub(super) fn len(&self) -> usize {
-        self.gathered.len()
+        let again = self.again.as_ref().map_or(0, Gathered::len);
+        self.gathered.len().saturating_add(again)
     }
 
     /// The position behind the last byte.
     pub(super) fn end(&self) -> u64 {
-        self.taken.saturating_add(self.len() as u64)
+        self.taken.saturating_add(self.gathered.len() as u64)
     }
 
     /// How many bytes the kernel has taken.
@@ -161,7 +226,33 @@ impl Output {
 
     /// How many bytes the kernel has not taken yet.
     pub(super) fn unsent(&self) -> usize {
-        usize::try_from(self.end().saturating_sub(self.written)).unwrap_or(usize::MAX)
+        let new = usize::try_from(self.end().saturating_sub(self.written)).unwrap_or(usize::MAX);
+        new.saturating_add(self.again_left)
+    }
+
+    /// Has bytes that were given away before written once more, before all others.
+    ///
+    /// - `greeting`: goes in front of them.
+    pub(super) fn repeat(&mut self, greeting: Vec<u8>, bytes: &Gathered) {
+        let mut again = Gathered {
+            small: greeting,
+            ..Gathered::default()
+        };
+        again.append(bytes);
+        // What was not written is now, and nobody can tell it apart.
+        self.written = self.taken;
+        self.again_left = again.len();
+        self.again = Some(again).filter(|again| !again.is_empty());
+    }
+
+    /// How many bytes have to be written once more before all others.
+    pub(super) fn again_len(&self) -> Option<usize> {
+        self.again.as_ref().map(Gathered::len)
+    }
+
+    /// Gives away what has to be written once more.
+    pub(super) fn take_again(&mut self) -> Option<Gathered> {
+        self.again.take()
     }
 
     /// Gives the bytes away and goes on in `spare`.
@@ -182,7 +273,10 @@ impl Output {
 
     /// The kernel has taken `bytes` more, of those that were given away.
     pub(super) fn on_written(&mut self, bytes: usize) {
-        self.written = self.written.saturating_add(bytes as u64).min(self.taken);
+        let again = bytes.min(self.again_left);
+        self.again_left = self.again_left.saturating_sub(again);
+        let new = bytes.saturating_sub(again) as u64;
+        self.written = self.written.saturating_add(new).min(self.taken);
     }
 
     /// Takes what was given away for written: somebody is handing it to the kernel right now.
@@ -195,6 +289,7 @@ impl Output {
         self.gathered.small.clear();
         self.gathered.large.clear();
         self.gathered.large_bytes = 0;
+        (self.again, self.again_left) = (None, 0);
     }
 }
 

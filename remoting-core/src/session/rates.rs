@@ -33,6 +33,11 @@ impl Rate {
         }
     }
 
+    /// Lets a whole burst through again.
+    fn forgive(&mut self, now: Instant) {
+        self.through = now;
+    }
+
     /// Counts one more; `false` if that is too much, which is then not counted.
     pub(crate) fn allow(&mut self, now: Instant) -> bool {
         let next = self.through.max(now).checked_add(self.interval);
@@ -64,6 +69,15 @@ impl Rates {
             pings: burst_of_five(limits.pings_per_second),
             bad_requests: burst_of_five(limits.bad_requests_per_second),
             own_cancels: burst_of_five(limits.cancels_per_second / 2),
+        }
+    }
+}
+
+impl Rates {
+    /// What comes now may have been held up for long, and come all at once.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        for rate in [&mut self.cancels, &mut self.pings, &mut self.bad_requests] {
+            rate.forgive(now);
         }
     }
 }

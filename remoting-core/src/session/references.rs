@@ -17,7 +17,11 @@ use crate::id::{CallId, InterfaceId, Slot};
 use crate::payload::{LARGE, Payload};
 use crate::wire::{
     HeaderBlock, MAX_REFERENCES, ReferenceTable, Referred, Release, Return, Violation,
+    write_release,
 };
+
+/// How many slots one RELEASE names at most: fits into the smallest frame.
+const RELEASED_AT_ONCE: usize = 1024;
 
 /// An object that a payload of this side refers to.
 #[derive(Debug, Clone)]
@@ -61,6 +65,28 @@ pub enum Received<T> {
 pub(super) const REFERENCE: usize = 64;
 
 impl<T: Exported> Session<T> {
+    /// Writes the releases that are due, and forgets `answers` behind them.
+    pub(super) fn flush_releases(&mut self, answers: &[CallId]) {
+        if self.closed || (self.imports.due().is_empty() && answers.is_empty()) {
+            return;
+        }
+        let mut chunks = self.imports.due().chunks(RELEASED_AT_ONCE).peekable();
+        loop {
+            let slots = chunks.next().unwrap_or_default();
+            let last = chunks.peek().is_none();
+            // So few entries always fit.
+            let _ = write_release(
+                self.output.buffer(),
+                slots,
+                if last { answers } else { &[] },
+            );
+            if last {
+                break;
+            }
+        }
+        self.imports.sent();
+    }
+
     /// Counts the objects and streams that a frame brings.
     ///
     /// # Errors

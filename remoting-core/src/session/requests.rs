@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::assembly::Assembled;
 use super::cancellation::{CancelReason, Cancellation};
 use super::references::Received;
+use super::resume::Resumption;
 use super::streaming::StreamSource;
 use crate::error::Error;
 use crate::id::{CallId, InterfaceId, MethodId, Slot, StreamId};
@@ -320,6 +321,8 @@ pub struct PeerHello {
     pub incarnation: u64,
     /// What it shows to prove who it is, until that is taken.
     pub token: Option<Secret>,
+    /// The session that it wants back, until that is taken.
+    pub resumption: Option<Resumption>,
     /// What it takes of streams, if it takes any.
     pub window: Option<Window>,
     /// Whether it keeps the answers of calls.

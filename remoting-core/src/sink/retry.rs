@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::call::{MethodCall, MethodReply, Side};
 use super::chain::{MessageSink, Next};
 use crate::error::{Error, ErrorKind, Executed};
-use crate::id::random_bytes;
+use crate::jitter;
 
 /// What one more try costs; a call puts in its share of that, in hundredths.
 const TRY: u32 = 100;
@@ -91,8 +91,8 @@ impl Retry {
         }
         let doubled = 1_u32.checked_shl(tried - 1).unwrap_or(u32::MAX);
         let most = self.first.saturating_mul(doubled).min(self.longest);
-        let chance = f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX);
-        let wait = most.mul_f64(0.5 + chance / 2.0);
+        let half = most / 2;
+        let wait = half + jitter::full(half);
         let wait = wait.max(error.retry_after().unwrap_or_default());
         (wait < call.remaining() && self.take()).then_some(wait)
     }

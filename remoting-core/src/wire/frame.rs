@@ -154,6 +154,13 @@ fn head(buffer: &[u8]) -> Option<(usize, u8)> {
     Some((length, last))
 }
 
+/// The kind of the frame that `buffer` begins with, and how many bytes it has in all; nothing if not even its head is
+/// there.
+pub(crate) fn measure(buffer: &[u8]) -> Option<(u8, usize)> {
+    let (length, last) = head(buffer)?;
+    Some((last & KIND_BITS, length.saturating_add(HEAD_LENGTH)))
+}
+
 /// Says that the body of the last frame of `out`, which has its length already, goes on for `behind`
 /// bytes that are not in `out`.
 ///

@@ -3,6 +3,10 @@
 //! Its body is a header block with keys of its own. An even key that is not known
 //! is skipped, an odd one ends the session; so a later version can say more.
 
+use std::fmt;
+
+use subtle::ConstantTimeEq as _;
+
 use super::frame::{DEFAULT_MAX_BODY, MAX_BODY};
 use super::header::{DEFAULT_CODEC, SeenKeys, entry, whole};
 use super::varint::{Reader, cut_text, put_prefixed, put_varint, varint_length};
@@ -10,8 +14,7 @@ use super::violation::Violation;
 use crate::authentication::MAX_TOKEN;
 use crate::secret::Secret;
 
-/// The numbers of HELLO's keys. Not used yet and skipped: 14 session id, 16 resume
-/// secret, 20 resume window.
+/// The numbers of HELLO's keys.
 mod key {
     pub(super) const AGENT: u64 = 2;
     pub(super) const FEATURES: u64 = 4;
@@ -19,7 +22,10 @@ mod key {
     pub(super) const MAX_FRAME: u64 = 8;
     pub(super) const MAX_MESSAGE: u64 = 10;
     pub(super) const MAX_CALLS: u64 = 12;
+    pub(super) const SESSION: u64 = 14;
+    pub(super) const SECRET: u64 = 16;
     pub(super) const RX_COUNT: u64 = 18;
+    pub(super) const RESUME_MS: u64 = 20;
     pub(super) const HEARTBEAT_MS: u64 = 22;
     pub(super) const INCARNATION: u64 = 24;
     pub(super) const WINDOW: u64 = 26;
@@ -41,6 +47,32 @@ pub const LEAST_LIMIT: u32 = 16 * 1024;
 /// The feature bit of those who keep the answers of calls, so that calls can go to what they hold.
 pub const KEEPS_ANSWERS: u64 = 1 << 7;
 
+/// The feature bit of those whose sessions outlive their connections.
+pub const RESUMES: u64 = 1;
+
+/// The name of a session, by which it is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+/// What proves that a session is one's own. It is good for one more connection.
+#[derive(Clone, Copy)]
+pub struct ResumeSecret(pub [u8; 16]);
+
+impl fmt::Debug for ResumeSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+/// Compared in a time that does not depend on where the two differ.
+impl PartialEq for ResumeSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for ResumeSecret {}
+
 /// What one side says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
@@ -56,8 +88,14 @@ pub struct Hello {
     pub max_message: u64,
     /// How many calls the sender of this HELLO lets run at once; ids are below it.
     pub max_calls: u32,
+    /// The session: of one that is resumed, or the new one of the side that was dialled.
+    pub session: Option<SessionId>,
+    /// What proves that it is the sender's, or, of the side that was dialled, what will prove it next time.
+    pub secret: Option<ResumeSecret>,
     /// How many frames have arrived; 0 unless a session is resumed.
     pub rx_count: u64,
+    /// For how many milliseconds the sender keeps a session that has lost its connection.
+    pub resume_ms: u64,
     /// After how many milliseconds of silence the sender pings.
     pub heartbeat_ms: u64,
     /// A number that the sender's host has drawn when it began; 0 if it does not tell.
@@ -92,7 +130,10 @@ impl Default for Hello {
             max_frame: DEFAULT_MAX_BODY as u32,
             max_message: 4 * 1024 * 1024,
             max_calls: 1024,
+            session: None,
+            secret: None,
             rx_count: 0,
+            resume_ms: 0,
             heartbeat_ms: 15_000,
             incarnation: 0,
             window: None,
@@ -138,7 +179,18 @@ impl Hello {
         put_number(&mut block, key::MAX_FRAME, u64::from(self.max_frame));
         put_number(&mut block, key::MAX_MESSAGE, self.max_message);
         put_number(&mut block, key::MAX_CALLS, u64::from(self.max_calls));
+        if let Some(SessionId(id)) = self.session {
+            put_varint(&mut block, key::SESSION);
+            put_prefixed(&mut block, &id);
+        }
+        if let Some(ResumeSecret(secret)) = self.secret {
+            put_varint(&mut block, key::SECRET);
+            put_prefixed(&mut block, &secret);
+        }
         put_number(&mut block, key::RX_COUNT, self.rx_count);
+        if self.resume_ms != 0 {
+            put_number(&mut block, key::RESUME_MS, self.resume_ms);
+        }
         put_number(&mut block, key::HEARTBEAT_MS, self.heartbeat_ms);
         if self.incarnation != 0 {
             put_number(&mut block, key::INCARNATION, self.incarnation);
@@ -165,6 +217,9 @@ impl Hello {
             key::MAX_FRAME => self.max_frame = max_frame(value)?,
             key::MAX_MESSAGE => self.max_message = max_message(value)?,
             key::MAX_CALLS => self.max_calls = whole(value, Reader::varint32)?,
+            key::SESSION => self.session = Some(SessionId(sixteen(value)?)),
+            key::SECRET => self.secret = Some(ResumeSecret(sixteen(value)?)),
+            key::RESUME_MS => self.resume_ms = whole(value, Reader::varint64)?,
             key::RX_COUNT => self.rx_count = whole(value, Reader::varint64)?,
             key::HEARTBEAT_MS => self.heartbeat_ms = whole(value, Reader::varint64)?,
             key::INCARNATION => self.incarnation = whole(value, Reader::varint64)?,
@@ -214,6 +269,10 @@ fn text(value: &[u8], most: usize) -> Result<String, Violation> {
     std::str::from_utf8(value)
         .map(str::to_owned)
         .map_err(|_| Violation::TextNotUtf8)
+}
+
+fn sixteen(value: &[u8]) -> Result<[u8; 16], Violation> {
+    value.try_into().map_err(|_| Violation::BadSessionKey)
 }
 
 fn max_frame(value: &[u8]) -> Result<u32, Violation> {

@@ -24,6 +24,7 @@ pub(crate) mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use frame::measure;
 pub use frame::{
     DEFAULT_MAX_BODY, Flags, FrameStart, HEAD_LENGTH, MAX_BODY, RawFrame, TooLong, begin_frame,
     end_frame, kind, lengthen_frame, split_frame,
@@ -32,7 +33,10 @@ pub use header::{
     DEFAULT_CODEC, DEFAULT_DEADLINE_MS, Entries, Header, MAX_PAIR_BYTES, MAX_PAIRS, UserPairs,
 };
 pub use header_block::{HeaderBlock, PairsTooLarge};
-pub use hello::{Hello, KEEPS_ANSWERS, LEAST_LIMIT, LEAST_STREAMS, MAX_AGENT, MAX_CODECS, Window};
+pub use hello::{
+    Hello, KEEPS_ANSWERS, LEAST_LIMIT, LEAST_STREAMS, MAX_AGENT, MAX_CODECS, RESUMES, ResumeSecret,
+    SessionId, Window,
+};
 pub use locks::{LockTokens, MAX_LOCKS};
 pub use message::{
     Abort, BYE, Call, Cont, ContOf, Credit, End, ErrorReply, GoAway, Item, MAX_TEXT, Message, Ping,
@@ -45,9 +49,9 @@ pub use resolve::{MAX_KEY, Resolve, ResolveAnswer, ResolveRequest, ResolveWhat};
 pub use varint::{ID_LIMIT, Reader, Varint, cut_text, put_prefixed, put_varint, varint_length};
 pub use violation::Violation;
 pub use write::{
-    write_abort, write_call, write_cancel, write_cont, write_credit, write_end, write_error,
-    write_go_away, write_hello, write_item, write_kept_call, write_ping, write_pong, write_post,
-    write_release, write_resolve, write_return,
+    write_abort, write_ack, write_call, write_cancel, write_cont, write_credit, write_end,
+    write_error, write_go_away, write_hello, write_item, write_kept_call, write_ping, write_pong,
+    write_post, write_release, write_resolve, write_return,
 };
 
 // For the vectors and the fuzz targets, which stand outside of the crate.

@@ -55,6 +55,7 @@ violations! {
     BadCodecs = "L6", "a HELLO announces no codec or more than 32";
     BadMaxFrame = "L8", "a HELLO announces a frame limit outside its range";
     BadMaxMessage = "L10", "a HELLO announces a message limit that is too small";
+    BadSessionKey = "L14", "a HELLO names a session, or proves it, by other than 16 bytes";
     BadWindow = "L26", "a HELLO announces less room for streams than it must";
     UnknownTarget = "M1", "a call has a target of an unknown kind";
     AnswerPathNotEmpty = "M1", "a call reaches into an answer, which is not defined yet";
@@ -84,6 +85,8 @@ violations! {
     ItemInParts = "S29", "an item goes on in a CONT, which is not defined yet";
     MoreThanCredit = "S30", "more items came of a stream than there was credit for";
     TooMuchCredit = "S30", "a stream was given more credit than can be counted";
+    AckOfUnsent = "S34", "more frames are confirmed than were sent";
+    FramesBehindPlea = "S35", "frames came behind the HELLO of a session that is resumed";
 }
 
 impl fmt::Display for Violation {

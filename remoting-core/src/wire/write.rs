@@ -261,6 +261,11 @@ pub fn write_ping(out: &mut Vec<u8>, ping: Ping) {
     write_small(out, kind::PING, Flags::NONE, |out| put_ping(out, ping));
 }
 
+/// Writes an ACK: so many frames have come.
+pub fn write_ack(out: &mut Vec<u8>, rx_count: u64) {
+    write_small(out, kind::ACK, Flags::NONE, |out| put_varint(out, rx_count));
+}
+
 /// Writes a PONG: the answer to a PING.
 pub fn write_pong(out: &mut Vec<u8>, pong: Ping) {
     write_small(out, kind::PONG, Flags::NONE, |out| put_ping(out, pong));

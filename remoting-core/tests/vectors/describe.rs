@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use remoting_core::wire::{
-    Call, ContOf, Header, Hello, Message, Ping, Referred, Release, Resolve, ResolveWhat, Target,
-    WireFault,
+    Call, ContOf, Header, Hello, Message, Ping, Referred, Release, Resolve, ResolveWhat,
+    ResumeSecret, SessionId, Target, WireFault,
 };
 
 /// Puts a message into one line.
@@ -155,8 +155,17 @@ fn describe_hello(hello: &Hello) -> String {
             window.streams, window.items, window.bytes
         )
     });
+    let resumed = match (hello.session, hello.secret) {
+        (Some(SessionId(id)), Some(ResumeSecret(secret))) => format!(
+            "{}{} resume_ms={}",
+            bytes("session", &id),
+            bytes("secret", &secret),
+            hello.resume_ms
+        ),
+        _ => String::new(),
+    };
     format!(
-        "HELLO agent={:?} features={}{} {sizes} max_calls={} rx_count={} heartbeat_ms={}{window}{}",
+        "HELLO agent={:?} features={}{} {sizes} max_calls={} rx_count={} heartbeat_ms={}{window}{resumed}{}",
         hello.agent,
         hello.features,
         bytes("codecs", &hello.codecs),

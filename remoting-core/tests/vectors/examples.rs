@@ -218,6 +218,14 @@ fn session() -> Vec<(&'static str, Vec<u8>)> {
         }),
         ..Hello::default()
     };
+    let resumed = Hello {
+        features: RESUMES,
+        session: Some(SessionId([0xa5; 16])),
+        secret: Some(ResumeSecret([0x5a; 16])),
+        rx_count: 300,
+        resume_ms: 60_000,
+        ..Hello::default()
+    };
     let ping = Ping {
         rx_count: 0,
         opaque: 7,
@@ -232,6 +240,7 @@ fn session() -> Vec<(&'static str, Vec<u8>)> {
     };
     vec![
         ("hello", made(|out| write_hello(out, &hello))),
+        ("hello-of-a-session", made(|out| write_hello(out, &resumed))),
         ("hello-with-token", made(|out| write_hello(out, &token))),
         ("hello-with-window", made(|out| write_hello(out, &window))),
         ("release", made(release)),

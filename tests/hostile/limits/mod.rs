@@ -36,6 +36,7 @@ mod cases {
     pub(super) use super::requests as without_session;
     pub(super) use super::sizes as how_much;
     pub(super) use super::times as how_long;
+    pub(super) use crate::resume as whose_session;
 }
 
 limits! {
@@ -48,6 +49,7 @@ limits! {
     }
     whose_life { lease_renewal sponsors_per_object sponsor_calls }
     without_session { tickets kept_answers lingering_streams }
+    whose_session { resume_window detached_sessions }
     how_long {
         handshake_time idle_time ping_after pong_within write_stall default_deadline max_deadline
     }

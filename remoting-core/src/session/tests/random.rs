@@ -1,6 +1,7 @@
 //! Two sessions under random operations: whatever happens, each call ends in exactly
 //! one way, what is said not to have been executed was not, and nothing is left over.
 
+mod cuts;
 mod peer;
 
 use std::task::{Poll, Waker};
@@ -17,6 +18,8 @@ struct World {
     peers: [Peer; 2],
     now: Instant,
     number: u32,
+    /// How often the connection was made again, where it can be.
+    reconnects: Option<u8>,
 }
 
 impl World {
@@ -26,6 +29,7 @@ impl World {
             peers: [Peer::new(now), Peer::new(now)],
             now,
             number: 0,
+            reconnects: None,
         }
     }
 
@@ -152,6 +156,9 @@ impl World {
                 continue;
             }
             if let Err(end) = side.session.handle_timeout(self.now, &mut side.effects) {
+                if end.is_of_link() && self.reconnects.is_some() {
+                    return self.come_back([0; 2], false);
+                }
                 side.close(end);
             }
         }

@@ -10,7 +10,8 @@ use crate::id::{CallId, InterfaceId, MethodId, Slot};
 use crate::limits::{Counters, Limits};
 use crate::payload::Content;
 use crate::session::{
-    Effects, End, IncomingKey, Lent, Outgoing, Posting, Reply, Session, SessionConfig, Start,
+    Effects, End, IncomingKey, Lent, Outgoing, Posting, Reply, ResumeConfig, Session,
+    SessionConfig, Start,
 };
 use crate::wire::{HeaderBlock, Hello, MAX_BODY, ResolveWhat, Target, split_frame, write_hello};
 
@@ -25,7 +26,7 @@ pub(super) struct Side {
     /// Bytes that the session gave away and the pipe has not taken.
     pub(super) leaving: Vec<u8>,
     /// Bytes that came out of the pipe and are no whole frame yet.
-    unread: Vec<u8>,
+    pub(super) unread: Vec<u8>,
     pub(super) end: Option<End>,
     /// What each call and each answer refers to.
     pub(super) lending: Vec<Lent<Object>>,
@@ -35,6 +36,11 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn new(limits: Limits, now: Instant) -> Self {
+        Self::resuming(ResumeConfig::NEVER, limits, now)
+    }
+
+    /// A side whose session may outlive its connection.
+    pub(super) fn resuming(resume: ResumeConfig, limits: Limits, now: Instant) -> Self {
         let counters = Arc::new(Counters::default());
         let config = SessionConfig {
             limits: Arc::new(limits),
@@ -43,6 +49,7 @@ impl Side {
             agent: "test".to_owned(),
             incarnation: 7,
             token: None,
+            resume,
         };
         Self {
             session: Session::new(config, now),
@@ -334,12 +341,9 @@ impl Pair {
     pub(super) fn wait(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
-            let [client, server] = [&self.client, &self.server].map(|s| s.session.poll_timeout());
-            let due = client
-                .into_iter()
-                .chain(server)
-                .min()
-                .filter(|due| *due <= until);
+            let due = [&self.client, &self.server].map(|s| s.session.poll_timeout());
+            let due = due.into_iter().flatten().min();
+            let due = due.filter(|due| *due <= until);
             self.now = due.unwrap_or(until).max(self.now);
             for side in [&mut self.client, &mut self.server] {
                 if let Err(end) = side.session.handle_timeout(self.now, &mut side.effects) {

@@ -6,7 +6,7 @@ use crate::id::{CallId, InterfaceId, LockToken, Slot};
 use crate::secret::Secret;
 use crate::wire::{
     Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
-    Reader, Referred, Violation, Window,
+    Reader, Referred, ResumeSecret, SessionId, Violation, Window,
 };
 
 fn written(block: &HeaderBlock) -> Vec<u8> {
@@ -235,7 +235,7 @@ fn a_hello_says_what_it_leaves_out() {
 
 #[test]
 fn a_hello_with_impossible_values_is_refused() {
-    let cases: [(&[u8], Violation); 8] = [
+    let cases: [(&[u8], Violation); 10] = [
         (&[1, 0], Violation::UnknownHelloKey),
         (&[2, 1, 0xff], Violation::TextNotUtf8),
         (&[4, 1, 0, 4, 1, 0], Violation::HeaderKeyTwice),
@@ -244,12 +244,14 @@ fn a_hello_with_impossible_values_is_refused() {
         (&[8, 4, 0x80, 0x80, 0x80, 0x08], Violation::BadMaxFrame),
         (&[10, 1, 1], Violation::BadMaxMessage),
         (&[12, 2, 1, 1], Violation::TrailingBytes),
+        (&[14, 2, 1, 1], Violation::BadSessionKey),
+        (&[16, 0], Violation::BadSessionKey),
     ];
     for (block, violation) in cases {
         assert_eq!(Hello::parse(block), Err(violation), "{block:x?}");
     }
     assert_eq!(
-        Hello::parse(&[14, 1, 1, 200, 1, 0]),
+        Hello::parse(&[200, 1, 0, 202, 1, 1, 1]),
         Ok(Hello::default()),
         "skipped"
     );
@@ -303,10 +305,15 @@ proptest! {
         max_calls: u32,
         token in prop::option::of(".{0,64}"),
         window in prop::option::of((16u32.., 1u32.., 16_384u64..)),
+        session: Option<[u8; 16]>,
+        secret: Option<[u8; 16]>,
     ) {
         let [features, rx_count, heartbeat_ms] = numbers;
         let hello = Hello {
             incarnation: heartbeat_ms,
+            session: session.map(SessionId),
+            secret: secret.map(ResumeSecret),
+            resume_ms: rx_count,
             token: token.map(Secret::new),
             window: window.map(|(streams, items, bytes)| Window { streams, items, bytes }),
             agent, features, codecs, max_frame, max_message, max_calls, rx_count, heartbeat_ms,

@@ -5,10 +5,10 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::super::support::{Side, failed};
-use crate::error::{Executed, Fault};
+use crate::error::{Error, Executed, Fault};
 use crate::id::{CallId, InterfaceId, Slot};
 use crate::limits::Limits;
-use crate::session::{ExportKey, Lent, Start, WaiterId};
+use crate::session::{ExportKey, Lent, ResumeConfig, Start, WaiterId};
 use crate::wire::Target;
 
 /// A side with what its callers know.
@@ -24,6 +24,8 @@ pub(super) struct Peer {
     /// How each call has ended, by the number it carries; nothing if it was given up.
     pub(super) ended: HashMap<u32, Option<Executed>>,
     pub(super) started: HashSet<u32>,
+    /// The errors of ours that calls have ended with.
+    pub(super) errors: Vec<Error>,
     /// The numbers of the other side's requests that came to run here.
     pub(super) ran: HashSet<u32>,
     pub(super) arrived: usize,
@@ -51,6 +53,11 @@ impl Peer {
     }
 
     pub(super) fn new(now: Instant) -> Self {
+        Self::resuming(ResumeConfig::NEVER, now)
+    }
+
+    /// A peer whose session may outlive its connection.
+    pub(super) fn resuming(resume: ResumeConfig, now: Instant) -> Self {
         let limits = Limits {
             calls_per_session: 6,
             unsent: 4000,
@@ -60,7 +67,7 @@ impl Peer {
             objects_per_session: 5,
             ..Limits::default()
         };
-        let mut side = Side::new(limits, now);
+        let mut side = Side::resuming(resume, limits, now);
         side.lending.push(Lent::Own {
             object: "lent".into(),
             key: ExportKey {
@@ -76,6 +83,7 @@ impl Peer {
             waiting: Vec::new(),
             ended: HashMap::new(),
             started: HashSet::new(),
+            errors: Vec::new(),
             ran: HashSet::new(),
             arrived: 0,
         }
@@ -156,7 +164,11 @@ impl Peer {
                 Executed::Yes
             }
             Err(Fault::App(_)) => Executed::Yes,
-            Err(Fault::Error(error)) => error.executed(),
+            Err(Fault::Error(error)) => {
+                let executed = error.executed();
+                self.errors.push(error);
+                executed
+            }
         };
         assert_eq!(
             self.ended.insert(number, Some(executed)),

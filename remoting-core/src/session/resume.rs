@@ -1,0 +1,385 @@
+//! What lets a session outlive its connection: the frames that the peer may not have, the number of those that came
+//! from it, and how the two find each other again.
+//!
+//! ```text
+//! Undecided --HELLO, both can--> Ready --link lost--> Detached --another link--> Ready
+//! Undecided --HELLO, one cannot--> Off                Detached --window over--> the end
+//! ```
+
+use std::time::{Duration, Instant};
+
+use super::output::Gathered;
+use super::time::after;
+use super::{Effects, End, Exported, Session, control};
+use crate::secret::Secret;
+use crate::wire::{
+    Hello, RESUMES, ResumeSecret, SessionId, Violation, kind, write_ack, write_hello,
+};
+
+/// After how many frames of the peer it is told that they have come.
+const FRAMES_PER_ACK: u64 = 256;
+/// The same in bytes.
+const BYTES_PER_ACK: usize = 64 * 1024;
+/// How much is kept at least: more than a peer may leave unconfirmed.
+const LEAST_KEPT: usize = 4 * BYTES_PER_ACK;
+/// How often a wrong secret may be shown until nobody gets the session any more.
+const MOST_FAILURES: u8 = 3;
+
+/// Whether a session may outlive its connection, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct ResumeConfig {
+    /// For how long this side keeps a session that has lost its connection; zero for not at all.
+    pub window: Duration,
+    /// How the session is found again: drawn by the side that was dialled.
+    pub identity: Option<Identity>,
+}
+
+impl ResumeConfig {
+    /// The session ends with its connection.
+    #[cfg(test)]
+    pub(super) const NEVER: Self = Self {
+        window: Duration::ZERO,
+        identity: None,
+    };
+}
+
+/// How a session is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Which session it is.
+    pub id: SessionId,
+    /// What proves that it is one's own.
+    pub secret: ResumeSecret,
+}
+
+/// What a peer says that wants a session back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resumption {
+    /// Which session it was, and the proof.
+    pub identity: Identity,
+    /// How many frames the peer has.
+    pub rx_count: u64,
+}
+
+/// What becomes of a peer that wants a session back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The session is its own.
+    Granted,
+    /// It has not proved that.
+    Denied,
+    /// The session is over, or has never been one that comes back.
+    Gone,
+}
+
+/// The part of a session that outlives connections.
+#[derive(Debug)]
+pub(super) struct Resume {
+    /// For how long the session is kept without a connection.
+    window: Duration,
+    state: State,
+    identity: Option<Identity>,
+    /// The secret that the peer has shown, as long as it may not have seen the one that has taken its place.
+    previous: Option<ResumeSecret>,
+    failures: u8,
+    /// What was written and may have to be written again.
+    kept: Gathered,
+    /// How many frames the peer has confirmed: those before `kept`.
+    confirmed: u64,
+    /// How many frames of the peer have come.
+    received: u64,
+    /// How many of them it was told of, and how many bytes came since.
+    told: u64,
+    untold: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Undecided,
+    Off,
+    Ready,
+    Detached { until: Instant },
+}
+
+impl Resume {
+    pub(super) fn new(config: ResumeConfig) -> Self {
+        Self {
+            window: config.window,
+            state: match config.window.is_zero() {
+                true => State::Off,
+                false => State::Undecided,
+            },
+            identity: config.identity,
+            previous: None,
+            failures: 0,
+            kept: Gathered::default(),
+            confirmed: 0,
+            received: 0,
+            told: 0,
+            untold: 0,
+        }
+    }
+
+    /// Says in a HELLO what this side can do.
+    pub(super) fn announce(&self, hello: &mut Hello) {
+        if self.state == State::Off {
+            return;
+        }
+        hello.features |= RESUMES;
+        hello.resume_ms = u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX);
+        hello.rx_count = self.received;
+        if let Some(identity) = self.identity {
+            hello.session = Some(identity.id);
+            hello.secret = Some(identity.secret);
+        }
+    }
+
+    /// Decides with the peer's HELLO whether the session outlives its connection.
+    pub(super) fn on_hello(&mut self, hello: &Hello) {
+        if self.state == State::Off {
+            return;
+        }
+        let theirs = hello.session.zip(hello.secret);
+        let theirs = theirs.map(|(id, secret)| Identity { id, secret });
+        self.identity = self.identity.or(theirs);
+        self.window = self.window.min(Duration::from_millis(hello.resume_ms));
+        let can = hello.features & RESUMES != 0 && self.identity.is_some();
+        if can && !self.window.is_zero() {
+            self.state = State::Ready;
+        } else {
+            self.state = State::Off;
+            self.kept = Gathered::default();
+        }
+    }
+
+    /// Counts a frame of the peer. Tells whether the peer should be told.
+    #[inline]
+    pub(super) fn on_frame(&mut self, kind: u8, length: usize) -> bool {
+        if self.state != State::Ready {
+            return false;
+        }
+        // Who writes on has seen what it was told.
+        self.previous = None;
+        if !is_counted(kind) {
+            return false;
+        }
+        self.received = self.received.saturating_add(1);
+        self.untold = self.untold.saturating_add(length);
+        self.untold >= BYTES_PER_ACK || self.received.saturating_sub(self.told) >= FRAMES_PER_ACK
+    }
+
+    /// How many frames of the peer have come, to tell it.
+    pub(super) fn tell(&mut self) -> u64 {
+        if self.state != State::Ready {
+            return 0;
+        }
+        self.told = self.received;
+        self.untold = 0;
+        self.received
+    }
+
+    /// Keeps what is about to be written.
+    pub(super) fn keep(&mut self, bytes: &Gathered) {
+        if self.state != State::Off {
+            self.kept.append(bytes);
+        }
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The peer has so many frames.
+    ///
+    /// # Errors
+    ///
+    /// More than were written.
+    pub(super) fn on_ack(&mut self, count: u64) -> Result<(), Violation> {
+        if self.state == State::Off {
+            return Ok(());
+        }
+        while self.confirmed < count {
+            let (kind, length) = self.kept.head().ok_or(Violation::AckOfUnsent)?;
+            self.kept.advance(length);
+            self.confirmed = self.confirmed.saturating_add(u64::from(is_counted(kind)));
+        }
+        self.kept.tidy();
+        Ok(())
+    }
+
+    /// What the peer does not have.
+    fn missing(&self) -> Gathered {
+        let mut rest = self.kept.clone();
+        let mut missing = Gathered::default();
+        while let Some((kind, length)) = rest.head() {
+            if is_counted(kind) {
+                rest.copy_frame(length, &mut missing);
+            }
+            rest.advance(length);
+        }
+        missing
+    }
+
+    pub(super) fn until(&self) -> Option<Instant> {
+        match self.state {
+            State::Detached { until } => Some(until),
+            State::Undecided | State::Off | State::Ready => None,
+        }
+    }
+}
+
+/// Whether frames of a kind are counted, and written again if they have not arrived.
+fn is_counted(kind: u8) -> bool {
+    !matches!(
+        kind,
+        kind::HELLO | kind::PING | kind::PONG | kind::ACK | kind::ABORT
+    )
+}
+
+impl<T: Exported> Session<T> {
+    /// How the session is found again, if it is one that comes back.
+    pub fn identity(&self) -> Option<Identity> {
+        let comes_back = matches!(self.resume.state, State::Ready | State::Detached { .. });
+        self.resume.identity.filter(|_| comes_back)
+    }
+
+    /// Whether the session waits for another connection.
+    pub fn is_detached(&self) -> bool {
+        self.resume.until().is_some()
+    }
+
+    /// The connection is lost; the session waits for another one, if it can.
+    ///
+    /// Bytes that were taken from the output and not written are written again. Tells whether it waits.
+    pub fn detach(&mut self, now: Instant) -> bool {
+        if self.closed || self.going_away || self.identity().is_none() {
+            return false;
+        }
+        let until = after(now, self.resume.window);
+        self.resume.state = State::Detached { until };
+        self.liveness.suspend(until);
+        true
+    }
+
+    /// The HELLO by which the side that dials asks for the session, as a whole frame.
+    ///
+    /// - `token`: what this side shows of itself.
+    pub fn plea(&self, token: Option<Secret>) -> Vec<u8> {
+        let mut hello = control::hello(&self.config, &self.resume);
+        hello.token = token;
+        let mut frame = Vec::new();
+        write_hello(&mut frame, &hello);
+        frame
+    }
+
+    /// Judges a peer that wants the session, whether it has a connection or not.
+    pub fn claim(&mut self, secret: &ResumeSecret) -> Claim {
+        let Some(identity) = self.identity().filter(|_| !self.closed) else {
+            return Claim::Gone;
+        };
+        let resume = &mut self.resume;
+        let is_known = identity.secret == *secret || resume.previous.as_ref() == Some(secret);
+        if is_known && resume.failures < MOST_FAILURES {
+            return Claim::Granted;
+        }
+        resume.failures = resume.failures.saturating_add(1);
+        Claim::Denied
+    }
+
+    /// Goes on with a peer that has dialled again. The HELLO for it is in the output.
+    ///
+    /// - `wanted`: what it has said, which was [granted](Self::claim).
+    /// - `next`: the secret that will get the session the next time.
+    ///
+    /// # Errors
+    ///
+    /// The peer says that it has more than was written.
+    pub fn readmit(
+        &mut self,
+        wanted: &Resumption,
+        next: ResumeSecret,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<(), End> {
+        self.resume.on_ack(wanted.rx_count)?;
+        if let Some(identity) = &mut self.resume.identity {
+            identity.secret = next;
+        }
+        // Should this HELLO be lost, the peer comes with the one that it has.
+        self.resume.previous = Some(wanted.identity.secret);
+        let greeting = self.plea(None);
+        self.go_on(greeting, now, effects);
+        Ok(())
+    }
+
+    /// Looks whether a peer that was dialled again goes on with the session.
+    ///
+    /// # Errors
+    ///
+    /// It knows nothing of it any more.
+    pub fn recognize(&self, hello: &Hello) -> Result<(), End> {
+        let known = self.resume.identity.map(|identity| identity.id);
+        if known.is_some() && known == hello.session {
+            return Ok(());
+        }
+        let peer = self.peer.as_ref();
+        let is_same = peer.is_some_and(|peer| peer.incarnation == hello.incarnation);
+        let text = if is_same { FORGOTTEN } else { RESTARTED };
+        Err(End::Lost(text.to_owned()))
+    }
+
+    /// Goes on with a peer that was dialled again and [knows](Self::recognize) the session.
+    ///
+    /// # Errors
+    ///
+    /// The peer says that it has more than was written.
+    pub fn rejoin(
+        &mut self,
+        hello: &Hello,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Result<(), End> {
+        self.recognize(hello)?;
+        self.resume.on_ack(hello.rx_count)?;
+        if let (Some(identity), Some(next)) = (&mut self.resume.identity, hello.secret) {
+            identity.secret = next;
+        }
+        self.go_on(Vec::new(), now, effects);
+        Ok(())
+    }
+
+    fn go_on(&mut self, greeting: Vec<u8>, now: Instant, effects: &mut Effects<T>) {
+        self.resume.state = State::Ready;
+        self.resume.tell();
+        let missing = self.resume.missing();
+        self.resume.kept = missing.clone();
+        self.output.repeat(greeting, &missing);
+        self.rates.forgive(now);
+        self.liveness.go_on(now, self.output.unsent());
+        self.unchoke(effects);
+    }
+
+    /// Tells the peer how many of its frames have come.
+    pub(super) fn acknowledge(&mut self, now: Instant) {
+        let count = self.resume.tell();
+        write_ack(self.output.buffer(), count);
+        self.liveness.on_append(now);
+    }
+
+    /// Whether more may be written before the peer confirms what it has.
+    pub(super) fn may_write(&self) -> bool {
+        let most = self.config.limits.unsent.saturating_mul(2);
+        self.resume.kept() <= most.max(LEAST_KEPT)
+    }
+
+    /// Whether so much waits to be written that nothing more should be read. Where it is the peer's word that is
+    /// waited for, that has to be read.
+    pub fn is_behind(&self) -> bool {
+        let (unsent, most) = (self.unsent(), self.config.limits.unsent);
+        unsent > most && (self.may_write() || unsent > most.saturating_mul(2))
+    }
+}
+
+const FORGOTTEN: &str = "the peer had given the session up when the connection was made again; it was away for too long";
+const RESTARTED: &str = "the peer was started anew, and knows nothing of the session";
