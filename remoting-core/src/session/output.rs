@@ -96,6 +96,10 @@ impl Gathered {
 
     /// Drops the first `count` bytes, which have been written.
     pub fn advance(&mut self, mut count: usize) {
+        if self.large_bytes == 0 {
+            self.done = self.done.saturating_add(count).min(self.small.len());
+            return;
+        }
         while count > 0 {
             let end = self.left().first().map_or(self.small.len(), |(at, _)| *at);
             let small = end.saturating_sub(self.done).min(count);
