@@ -112,14 +112,6 @@ impl Connection {
         if !end.is_of_link() {
             return Err(end);
         }
-        let place = match self.origin {
-            Some(_) => None,
-            None => {
-                let sessions = self.service.sessions();
-                let place = sessions.enter(&self.limits, &self.counters);
-                Some(place.ok_or_else(|| end.clone())?)
-            }
-        };
         let outbound = {
             let mut state = self.lock();
             if let Some(end) = &state.end {
@@ -138,6 +130,14 @@ impl Connection {
             state.outbound.take()
         };
         drop(outbound);
+        let place = match self.origin {
+            Some(_) => None,
+            None => {
+                let sessions = self.service.sessions();
+                let place = sessions.enter(&self.limits, &self.counters);
+                Some(place.ok_or_else(|| end.clone())?)
+            }
+        };
         tracing::info!(target: "remoting::connection", peer = %self.peer(), "connection lost, the session waits for another: {end}");
         Ok(place)
     }

@@ -321,6 +321,60 @@ mod tests {
         );
     }
 
+    /// A frame that announces `length` bytes, of which `here` are in the buffer.
+    fn frame(kind: u8, here: &[u8], length: u8) -> Vec<u8> {
+        [&[length, 0, 0, kind], here].concat()
+    }
+
+    #[test]
+    fn frames_are_copied_one_by_one_with_the_payloads_that_stand_beside_them() {
+        let mut output = Output::default();
+        output.buffer().extend(frame(1, b"one", 3));
+        output.buffer().extend(frame(2, b"two-", 9));
+        output.push(Bytes::from_static(b"large"));
+        output.buffer().extend(frame(3, b"", 5));
+        output.push(Bytes::from_static(b"again"));
+        output.buffer().extend(frame(4, b"", 0));
+        let all = output.take(Vec::new());
+        for skipped in 0..=4 {
+            let (mut rest, mut kept, mut number) = (all.clone(), Gathered::default(), 0);
+            let mut seen = Vec::new();
+            while let Some((kind, length)) = rest.head() {
+                if number >= skipped {
+                    rest.copy_frame(length, &mut kept);
+                    seen.push(kind);
+                }
+                rest.advance(length);
+                rest.tidy();
+                number += 1;
+            }
+            assert!(rest.is_empty());
+            assert_eq!(seen, (1 + skipped..=4).collect::<Vec<u8>>());
+            assert!(all.flat().ends_with(&kept.flat()), "{skipped}");
+            assert_eq!(kept.len(), kept.flat().len());
+        }
+    }
+
+    #[test]
+    fn what_is_written_once_more_goes_first_and_counts_as_nothing_new() {
+        let mut output = Output::default();
+        output.buffer().extend_from_slice(b"frame");
+        let taken = output.take(Vec::new());
+        output.on_written(2);
+        output.buffer().extend_from_slice(b"new");
+        output.repeat(b"hello".to_vec(), &taken);
+        assert_eq!((output.len(), output.end(), output.unsent()), (13, 8, 13));
+        assert_eq!(
+            output.take_again().map(|again| again.flat()),
+            Some(b"helloframe".to_vec())
+        );
+        output.on_written(7);
+        assert_eq!((output.written(), output.unsent()), (5, 6));
+        assert_eq!(output.take(Vec::new()).flat(), b"new");
+        output.on_written(6);
+        assert_eq!((output.written(), output.unsent()), (8, 0));
+    }
+
     #[test]
     fn large_payloads_leave_where_they_belong_however_the_writes_fall() {
         for step in 1..12 {
