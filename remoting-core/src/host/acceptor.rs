@@ -26,6 +26,8 @@ pub(super) struct HostAcceptor {
     channel: Weak<Registered>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+    /// What the calls pass through that come through the channel.
+    sinks: Sinks,
     allow_plaintext: bool,
     allow_anonymous: bool,
     authenticates: bool,
@@ -38,6 +40,7 @@ impl HostAcceptor {
             channel: Arc::downgrade(channel),
             limits: Arc::clone(channel.limits()),
             counters: Arc::clone(&host.registry.counters),
+            sinks: channel.behind(&host.registry.server_sinks),
             allow_plaintext: host.allow_plaintext,
             allow_anonymous: host.allow_anonymous,
             authenticates: host.registry.authenticator.is_some(),
@@ -46,10 +49,6 @@ impl HostAcceptor {
 }
 
 impl HostAcceptor {
-    fn host(&self) -> Result<Arc<HostInner>, Fault> {
-        self.host.upgrade().ok_or_else(host_is_gone)
-    }
-
     /// Lets one more in, if there is room in the channel, and in the host for all its channels together.
     ///
     /// The channel is asked first: who is refused there has taken nobody's place at another channel's door, even for
@@ -65,11 +64,11 @@ impl HostAcceptor {
         Ok(Admission::new((visitor, here), strangers, channel.visit()))
     }
 
-    /// Who answers calls, and what they pass through that come through the channel.
-    fn registry(&self) -> Option<(Arc<Registry>, Sinks)> {
-        let (host, channel) = (self.host.upgrade()?, self.channel.upgrade()?);
-        let sinks = channel.behind(&host.registry.server_sinks);
-        Some((Arc::clone(&host.registry), sinks))
+    /// Who answers calls.
+    fn registry(&self) -> Result<Arc<Registry>, Fault> {
+        let host = self.host.upgrade();
+        let registry = host.map(|host| Arc::clone(&host.registry));
+        registry.ok_or_else(|| Fault::refused(ErrorKind::Disconnected, "the host has been dropped"))
     }
 }
 
@@ -107,11 +106,10 @@ impl Accept for HostAcceptor {
     }
 
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
+        let (limits, sinks) = (self.limits(), self.sinks.clone());
         match self.registry() {
-            Some((registry, sinks)) => {
-                Box::pin(exchange::run(registry, self.limits(), call, peer, sinks))
-            }
-            None => Box::pin(std::future::ready(Err(host_is_gone()))),
+            Ok(registry) => Box::pin(exchange::run(registry, limits, call, peer, sinks)),
+            Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }
 
@@ -120,16 +118,15 @@ impl Accept for HostAcceptor {
         call: CallMessage,
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
+        let (limits, sinks) = (self.limits(), self.sinks.clone());
         match self.registry() {
-            Some((registry, sinks)) => {
-                Box::pin(construct::run(registry, self.limits(), call, peer, sinks))
-            }
-            None => Box::pin(std::future::ready(Err(host_is_gone()))),
+            Ok(registry) => Box::pin(construct::run(registry, limits, call, peer, sinks)),
+            Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }
 
     fn renew(&self, name: &str, time: Duration, caller: &Peer) -> Result<Option<Duration>, Fault> {
-        let tenant = self.host()?.registry.ticket(name, caller)?;
+        let tenant = self.registry()?.ticket(name, caller)?;
         match tenant.renew(time) {
             Some(Duration::ZERO) => Err(Fault::of(ErrorKind::ObjectGone(GoneReason::LeaseExpired))),
             granted => Ok(granted),
@@ -137,9 +134,8 @@ impl Accept for HostAcceptor {
     }
 
     fn release(&self, name: &str, caller: &Peer) -> Result<(), Fault> {
-        let host = self.host()?;
         let ticket = name.strip_prefix(TICKETS).unwrap_or_default();
-        host.registry.tickets.take_back(ticket, caller)
+        self.registry()?.tickets.take_back(ticket, caller)
     }
 
     fn interface(
@@ -148,7 +144,7 @@ impl Accept for HostAcceptor {
         wanted: Option<InterfaceId>,
         caller: &Peer,
     ) -> Result<&'static InterfaceDescriptor, Fault> {
-        self.host()?.registry.interface(name, wanted, caller)
+        self.registry()?.interface(name, wanted, caller)
     }
 
     fn authenticate(
@@ -156,7 +152,7 @@ impl Accept for HostAcceptor {
         token: Option<Secret>,
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Arc<Peer>, Fault>> {
-        let registry = self.host().map(|host| Arc::clone(&host.registry));
+        let registry = self.registry();
         let patience = self.limits.handshake_time;
         Box::pin(async move {
             let registry = registry?;
@@ -205,8 +201,4 @@ impl Accept for HostAcceptor {
         let authenticator = host.and_then(|host| host.registry.authenticator.clone());
         authenticator.is_some_and(|authenticator| authenticator.denies_strangers())
     }
-}
-
-fn host_is_gone() -> Fault {
-    Fault::refused(ErrorKind::Disconnected, "the host has been dropped")
 }
