@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use attached::Attached;
-pub(crate) use attached::{Headers, pairs};
+pub(crate) use attached::{Headers, header_of, pairs, unless_empty};
 
 /// How many bytes fit without an allocation.
 const INLINE: usize = 54;

@@ -21,7 +21,7 @@ pub use detail::ErrorDetail;
 pub use fault::Fault;
 pub use kind::{ErrorKind, GoneReason};
 
-use crate::payload::{Headers, pairs};
+use crate::payload::{Headers, pairs, unless_empty};
 
 /// The result of most functions of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,7 +101,7 @@ impl Error {
     }
 
     pub(crate) fn with_headers(self, headers: Vec<(String, String)>) -> Self {
-        self.map(|repr| repr.headers = Some(headers).filter(|all| !all.is_empty()).map(Arc::new))
+        self.map(|repr| repr.headers = unless_empty(headers))
     }
 
     /// The headers of the reply that it came with.

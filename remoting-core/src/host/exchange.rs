@@ -17,6 +17,7 @@ use crate::id::InterfaceId;
 use crate::limits::Limits;
 use crate::object::context::Active;
 use crate::object::{Around, Busy, Bytes, Prepared, RawCall, Reached, check_depth, reach};
+use crate::payload::unless_empty;
 use crate::peer::Peer;
 use crate::proxy::Style;
 use crate::session::{CancelReason, Cancellation};
@@ -128,9 +129,7 @@ pub(super) fn call_of(
         Style::by_number(formatter)
     };
     let context = Active {
-        headers: Some(call.headers)
-            .filter(|pairs| !pairs.is_empty())
-            .map(Arc::new),
+        headers: unless_empty(call.headers),
         locks: call.locks,
         depth: call.depth,
         queue: limits.queued_per_object,

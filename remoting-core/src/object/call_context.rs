@@ -8,7 +8,7 @@ use super::context;
 use crate::clock;
 use crate::descriptor::MethodDescriptor;
 use crate::error::Error;
-use crate::payload::Headers;
+use crate::payload::{Headers, header_of, pairs};
 use crate::peer::Peer;
 use crate::proxy::ReplyHeaders;
 use crate::session::Cancellation;
@@ -79,9 +79,7 @@ impl CallContext {
 
     /// The value that the caller sent under `name`.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        header_of(pairs(&self.headers), name)
     }
 
     /// The place in a trace that the call has, where its caller has told one: the header `traceparent`.
@@ -108,10 +106,8 @@ impl CallContext {
 
     /// All that the caller sent along, in its order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers
-            .iter()
-            .flat_map(|pairs| pairs.iter())
-            .map(|(key, value)| (&**key, &**value))
+        let pairs = pairs(&self.headers).iter();
+        pairs.map(|(key, value)| (&**key, &**value))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
 use crate::id::LockToken;
 use crate::limits::Limits;
-use crate::payload::{Headers, pairs};
+use crate::payload::{Headers, pairs, unless_empty};
 use crate::peer::Peer;
 use crate::proxy::{ReplyHeaders, check_headers};
 use crate::session::Cancellation;
@@ -291,9 +291,7 @@ pub(crate) fn locks() -> LockTokens {
 pub(crate) fn set_headers(headers: Vec<(String, String)>) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(visit) = current {
-            visit.active.headers = Some(headers)
-                .filter(|pairs| !pairs.is_empty())
-                .map(Arc::new);
+            visit.active.headers = unless_empty(headers);
         }
     });
 }

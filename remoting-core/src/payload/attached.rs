@@ -20,6 +20,18 @@ pub(crate) fn pairs(headers: &Headers) -> &[(String, String)] {
     headers.as_ref().map_or(&[], |headers| headers.as_slice())
 }
 
+/// The headers that a list is: an empty one is none.
+pub(crate) fn unless_empty(headers: Vec<(String, String)>) -> Headers {
+    let is_any = !headers.is_empty();
+    is_any.then(|| Arc::new(headers))
+}
+
+/// The value of the first header of a name.
+pub(crate) fn header_of<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
+}
+
 impl Payload {
     /// Attaches the objects that the bytes refer to, in place of others.
     pub(crate) fn attach(&mut self, objects: impl Any + Send + Sync) {
@@ -54,8 +66,9 @@ impl Payload {
 
     /// Sets the headers of the reply that this is the value, or the user's error, of.
     pub fn set_headers(&mut self, headers: Vec<(String, String)>) {
-        if !headers.is_empty() || !self.headers().is_empty() {
-            self.attached.get_or_insert_default().headers = Some(Arc::new(headers));
+        let headers = unless_empty(headers);
+        if headers.is_some() || self.attached.is_some() {
+            self.attached.get_or_insert_default().headers = headers;
         }
     }
 }

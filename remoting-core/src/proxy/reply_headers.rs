@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::check_headers;
 use crate::error::Error;
+use crate::payload::header_of;
 
 /// The headers that have come back with a reply: given to [`Call::reply_headers`](crate::Call::reply_headers), it has them when the call has
 /// ended, with a value, an error of the user's or any other.
@@ -23,9 +24,7 @@ impl ReplyHeaders {
 
     /// The value of the first header of a name.
     pub fn get(&self, name: &str) -> Option<String> {
-        let headers = self.lock();
-        let found = headers.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.clone())
+        header_of(&self.lock(), name).map(str::to_owned)
     }
 
     /// All of them, in the order of the server.

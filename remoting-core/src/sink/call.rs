@@ -13,7 +13,7 @@ use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::MethodId;
-use crate::payload::Payload;
+use crate::payload::{Payload, header_of};
 use crate::peer::Peer;
 use crate::proxy::with_header;
 use crate::stream::Freight;
@@ -127,9 +127,7 @@ impl MethodCall {
 
     /// The first header of a name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.headers.iter();
-        let found = pairs.find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        header_of(&self.headers, name)
     }
 
     /// Sets a header, in the place of all that have its name.
@@ -204,9 +202,7 @@ impl MethodReply {
 
     /// The first header of a name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.headers().iter();
-        let found = pairs.find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        header_of(self.headers(), name)
     }
 
     /// Sets a header that goes back with it, in the place of all of that name.
