@@ -221,12 +221,12 @@ impl Sinks {
                         .await
                         .unwrap_or_else(|_| {
                             let kind = ErrorKind::DeadlineExceeded;
-                            Error::new(kind, "the call's deadline has passed").into()
+                            let fault = Fault::refused(kind, "the call's deadline has passed");
+                            MethodReply(Err(progress.settle(fault)))
                         })
                 }
             };
-            let body = reply.0.map_err(|fault| progress.settle(fault))?;
-            R::from_body(body, progress.executed()).ok_or_else(|| {
+            R::from_body(reply.0?, progress.executed()).ok_or_else(|| {
                 let text = "a sink has answered with a value where an object is to be made";
                 progress.settle(Fault::refused(ErrorKind::BadResult, text))
             })
