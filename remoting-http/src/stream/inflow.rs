@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::answer::Answer;
 use crate::body::{LEAST_RATE, PATIENCE, Room};
+use crate::codes::of_kind;
 
 /// What was wrong with the body of a request, if anything was: it becomes the answer of a call that fails by it.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +31,15 @@ impl Flaw {
     }
 
     /// Notes what is wrong, and makes the error of it that the handler sees.
-    fn note(&self, status: u16, kind: ErrorKind, text: String) -> Error {
+    fn note(&self, kind: ErrorKind, text: impl Into<String>) -> Error {
+        self.note_as(of_kind(kind).1, kind, text)
+    }
+
+    /// The same, where the status does not follow from the kind.
+    fn note_as(&self, status: StatusCode, kind: ErrorKind, text: impl Into<String>) -> Error {
         let error = Error::new(kind, text).with_executed(Executed::Yes);
         let mut answer = Answer::of_error(&error).closing();
-        answer.status = StatusCode::from_u16(status).unwrap_or(answer.status);
+        answer.status = status;
         let _first_counts = self.0.set(answer);
         error
     }
@@ -126,8 +132,11 @@ where
             let polled = body.as_mut().poll_frame(cx);
             let Poll::Ready(frame) = polled else {
                 ready!(self.begun.poll_patience(cx));
-                let text = "a line of the body came too slowly".to_owned();
-                let error = self.flaw.note(408, ErrorKind::Protocol, text);
+                let (slow, text) = (
+                    StatusCode::REQUEST_TIMEOUT,
+                    "a line of the body came too slowly",
+                );
+                let error = self.flaw.note_as(slow, ErrorKind::Protocol, text);
                 return Poll::Ready(Some(Err(error)));
             };
             match frame {
@@ -137,8 +146,8 @@ where
                 Some(Err(error)) => {
                     self.body = None;
                     tracing::debug!(target: "remoting::http", %error, "a body could not be read");
-                    let text = "the body could not be read to its end".to_owned();
-                    let error = self.flaw.note(400, ErrorKind::Protocol, text);
+                    let text = "the body could not be read to its end";
+                    let error = self.flaw.note(ErrorKind::Protocol, text);
                     return Poll::Ready(Some(Err(error)));
                 }
             }
@@ -156,7 +165,7 @@ where
                     "line {} of the body is longer than the server takes (its limit `max_frame`)",
                     self.lines + 1
                 );
-                return Err(self.flaw.note(413, ErrorKind::TooLarge, text));
+                return Err(self.flaw.note(ErrorKind::TooLarge, text));
             }
             let part = self.rest.split_to(length);
             if end.is_none() {
@@ -183,8 +192,8 @@ where
     /// Keeps a part of a line until the rest has come.
     fn keep(&mut self, part: &[u8]) -> Result<(), Error> {
         let Ok(place) = self.bounds.room.take(part.len()) else {
-            let text = "the server holds too many large bodies at the moment".to_owned();
-            return Err(self.flaw.note(503, ErrorKind::Overloaded, text));
+            let text = "the server holds too many large bodies at the moment";
+            return Err(self.flaw.note(ErrorKind::Overloaded, text));
         };
         match &mut self.begun.place {
             Some(known) => known.merge(place),
@@ -218,7 +227,7 @@ where
 
     fn unreadable(&mut self, why: &str) -> Error {
         let text = format!("line {} of the body could not be read: {why}", self.lines);
-        self.flaw.note(400, ErrorKind::BadArguments, text)
+        self.flaw.note(ErrorKind::BadArguments, text)
     }
 }
 

@@ -197,13 +197,11 @@ impl Streams {
 
 impl Outbound {
     fn begin(&mut self, freight: &Freight) -> Streamed {
-        let (name, recent) = match &self.afterlife {
-            Some(_) => {
-                let (items, bytes) = (self.limits.stream_items, self.limits.stream_bytes);
-                (unguessable(), Recent::new(items, bytes))
-            }
-            None => (unguessable(), Recent::none()),
+        let recent = match &self.afterlife {
+            Some(_) => Recent::new(self.limits.stream_items, self.limits.stream_bytes),
+            None => Recent::none(),
         };
+        let name = unguessable();
         let begin = self.form.begin(&name);
         let course = Course::new(freight, name, recent);
         self.send(begin.into_iter().collect(), course)
