@@ -4,3 +4,4 @@ mod feed;
 mod incoming;
 mod outgoing;
 mod resuming;
+mod statuses;
