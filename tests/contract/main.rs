@@ -34,3 +34,5 @@ mod streams;
 mod tape;
 mod tower;
 mod unreadable;
+#[path = "../support/until.rs"]
+mod until;

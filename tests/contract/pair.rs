@@ -18,6 +18,7 @@ use remoting::{Call, ChannelHandle, ClientTls, HostBuilder, Json, Limits, Messag
 use tokio::task::JoinHandle;
 
 use crate::certificates::Authority;
+pub use crate::until::until;
 
 /// A kind of channel with a formatter.
 #[derive(Debug, Clone, Copy)]
@@ -151,13 +152,6 @@ pub fn within_patience(test: impl Future<Output = ()>) {
             .await
             .expect("the test ends in time");
     });
-}
-
-/// Lets other tasks run until `condition` holds: for what nobody announces.
-pub async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Sends a call now, and waits for its result elsewhere.

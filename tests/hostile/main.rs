@@ -24,3 +24,5 @@ mod strangers;
 mod streams;
 mod support;
 mod trap;
+#[path = "../support/until.rs"]
+mod until;

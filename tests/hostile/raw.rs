@@ -121,6 +121,16 @@ impl Raw {
         }
     }
 
+    /// Checks that a call of slot 0, the well-known probe, is answered next.
+    pub async fn is_served(&mut self, id: u32) {
+        self.send(&call(id, 0, "add", &packed(&(1, 2)))).await;
+        let payload = packed(&3);
+        assert_eq!(
+            self.answer().await,
+            Some(Seen::Return { call: id, payload })
+        );
+    }
+
     /// The ABORT that the connection ends with; `None` if it just ends.
     pub async fn abort(&mut self) -> Option<(u8, String)> {
         let mut last = None;

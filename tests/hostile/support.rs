@@ -9,6 +9,7 @@ use remoting::{ErrorDetail, HostBuilder, LeasePolicy, Limits, Principal, Princip
 
 use crate::objects::*;
 use crate::raw::{Raw, resolve};
+pub use crate::until::until;
 
 /// How long a test may take: far longer than any does, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -44,13 +45,6 @@ fn watch_panics() {
             before(panic);
         }));
     });
-}
-
-/// Lets other tasks run until `condition` holds: for what nobody announces.
-pub async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// How often a limit was reached.

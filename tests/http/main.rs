@@ -14,4 +14,6 @@ mod requests;
 mod sessions;
 mod streams;
 mod typed;
+#[path = "../support/until.rs"]
+mod until;
 mod xml;

@@ -9,6 +9,7 @@ use remoting::prelude::*;
 use remoting::{ErrorKind, Executed, GoneReason, LeasePolicy, Limits};
 
 use crate::raw::{Answer, ask, post};
+use crate::until::until;
 
 #[remote]
 trait Tally {
@@ -138,12 +139,6 @@ impl Server {
 async fn client() -> Host {
     let builder = Host::builder().channel(HttpChannel::client());
     builder.start().await.unwrap()
-}
-
-async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// The path that an answer in JSON is.

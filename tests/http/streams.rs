@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 use crate::calc::Server;
 use crate::feed::{FeedProxy, Reel, publish};
 use crate::raw::{Raw, ask, post};
+use crate::until::until;
 
 const LINES: &str = "Accept: application/x-ndjson";
 const EVENTS: &str = "Accept: text/event-stream";
@@ -18,13 +19,6 @@ async fn start() -> (Server, Reel) {
     let server = Server::start().await;
     let reel = publish(&server);
     (server, reel)
-}
-
-/// Lets other tasks run until `condition` holds: for what nobody announces.
-async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A server that has been stopped by nothing.

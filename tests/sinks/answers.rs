@@ -144,19 +144,6 @@ impl MessageSink for Fussy {
     }
 }
 
-/// Does not wait.
-struct Hasty;
-
-impl MessageSink for Hasty {
-    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
-        tokio::select! {
-            biased;
-            reply = next.run(call) => reply,
-            () = tokio::task::yield_now() => Error::new(ErrorKind::DeadlineExceeded, "too slow").into(),
-        }
-    }
-}
-
 #[tokio::test]
 async fn an_error_of_a_sink_says_that_the_call_has_run_or_may_have() {
     for way in WAYS {
@@ -177,8 +164,8 @@ async fn an_error_of_a_sink_says_that_the_call_has_run_or_may_have() {
             let error = way.desk(&client(outer), &inside).count().await.unwrap_err();
             assert_eq!(error.executed(), Executed::Yes, "{way:?} {at_server}");
             let (outer, inner) = with(|builder, at_server| match at_server {
-                false => builder.client_sink(Hasty),
-                true => builder.server_sink(Hasty),
+                false => builder.client_sink(Hasty("wait")),
+                true => builder.server_sink(Hasty("wait")),
             });
             let inside = server(inner).await;
             let error = way.desk(&client(outer), &inside).wait().await.unwrap_err();

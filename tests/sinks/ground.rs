@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next, Side};
-use remoting::{Error, HostBuilder};
+use remoting::{Error, ErrorKind, HostBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -158,6 +158,22 @@ where
     }
 }
 
+/// Does not wait for calls of one method.
+pub struct Hasty(pub &'static str);
+
+impl MessageSink for Hasty {
+    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
+        if call.method() != self.0 {
+            return next.run(call).await;
+        }
+        tokio::select! {
+            biased;
+            reply = next.run(call) => reply,
+            () = tokio::task::yield_now() => Error::new(ErrorKind::DeadlineExceeded, "too slow").into(),
+        }
+    }
+}
+
 /// Tells when a call has come, and when it was left in the middle.
 #[derive(Clone, Default)]
 pub struct Watching(pub Arc<Notify>, pub Arc<Notify>);
@@ -220,6 +236,13 @@ pub async fn near(name: &str, server: HostBuilder, client: HostBuilder) -> (Host
         server.start().await.unwrap(),
         client.start_client().unwrap(),
     )
+}
+
+/// Lets all that can go on do so, without moving the clock.
+pub async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 impl Way {

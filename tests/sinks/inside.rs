@@ -12,26 +12,10 @@ use remoting::{Error, ErrorKind, Executed};
 
 use crate::ground::*;
 
-/// Does not wait for what it passes on.
-struct Hasty;
-
-impl MessageSink for Hasty {
-    async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
-        if call.method() != "count_slowly" {
-            return next.run(call).await;
-        }
-        tokio::select! {
-            biased;
-            reply = next.run(call) => reply,
-            () = tokio::task::yield_now() => Error::new(ErrorKind::DeadlineExceeded, "too slow").into(),
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_method_that_may_not_be_cut_runs_to_its_end_although_a_sink_has_given_it_up() {
     for way in WAYS {
-        let server = server(Host::builder().server_sink(Hasty)).await;
+        let server = server(Host::builder().server_sink(Hasty("count_slowly"))).await;
         let client = client(Host::builder());
         let desk = way.desk(&client, &server);
         let error = desk.count_slowly().await.unwrap_err();

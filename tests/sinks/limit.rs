@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::ground::{WAYS, client, listening, near};
+use crate::ground::{WAYS, client, listening, near, settle};
 
 #[remote(name = "sinks.Hall")]
 trait Hall {
@@ -65,13 +65,6 @@ async fn hall(name: &str, limit: ConcurrencyLimit) -> ((Host, Host), Exit, HallP
 
 fn spawn(hall: &HallProxy, name: &str) -> JoinHandle<remoting::Result<()>> {
     tokio::spawn(hall.stay(name.to_owned()))
-}
-
-/// Lets all that can go on do so, without moving the clock.
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

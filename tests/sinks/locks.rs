@@ -75,9 +75,7 @@ async fn a_sink_that_calls_the_object_after_its_call_waits_like_everybody_else()
     signals.inside.notified().await;
     signals.go_on.notify_one();
     // The sink gets to the object, in which somebody else is.
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     signals.leave.notify_one();
     assert_eq!(second.await.unwrap().unwrap(), 2);
     assert_eq!(first.await.unwrap().unwrap(), 1);

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next, Retry};
-use remoting::{Error, ErrorKind, Executed};
+use remoting::{Error, ErrorKind, Executed, HostBuilder};
 use tokio::time::Instant;
+
+use crate::ground::near;
 
 #[remote(name = "sinks.Till")]
 trait Till {
@@ -76,17 +78,15 @@ fn busy() -> Error {
 /// A client that tries again, in front of a sink that fails.
 async fn pair(retry: Retry, failing: &Failing) -> (Host, Host, TillProxy) {
     let name = format!("till-{}", Arc::as_ptr(&failing.count) as usize);
-    let server = Host::builder().channel(InProcessChannel::listen(&name));
-    let server = server.start().await.unwrap();
-    server
-        .publish("till", TillDispatcher::singleton(|| Coins))
-        .unwrap();
-    let client = Host::builder()
-        .channel(InProcessChannel::client())
-        .client_sink(retry)
-        .client_sink(failing.clone())
-        .start_client()
-        .unwrap();
+    let client = Host::builder().client_sink(retry);
+    pair_of(&name, Host::builder(), client.client_sink(failing.clone())).await
+}
+
+/// A till, and a client of it.
+async fn pair_of(name: &str, server: HostBuilder, client: HostBuilder) -> (Host, Host, TillProxy) {
+    let (server, client) = near(name, server, client).await;
+    let till = TillDispatcher::singleton(|| Coins);
+    server.publish("till", till).unwrap();
     let till = client.get(&server.url("till").unwrap()).unwrap();
     (server, client, till)
 }
@@ -175,16 +175,8 @@ async fn a_call_with_a_stream_is_made_again_until_the_stream_was_sent() {
     // The refusal of the server comes when the stream is on its way.
     let there = Failing::first(1, busy);
     let server = Host::builder().server_sink(there.clone());
-    let server = server.channel(InProcessChannel::listen("till-there"));
-    let server = server.start().await.unwrap();
-    let till = TillDispatcher::singleton(|| Coins);
-    server.publish("till", till).unwrap();
-    let client = Host::builder()
-        .channel(InProcessChannel::client())
-        .client_sink(Retry::new())
-        .start_client()
-        .unwrap();
-    let till: TillProxy = client.get(&server.url("till").unwrap()).unwrap();
+    let client = Host::builder().client_sink(Retry::new());
+    let (_server, _client, till) = pair_of("till-there", server, client).await;
     let error = till.total(Streaming::of([1, 2])).await.unwrap_err();
     let told = (error.kind(), error.executed());
     assert_eq!(told, (ErrorKind::Overloaded, Executed::No), "{error}");

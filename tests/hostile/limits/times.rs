@@ -57,8 +57,7 @@ pub async fn ping_after() -> Host {
         let body = [&[0][..], &opaque.to_le_bytes()].concat();
         raw.send(&frame(kind::PONG, &body)).await;
     }
-    raw.send(&call(1, 0, "add", &packed(&(1, 2)))).await;
-    assert!(matches!(raw.answer().await, Some(Seen::Return { .. })));
+    raw.is_served(1).await;
     server.goes_on().await;
     server.host
 }
