@@ -195,6 +195,7 @@ impl Answer {
             content_type: Some(formatter.content_type()),
             body: body.into(),
             executed: Some(Executed::Yes),
+            headers: ticket.headers.into(),
             made: Some(Box::new(Made {
                 path: format!("{below}/{}", ticket.name),
                 lease: ticket.lease,

@@ -70,6 +70,8 @@ struct Maker(Arc<AtomicUsize>);
 impl TallyFactory for Maker {
     type Object = Counted;
     async fn from(&self, start: u32) -> Result<Counted, TallyError> {
+        let context = CallContext::current().unwrap();
+        context.set_reply_header("start", start.to_string())?;
         if start > 1000 {
             return Err(TallyError::TooMuch(start));
         }
@@ -226,6 +228,17 @@ async fn a_method_gives_objects_as_paths_and_takes_them_so() {
     }
     until(|| server.living() == 0).await;
     assert_eq!(server.host.kept_objects(), 0);
+}
+
+#[tokio::test]
+async fn headers_of_a_constructor_come_back_with_its_object_or_its_error() {
+    let server = Server::usual().await;
+    for (start, status) in [(41, 201), (1001, 422)] {
+        let answer = server.post("/tally:from", &format!("[{start}]")).await;
+        assert_eq!(answer.status, status);
+        let own = answer.header("remoting-headers");
+        assert_eq!(own, Some(&*format!("start={start}")));
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ enum ScaleError {
 #[remote(name = "sinks.Scale")]
 trait Scale {
     #[constructor]
-    async fn build() -> Result<Self, ScaleError>;
+    async fn build(works: bool) -> Result<Self, ScaleError>;
     /// Tells in the header `cost` how much it is.
     async fn weigh(&self, things: &[u8]) -> Result<usize, ScaleError>;
     async fn weigh_alone(&mut self, things: Vec<u8>) -> Result<usize, ScaleError>;
@@ -38,9 +38,14 @@ fn set(name: &str, value: impl ToString) -> Result<(), Error> {
 }
 
 impl Scale for Balance {
-    async fn build() -> Result<Self, ScaleError> {
-        set("cost", "nowhere to go")?;
-        Ok(Self)
+    async fn build(works: bool) -> Result<Self, ScaleError> {
+        set("cost", "much")?;
+        // Others, which take more than one poll, go on as a task.
+        tokio::task::yield_now().await;
+        match works {
+            true => Ok(Self),
+            false => Err(ScaleError::Empty),
+        }
     }
     async fn weigh(&self, things: &[u8]) -> Result<usize, ScaleError> {
         set("cost", "to be replaced")?;
@@ -139,16 +144,20 @@ async fn what_a_handler_sets_comes_back_with_values_and_errors() {
 }
 
 #[tokio::test]
-async fn a_constructor_sends_no_headers_and_works() {
+async fn what_a_constructor_sets_comes_back_with_its_object_or_its_error() {
     for way in WAYS {
         let (server, client, _scale) = scale(way, Host::builder(), Host::builder()).await;
         let url = way.url(&server, "scales");
         let back = ReplyHeaders::new();
         let scales = client.activate::<ScaleProxy>(&url);
-        let scale = scales.build().reply_headers(&back).await.unwrap();
-        assert_eq!(back.all(), [], "{way:?}");
+        let scale = scales.build(true).reply_headers(&back).await.unwrap();
+        assert_eq!(back.get("cost").as_deref(), Some("much"), "{way:?}");
+        assert_eq!(back.all().len(), 1, "{way:?}");
         assert_eq!(scale.weigh(b"four").reply_headers(&back).await.unwrap(), 4);
         assert_eq!(back.get("cost").as_deref(), Some("4"), "{way:?}");
+        let failed = scales.build(false).reply_headers(&back).await.map(drop);
+        assert_eq!(failed.unwrap_err(), ScaleError::Empty);
+        assert_eq!(back.get("cost").as_deref(), Some("much"), "{way:?}");
     }
 }
 
@@ -169,7 +178,7 @@ async fn what_a_sink_says_of_a_refused_constructor_comes_back() {
         let (server, client, _scale) = scale(way, Host::builder(), inner).await;
         let back = ReplyHeaders::new();
         let scales = client.activate::<ScaleProxy>(&way.url(&server, "scales"));
-        let made = scales.build().reply_headers(&back).await.map(drop);
+        let made = scales.build(true).reply_headers(&back).await.map(drop);
         made.unwrap_err();
         assert_eq!(back.get("reason").as_deref(), Some("a holiday"), "{way:?}");
     }
@@ -216,8 +225,12 @@ async fn sinks_of_both_sides_add_to_replies_of_every_kind() {
         let outer = Host::builder().client_sink(Adding("c"));
         let inner = Host::builder().server_sink(Adding("s"));
         let inner = inner.server_sink(refusing).server_sink(answering);
-        let (_server, _client, scale) = scale(way, outer, inner).await;
+        let (server, client, scale) = scale(way, outer, inner).await;
         let back = ReplyHeaders::new();
+        let scales = client.activate::<ScaleProxy>(&way.url(&server, "scales"));
+        drop(scales.build(true).reply_headers(&back).await.unwrap());
+        assert_eq!(back.get("seen").as_deref(), Some("sc"), "{way:?}");
+        assert_eq!(back.get("cost").as_deref(), Some("much"), "{way:?}");
         scale.weigh(b"four").reply_headers(&back).await.unwrap();
         assert_eq!(back.get("seen").as_deref(), Some("sc"), "{way:?}");
         assert_eq!(back.get("cost").as_deref(), Some("4"), "{way:?}");

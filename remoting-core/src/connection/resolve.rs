@@ -11,12 +11,21 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    Bytes, Class, Permit, RawCall, Running, ServerObject, Vacancy, cap, construct, constructor_of,
+    Bytes, Class, NewObject, Permit, RawCall, Running, Vacancy, cap, construct, constructor_of,
     seen_through, supervise,
 };
+use crate::payload::{Headers, unless_empty};
 use crate::proxy::Style;
 use crate::session::{Effects, IncomingKey, IncomingResolve};
 use crate::wire::resolve::ResolveWhat;
+
+/// An object that was asked for, and the headers that go along with it.
+type Found = (Export, Headers);
+
+/// One that has been there before.
+fn known(export: Export) -> Option<Found> {
+    Some((export, None))
+}
 
 impl Connection {
     /// Answers a request for an object.
@@ -28,7 +37,7 @@ impl Connection {
         let key = incoming.key;
         match self.try_resolve(incoming, now) {
             Ok(None) => {}
-            Ok(Some(export)) => self.answer(key, Ok(export)),
+            Ok(Some(found)) => self.answer(key, Ok(found)),
             Err(fault) => self.answer(key, Err(fault)),
         }
     }
@@ -37,7 +46,7 @@ impl Connection {
         self: &Arc<Self>,
         incoming: IncomingResolve<'_, Export>,
         now: Instant,
-    ) -> Result<Option<Export>, Fault> {
+    ) -> Result<Option<Found>, Fault> {
         let mut incoming = incoming;
         // Whatever comes of it, what the peer has lent with it is given back when this is dropped.
         let references = std::mem::take(&mut incoming.references);
@@ -49,7 +58,7 @@ impl Connection {
         match request.what {
             ResolveWhat::Name => {
                 self.check_login()?;
-                self.service.resolve(name, interface, peer).map(Some)
+                self.service.resolve(name, interface, peer).map(known)
             }
             ResolveWhat::Activate(constructor) => {
                 self.check_login()?;
@@ -57,10 +66,10 @@ impl Connection {
                 let incoming = (incoming, arguments);
                 self.activate((name, &class), constructor, incoming, now)
             }
-            ResolveWhat::Cast => self.cast(request.key, interface).map(Some),
+            ResolveWhat::Cast => self.cast(request.key, interface).map(known),
             ResolveWhat::Ticket => {
                 self.check_login()?;
-                self.service.redeem(name, interface, peer).map(Some)
+                self.service.redeem(name, interface, peer).map(known)
             }
         }
     }
@@ -92,7 +101,7 @@ impl Connection {
         constructor: MethodId,
         (incoming, arguments): (IncomingResolve<'_, Export>, Bytes<'_>),
         now: Instant,
-    ) -> Result<Option<Export>, Fault> {
+    ) -> Result<Option<Found>, Fault> {
         let interface = class.interface();
         let peer = self.peer();
         let (index, method) = constructor_of(&**class, constructor, peer)?;
@@ -126,8 +135,8 @@ impl Connection {
         };
         let mut running =
             Running::start(context, || construct(&self.server_sinks, class, name, raw));
-        if let Poll::Ready(object) = running.poll(&mut Context::from_waker(Waker::noop())) {
-            return Ok(Some(self.care_for(object?, vacancy)));
+        if let Poll::Ready(made) = running.poll(&mut Context::from_waker(Waker::noop())) {
+            return Ok(Some(self.care_for(made?, vacancy)));
         }
         self.construct_later(incoming.key, running, vacancy, permit, now);
         Ok(None)
@@ -137,7 +146,7 @@ impl Connection {
     fn construct_later(
         self: &Arc<Self>,
         key: IncomingKey,
-        mut running: Running<Arc<dyn ServerObject>>,
+        mut running: Running<NewObject>,
         vacancy: Vacancy,
         permit: Permit,
         now: Instant,
@@ -150,31 +159,32 @@ impl Connection {
         let connection = Arc::clone(self);
         let cap = cap(now, self.limits.max_deadline);
         tokio::spawn(async move {
-            let object = supervise(running, cap, None).await;
+            let made = supervise(running, cap, None).await;
             drop(permit);
-            let export = object.map(|object| connection.care_for(object, vacancy));
-            connection.answer(key, export);
+            let found = made.map(|made| connection.care_for(made, vacancy));
+            connection.answer(key, found);
             let then = connection.lock().flush(true);
             connection.act(then);
         });
     }
 
     /// Takes in an object that was made for the peer.
-    fn care_for(&self, object: Arc<dyn ServerObject>, vacancy: Vacancy) -> Export {
+    fn care_for(&self, made: NewObject, vacancy: Vacancy) -> Found {
+        let NewObject { object, headers } = made;
         let tenant = self.service.keeper().take_in(object, vacancy, None);
-        Export::Kept(tenant.hold())
+        (Export::Kept(tenant.hold()), unless_empty(headers))
     }
 
     /// Answers a request for an object, and runs the calls that waited for it.
-    fn answer(self: &Arc<Self>, key: IncomingKey, export: Result<Export, Fault>) {
+    fn answer(self: &Arc<Self>, key: IncomingKey, found: Result<Found, Fault>) {
         let mut effects = Effects::new();
-        let bad = export.as_ref().is_err_and(|fault| self.is_bad(fault));
-        let export = export.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
+        let bad = found.as_ref().is_err_and(|fault| self.is_bad(fault));
+        let found = found.map_err(|fault| fault.shown(self.service.shows_details(self.peer())));
         let failed;
-        let answer = match export {
-            Ok(export) => {
+        let answer = match found {
+            Ok((export, headers)) => {
                 let signature = export.object().interface().signature;
-                Ok((export, signature))
+                Ok((export, signature, headers))
             }
             Err(fault) => {
                 failed = fault;

@@ -8,7 +8,9 @@ use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::limits::Limits;
-use crate::object::{Running, cap, construct as construct_through, constructor_of, supervise};
+use crate::object::{
+    NewObject, Running, cap, construct as construct_through, constructor_of, supervise,
+};
 use crate::peer::Peer;
 use crate::sink::{CallMessage, Sinks, Ticket};
 
@@ -49,8 +51,8 @@ async fn construct(
     let (raw, context) = call_of((registry, limits), call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
     let running = Running::start(context, || construct_through(&sinks, &class, &name, raw));
-    let made = supervise(running, cap(now, limits.max_deadline), None);
-    let object = tokio::time::timeout_at(deadline.into(), made)
+    let making = supervise(running, cap(now, limits.max_deadline), None);
+    let made = tokio::time::timeout_at(deadline.into(), making)
         .await
         .map_err(|_| {
             let text = "the deadline passed while the object was being made";
@@ -58,9 +60,10 @@ async fn construct(
             Fault::Error(error.with_executed(Executed::Unknown))
         })??;
     drop(permit);
+    let NewObject { object, headers } = made;
     let tenant = registry.keeper().take_in(object, vacancy, None);
-    registry
-        .tickets
-        .give(registry.keeper(), &tenant, owner.as_ref())
-        .map_err(Fault::after_execution)
+    let tickets = &registry.tickets;
+    let given = tickets.give(registry.keeper(), &tenant, owner.as_ref());
+    let ticket = given.map_err(Fault::after_execution)?;
+    Ok(Ticket { headers, ..ticket })
 }

@@ -91,7 +91,7 @@ impl CallContext {
     /// Sets a header that goes back with the reply, whatever that is, in the place of one of the same name. The caller gets
     /// it by [`Call::reply_headers`](crate::Call::reply_headers), and sinks see it on its way.
     ///
-    /// One that is set when the method has ended, or by a constructor, goes nowhere. A panic loses all.
+    /// One that is set when the method has ended goes nowhere. A panic loses all.
     ///
     /// # Errors
     ///

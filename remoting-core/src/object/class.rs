@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::call::Dispatched;
 use super::{
     AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Guard, Instance,
-    Keeper, Kind, Made, Pinned, Profile, RawCall, ServerObject, context, internal,
+    Keeper, Kind, Made, NewObject, Pinned, Profile, RawCall, ServerObject, context, internal,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -139,7 +139,7 @@ pub(crate) trait Class: Send + Sync {
     fn object(self: Arc<Self>) -> Result<Arc<dyn ServerObject>, Fault>;
 
     /// Makes an object for one client.
-    fn construct(&self, _call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
+    fn construct(&self, _call: ConstructorCall<'_>) -> Made<NewObject> {
         let text = format!(
             "objects of `{}` are not made by clients here; call it by name",
             self.interface().name
@@ -332,7 +332,7 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
         Err(only_activated(P::interface()))
     }
 
-    fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
+    fn construct(&self, call: ConstructorCall<'_>) -> Made<NewObject> {
         instance_of(P::construct(call), Arc::clone(&self.kind))
     }
 }
@@ -373,7 +373,7 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
         Err(only_activated(P::interface()))
     }
 
-    fn construct(&self, call: ConstructorCall<'_>) -> Made<Arc<dyn ServerObject>> {
+    fn construct(&self, call: ConstructorCall<'_>) -> Made<NewObject> {
         let constructed = P::construct(call.with(Arc::clone(&self.factory)));
         instance_of(constructed, Arc::clone(&self.kind))
     }
@@ -390,9 +390,10 @@ fn only_activated(interface: &InterfaceDescriptor) -> Fault {
 fn instance_of<T: Send + Sync + 'static>(
     constructed: Made<T>,
     kind: Arc<Kind<T>>,
-) -> Made<Arc<dyn ServerObject>> {
+) -> Made<NewObject> {
     Box::pin(async move {
-        let instance = Instance::new(constructed.await?, &kind);
-        Ok(Arc::new(instance) as Arc<dyn ServerObject>)
+        let object = Arc::new(Instance::new(constructed.await?, &kind));
+        let headers = context::reply_headers();
+        Ok(NewObject { object, headers })
     })
 }

@@ -6,13 +6,20 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::call::{ArgumentBytes, app_fault};
-use super::{Pinned, RawCall, context};
+use super::{Pinned, RawCall, ServerObject, context};
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::DecodeArguments;
 use crate::proxy::Style;
 
 /// A constructor that runs, and ends in an object or in a fault.
 pub type Made<T> = Pinned<'static, Result<T, Fault>>;
+
+/// An object that a constructor has made.
+pub(crate) struct NewObject {
+    pub(crate) object: Arc<dyn ServerObject>,
+    /// The headers that go back to whoever called the constructor.
+    pub(crate) headers: Vec<(String, String)>,
+}
 
 /// A call of a constructor, or of the factory `F`.
 pub struct ConstructorCall<'f, F = ()> {
@@ -90,7 +97,10 @@ fn failed<E: Serialize>(method: &str, style: &Style, error: &E) -> Fault {
     match context::take_refusal() {
         // Only if it was this constructor that is not there, and not one that it called.
         Some((refused, fault)) if refused == method => fault,
-        Some(_) | None => app_fault(method, style, error),
+        Some(_) | None => {
+            let headers = context::reply_headers();
+            app_fault(method, style, error).with_headers(headers)
+        }
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) use call::{app_fault, refused};
 pub use call_context::CallContext;
 pub(crate) use class::Class;
 pub use class::Publication;
+pub(crate) use construct::NewObject;
 pub use construct::{ConstructorCall, Made, not_activatable};
 #[cfg(feature = "json")]
 pub(crate) use describe::DescribeProxy;

@@ -9,16 +9,31 @@ use std::task::{Context, Poll};
 
 use super::running::{drop_caught, fault_of, forget, panic_text};
 use super::{
-    Class, ConstructorCall, Dispatched, Made, Pinned, RawCall, ServerObject, context, internal,
+    Class, ConstructorCall, Dispatched, Made, NewObject, Pinned, RawCall, ServerObject, context,
+    internal,
 };
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::id::MethodId;
 use crate::proxy::{FORWARDED, check_headers};
-use crate::sink::{Carried, MethodCall, Side, Sinks, of_sink};
+use crate::sink::{Body, Carried, MethodCall, Side, Sinks, of_sink};
 use crate::wire::locks::LockTokens;
 
-impl Carried for Arc<dyn ServerObject> {}
+impl Carried for NewObject {
+    fn into_body(self) -> Body {
+        Body::Object(Box::new(self.object), self.headers)
+    }
+
+    fn from_body(body: Body, _executed: Executed) -> Option<Self> {
+        match body {
+            Body::Object(object, headers) => {
+                let object = *object.downcast().ok()?;
+                Some(Self { object, headers })
+            }
+            Body::Encoded(_) => None,
+        }
+    }
+}
 
 /// What a call passes through, and the name that those are told.
 pub(crate) struct Around {
@@ -74,7 +89,7 @@ pub(crate) fn construct(
     class: &Arc<dyn Class>,
     name: &str,
     call: RawCall<'_>,
-) -> Made<Arc<dyn ServerObject>> {
+) -> Made<NewObject> {
     let own = class.guard().map(|guard| guard.sinks()).unwrap_or_default();
     let sinks = outer.clone().then(own);
     if sinks.is_empty() {

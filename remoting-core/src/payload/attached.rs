@@ -66,7 +66,11 @@ impl Payload {
 
     /// Sets the headers of the reply that this is the value, or the user's error, of.
     pub fn set_headers(&mut self, headers: Vec<(String, String)>) {
-        let headers = unless_empty(headers);
+        self.carry(unless_empty(headers));
+    }
+
+    /// The same, for headers that may be shared.
+    pub(crate) fn carry(&mut self, headers: Headers) {
         if headers.is_some() || self.attached.is_some() {
             self.attached.get_or_insert_default().headers = headers;
         }

@@ -74,8 +74,8 @@ impl<T, E> Call<T, E> {
     /// Has the headers that come back with the reply put into `headers` when the call has ended, whatever it ends in.
     /// Those that are there already go. Has no effect once the call has ended.
     ///
-    /// The server's handler sets them by `CallContext::set_reply_header`; sinks on the way may add to them. The reply
-    /// of a constructor that worked has none, and those of a call that is `pipelined` go nowhere.
+    /// The server's handler, or constructor, sets them by `CallContext::set_reply_header`; sinks on the way may add to
+    /// them. Those of a call that is `pipelined` go nowhere.
     pub fn reply_headers(mut self, headers: &ReplyHeaders) -> Self {
         self.headers = Some(headers.clone());
         self

@@ -20,7 +20,10 @@ impl Carried for Fetched {
     fn into_body(self) -> Body {
         match self.object {
             None => Body::Encoded(self.payload),
-            Some(_) => Body::Other(Box::new(self)),
+            Some(_) => {
+                let headers = self.payload.headers().to_vec();
+                Body::Object(Box::new(self), headers)
+            }
         }
     }
 
@@ -30,7 +33,11 @@ impl Carried for Fetched {
                 executed,
                 ..Self::value(payload)
             }),
-            Body::Other(other) => other.downcast().ok().map(|own| *own),
+            Body::Object(object, headers) => {
+                let mut own: Self = *object.downcast().ok()?;
+                own.payload.set_headers(headers);
+                Some(own)
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::CallId;
-use crate::payload::{Content, Payload};
+use crate::payload::{Content, Headers, Payload};
 use crate::wire::{
     ContOf, HEAD_LENGTH, HeaderBlock, ResolveAnswer, TooLong, Violation, WireFault, write_error,
     write_return,
@@ -56,19 +56,21 @@ impl<T: Exported> Session<T> {
         self.liveness.on_append(now);
     }
 
-    /// Answers a RESOLVE with an object and the signature hash of its interface.
+    /// Answers a RESOLVE with an object, the signature hash of its interface, and headers.
     ///
     /// The object gets a slot of its own. Calls that waited for it become
     /// [ready](Session::begin_ready), or end too.
     pub fn answer_resolve(
         &mut self,
         key: IncomingKey,
-        result: Result<(T, u64), &Fault>,
+        result: Result<(T, u64, Headers), &Fault>,
         now: Instant,
         effects: &mut Effects<T>,
     ) {
         match result {
-            Ok((object, signature)) => self.export(key, object, signature, effects),
+            Ok((object, signature, headers)) => {
+                self.export(key, object, (signature, headers), effects);
+            }
             Err(fault) => self.keep_answer(key, Err(fault), (&[], None), effects),
         }
         if !self.closed {
@@ -265,7 +267,13 @@ impl<T: Exported> Session<T> {
         Err(TooLong)
     }
 
-    fn export(&mut self, key: IncomingKey, object: T, signature: u64, effects: &mut Effects<T>) {
+    fn export(
+        &mut self,
+        key: IncomingKey,
+        object: T,
+        (signature, headers): (u64, Headers),
+        effects: &mut Effects<T>,
+    ) {
         if self.closed {
             return effects.rare().dropped.push(object);
         }
@@ -289,6 +297,7 @@ impl<T: Exported> Session<T> {
         };
         let mut answer = Payload::new();
         ResolveAnswer { slot, signature }.write(&mut answer);
+        answer.carry(headers);
         let _told = self.write_answer(call, Ok((&answer).into()), &[], effects);
         self.incoming.keep(call, Kept::Found(slot));
         // Their caller may have given the object up already: they keep it.

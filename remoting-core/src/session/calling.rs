@@ -9,6 +9,7 @@ use super::places::Unwritten;
 use super::{Effects, Exported, Lent, Outgoing, Reply, Session, Start, WaiterId};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::{CallId, Slot};
+use crate::payload::Payload;
 use crate::wire::{
     ErrorReply, HeaderBlock, ReferenceTable, ResolveAnswer, ResolveRequest, Return, TooLong,
     Violation, WireFault, write_call, write_cancel, write_kept_call, write_resolve,
@@ -148,10 +149,9 @@ impl<T: Exported> Session<T> {
             self.decline(header.references)?;
             self.imports.add(answer.slot);
             let slot = Some((answer.slot, answer.signature));
-            Ok(Reply {
-                payload: Default::default(),
-                slot,
-            })
+            let mut payload = Payload::new();
+            payload.set_headers(header.user_pairs());
+            Ok(Reply { payload, slot })
         } else {
             Ok(Reply {
                 payload: self.keep_result(message)?,

@@ -194,7 +194,7 @@ pub enum Start {
 /// The answer to a request of ours.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// The encoded result; empty for a RESOLVE. The objects that it refers to are attached:
+    /// The encoded result; empty for a RESOLVE, but for headers. The objects that it refers to are attached:
     /// [`Session::unpack`](super::Session::unpack) takes them off.
     pub payload: Payload,
     /// The answer to a RESOLVE: the slot, and the signature hash of its interface.

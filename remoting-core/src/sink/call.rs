@@ -191,11 +191,11 @@ impl MethodReply {
         self.error().map_or(Executed::Yes, Error::executed)
     }
 
-    /// The headers that go back with it. The reply of a constructor has none.
+    /// The headers that go back with it.
     pub fn headers(&self) -> &[(String, String)] {
         match &self.0 {
             Ok(Body::Encoded(payload)) => payload.headers(),
-            Ok(Body::Other(_)) => &[],
+            Ok(Body::Object(_, headers)) => headers,
             Err(fault) => fault.headers(),
         }
     }
@@ -209,10 +209,7 @@ impl MethodReply {
     ///
     /// # Errors
     ///
-    /// - `TooLarge` if these were more than 64 headers, or more than 8 KiB in all.
-    /// - `Unsupported` for objects that a constructor has made.
-    ///
-    /// The reply stays as it is then.
+    /// `TooLarge` if these were more than 64 headers, or more than 8 KiB in all; the reply stays as it is then.
     pub fn set_header(
         &mut self,
         name: impl Into<String>,
@@ -221,11 +218,8 @@ impl MethodReply {
         let headers = with_header(self.headers(), name.into(), value.into())?;
         match &mut self.0 {
             Ok(Body::Encoded(payload)) | Err(Fault::App(payload)) => payload.set_headers(headers),
+            Ok(Body::Object(_, own)) => *own = headers,
             Err(Fault::Error(error)) => *error = error.clone().with_headers(headers),
-            Ok(Body::Other(_)) => {
-                let text = "the reply of a constructor carries no headers";
-                return Err(Error::new(ErrorKind::Unsupported, text));
-            }
         }
         Ok(())
     }
@@ -234,7 +228,7 @@ impl MethodReply {
     pub fn size(&self) -> usize {
         match &self.0 {
             Ok(Body::Encoded(payload)) | Err(Fault::App(payload)) => payload.len(),
-            Ok(Body::Other(_)) | Err(Fault::Error(_)) => 0,
+            Ok(Body::Object(..)) | Err(Fault::Error(_)) => 0,
         }
     }
 }
@@ -258,25 +252,18 @@ impl fmt::Debug for MethodReply {
 /// What a call brings back.
 pub(crate) enum Body {
     Encoded(Payload),
-    /// What no sink can make.
-    Other(Box<dyn Any + Send>),
+    /// What no sink can make, and the headers that go back with it.
+    Object(Box<dyn Any + Send>, Vec<(String, String)>),
 }
 
 /// What can pass through sinks on its way back.
 pub(crate) trait Carried: Sized + Send + 'static {
-    fn into_body(self) -> Body {
-        Body::Other(Box::new(self))
-    }
+    fn into_body(self) -> Body;
 
     /// Nothing if it is something else.
     ///
-    /// - `_executed`: whether the call has run, or a sink has answered in its place.
-    fn from_body(body: Body, _executed: Executed) -> Option<Self> {
-        match body {
-            Body::Other(other) => other.downcast().ok().map(|own| *own),
-            Body::Encoded(_) => None,
-        }
-    }
+    /// - `executed`: whether the call has run, or a sink has answered in its place.
+    fn from_body(body: Body, executed: Executed) -> Option<Self>;
 }
 
 impl Carried for Payload {
@@ -287,7 +274,7 @@ impl Carried for Payload {
     fn from_body(body: Body, _executed: Executed) -> Option<Self> {
         match body {
             Body::Encoded(payload) => Some(payload),
-            Body::Other(_) => None,
+            Body::Object(..) => None,
         }
     }
 }

@@ -95,11 +95,18 @@ pub struct Ticket {
     pub name: String,
     /// How long the lease runs; without an end where there is nothing.
     pub lease: Option<Duration>,
+    /// The headers that go back to whoever called the constructor.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Ticket {
     pub(crate) fn new(name: String, lease: Option<Duration>) -> Self {
-        Self { name, lease }
+        let headers = Vec::new();
+        Self {
+            name,
+            lease,
+            headers,
+        }
     }
 }
 

@@ -110,21 +110,16 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
     let answer = answer.as_slice();
     let mut costing = HeaderBlock::new();
     costing.add_pair("cost", "7").expect("small");
+    let returned = |call, header: &HeaderBlock, payload: &[u8]| {
+        made(|out| write_return(out, CallId(call), header, payload).expect("small"))
+    };
     vec![
-        (
-            "return",
-            made(|out| write_return(out, CallId(1), &plain, &[70]).expect("small")),
-        ),
-        (
-            "resolve-answer",
-            made(|out| write_return(out, CallId(0), &plain, answer).expect("small")),
-        ),
+        ("return", returned(1, &plain, &[70])),
+        ("resolve-answer", returned(0, &plain, answer)),
+        ("resolve-answer-with-header", returned(0, &costing, answer)),
         ("error-object-gone", error(&gone)),
         ("error-app", error(&app)),
-        (
-            "return-with-header",
-            made(|out| write_return(out, CallId(1), &costing, &[70]).expect("small")),
-        ),
+        ("return-with-header", returned(1, &costing, &[70])),
         (
             "error-with-header",
             made(|out| write_error(out, CallId(1), &costing, &app).expect("small")),

@@ -276,7 +276,7 @@ impl Side {
         }
         let object = Object::from(String::from_utf8_lossy(&arrival.payload));
         self.session
-            .answer_resolve(arrival.key, Ok((object, 2)), now, &mut self.effects);
+            .answer_resolve(arrival.key, Ok((object, 2, None)), now, &mut self.effects);
         self.take_ready();
     }
 
