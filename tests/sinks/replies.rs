@@ -162,6 +162,30 @@ async fn what_a_constructor_sets_comes_back_with_its_object_or_its_error() {
 }
 
 #[tokio::test]
+async fn headers_of_a_pipelined_call_come_back_with_its_answer_and_those_of_a_call_on_it_too() {
+    for way in WAYS {
+        let (server, client, scale) = scale(way, Host::builder(), Host::builder()).await;
+        let (first, last) = (ReplyHeaders::new(), ReplyHeaders::new());
+        let cost = |back: &ReplyHeaders| back.get("cost").unwrap_or_default();
+        let other = scale.other().reply_headers(&first).pipelined();
+        let weighed = other.weigh(b"two").reply_headers(&last).await;
+        assert_eq!(weighed.unwrap(), 3, "{way:?}");
+        other.settled().await.unwrap();
+        assert_eq!((&*cost(&first), &*cost(&last)), ("another", "3"), "{way:?}");
+
+        let scales = client.activate::<ScaleProxy>(&way.url(&server, "scales"));
+        let made = scales.build(true).reply_headers(&first).pipelined();
+        made.weigh(b"").reply_headers(&last).await.unwrap_err();
+        made.settled().await.unwrap();
+        assert_eq!((&*cost(&first), &*cost(&last)), ("much", "0"), "{way:?}");
+
+        let failed = scales.build(false).reply_headers(&last).pipelined();
+        failed.settled().await.map(drop).unwrap_err();
+        assert_eq!(cost(&last), "much", "{way:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_sink_says_of_a_refused_constructor_comes_back() {
     let refuses = || {
         Before(|call: &mut MethodCall| {

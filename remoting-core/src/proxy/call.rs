@@ -31,11 +31,11 @@ use crate::object::{Flow, context};
 /// never longer than the handler's own caller.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<T, E> {
-    endpoint: Arc<dyn Endpoint>,
-    state: CallState,
-    decode: Decode<T, E>,
+    pub(super) endpoint: Arc<dyn Endpoint>,
+    pub(super) state: CallState,
+    pub(super) decode: Decode<T, E>,
     /// Where the headers of the reply go, if anybody wants them.
-    headers: Option<ReplyHeaders>,
+    pub(super) headers: Option<ReplyHeaders>,
 }
 
 /// Reads what a call brought back.
@@ -75,7 +75,8 @@ impl<T, E> Call<T, E> {
     /// Those that are there already go. Has no effect once the call has ended.
     ///
     /// The server's handler, or constructor, sets them by `CallContext::set_reply_header`; sinks on the way may add to
-    /// them. Those of a call that is `pipelined` go nowhere.
+    /// them. Those of a call that is [`pipelined`](Call::pipelined) are there when its answer has come: after
+    /// [`Proxy::settled`](super::Proxy::settled).
     pub fn reply_headers(mut self, headers: &ReplyHeaders) -> Self {
         self.headers = Some(headers.clone());
         self
@@ -103,10 +104,6 @@ impl<T, E> Call<T, E> {
     pub fn wait(self) -> Result<T, E> {
         wait::block_on(self)
     }
-
-    pub(super) fn into_parts(self) -> (Arc<dyn Endpoint>, CallState, Decode<T, E>) {
-        (self.endpoint, self.state, self.decode)
-    }
 }
 
 impl<T, E> Future for Call<T, E> {
@@ -115,9 +112,7 @@ impl<T, E> Future for Call<T, E> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let fetched = ready!(advance(&this.endpoint, &mut this.state, cx));
-        if let Some(own) = &this.headers {
-            own.replace(headers_of(&fetched));
-        }
+        take_headers(this.headers.as_ref(), &fetched);
         Poll::Ready((this.decode)(&this.state.formatter, fetched))
     }
 }
@@ -152,6 +147,13 @@ pub(super) fn advance(
         flow.absorb(headers);
     }
     Poll::Ready(fetched)
+}
+
+/// Gives the headers of a reply to who wants them.
+pub(super) fn take_headers(wanted: Option<&ReplyHeaders>, fetched: &Result<Fetched, Fault>) {
+    if let Some(wanted) = wanted {
+        wanted.replace(headers_of(fetched));
+    }
 }
 
 /// What has come back beside the result.

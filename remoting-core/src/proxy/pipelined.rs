@@ -53,7 +53,12 @@ impl<P: Stub, E: CallError> Call<P, E> {
     /// When the last clone is dropped, and no call through it is under way, the object is released, or this call cancelled
     /// if it runs.
     pub fn pipelined(self) -> P {
-        let (endpoint, state, decode) = self.into_parts();
+        let Self {
+            endpoint,
+            state,
+            decode,
+            headers,
+        } = self;
         let open = Box::new(move |formatter: &FormatterRef, fetched: Fetched| {
             let proxy: Result<P, E> = decode(formatter, Ok(fetched));
             match proxy {
@@ -64,7 +69,7 @@ impl<P: Stub, E: CallError> Call<P, E> {
                 }
             }
         });
-        let promise = Promise::new(endpoint, state, open);
+        let promise = Promise::new(endpoint, state, open, headers);
         P::from_reference(Reference::new(Arc::new(Pipelined(promise))))
     }
 }

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 
 use super::endpoint::{CallState, Endpoint, Fetched};
 use super::keeping::{Keeper, until};
-use super::{Reference, call, runtime};
+use super::{Reference, ReplyHeaders, call, runtime};
 use crate::error::{ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::CallId;
@@ -54,6 +54,8 @@ struct State {
 struct First {
     call: CallState,
     open: Open,
+    /// Where the headers of its reply go.
+    headers: Option<ReplyHeaders>,
 }
 
 /// Where the answer is kept.
@@ -86,14 +88,25 @@ pub(crate) struct Use(Arc<Promise>);
 
 impl Promise {
     /// Takes a call of which nothing has happened.
-    pub(super) fn new(endpoint: Arc<dyn Endpoint>, mut call: CallState, open: Open) -> Arc<Self> {
+    pub(super) fn new(
+        endpoint: Arc<dyn Endpoint>,
+        mut call: CallState,
+        open: Open,
+        headers: Option<ReplyHeaders>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|promise| {
             call.promise = Some(Weak::clone(promise));
+            let constructs = call.is_constructor();
+            let first = First {
+                call,
+                open,
+                headers,
+            };
             Self {
                 endpoint,
-                constructs: call.is_constructor(),
+                constructs,
                 state: Mutex::new(State {
-                    first: Some(First { call, open }),
+                    first: Some(first),
                     has_begun: false,
                     place: Place::Nowhere,
                     is_given_up: false,
@@ -146,6 +159,7 @@ impl Promise {
             self.lock().first = Some(first);
             return Poll::Pending;
         };
+        call::take_headers(first.headers.as_ref(), &fetched);
         self.end(fetched.and_then(|fetched| (first.open)(&first.call.formatter, fetched)));
         Poll::Ready(())
     }
