@@ -3,7 +3,7 @@
 //! The spans end in memory here, and are printed. In your program give the provider an exporter, to a collector say.
 
 use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
+    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TracerProvider,
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use remoting::prelude::*;
@@ -52,7 +52,11 @@ fn tracing_sink() -> Tracing {
                 SpanId::from_bytes(above.span_id()),
                 TraceFlags::default().with_sampled(above.is_sampled()),
                 true,
-                TraceState::default(),
+                above
+                    .state()
+                    .unwrap_or_default()
+                    .parse()
+                    .unwrap_or_default(),
             );
             let parent = opentelemetry::Context::new().with_remote_span_context(parent);
             // It fails where nobody listens to the span; then there is nothing to continue.
@@ -61,7 +65,8 @@ fn tracing_sink() -> Tracing {
         let context = span.context();
         let own = context.span().span_context().clone();
         let (trace_id, span_id) = (own.trace_id().to_bytes(), own.span_id().to_bytes());
-        TraceContext::new(trace_id, span_id, own.is_sampled())
+        let place = TraceContext::new(trace_id, span_id, own.is_sampled());
+        place.map(|place| place.with_state(&own.trace_state().header()))
     })
 }
 

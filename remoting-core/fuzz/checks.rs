@@ -128,7 +128,7 @@ fn write_small(out: &mut Vec<u8>, message: &Message<'_>) -> bool {
 /// The block that says what `header` says, unless it holds what has no writer yet,
 /// or tells a default that a writer leaves out.
 fn block(header: &Header<'_>) -> Option<HeaderBlock> {
-    let raw = [header.trace, header.idempotency_key];
+    let raw = [header.trace, header.trace_state, header.idempotency_key];
     let default =
         header.codec == Some(DEFAULT_CODEC) || header.deadline_ms == Some(DEFAULT_DEADLINE_MS);
     if raw.iter().any(Option::is_some) || header.unknown_critical.is_some() || default {

@@ -24,7 +24,9 @@ const LOCKS: HeaderName = HeaderName::from_static("remoting-locks");
 /// The caller's own headers, written like a form: `name=value&other=value`.
 const PAIRS: HeaderName = HeaderName::from_static("remoting-headers");
 /// W3C Trace Context, which handlers find among the caller's own headers.
-const TRACE: HeaderName = HeaderName::from_static("traceparent");
+const TRACE: HeaderName = HeaderName::from_static(TraceContext::HEADER);
+/// What the tracers on the way have noted there.
+const TRACE_STATE: HeaderName = HeaderName::from_static(TraceContext::STATE_HEADER);
 
 /// Stands for a request that may be sent again (the draft "The Idempotency-Key HTTP Header Field").
 pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -36,7 +38,7 @@ pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id
 
 /// The headers that a page of another origin may send.
 pub(crate) const SENT_BY_PAGES: &str = "authorization, content-type, remoting-timeout-ms, remoting-interface, \
-    remoting-headers, traceparent, idempotency-key, last-event-id";
+    remoting-headers, traceparent, tracestate, idempotency-key, last-event-id";
 
 /// The headers of answers that a page of another origin may read.
 pub(crate) const READ_BY_PAGES: &str = "remoting-executed, retry-after, location, remoting-lease, \
@@ -82,10 +84,15 @@ impl CallHeaders {
         if !self.locks.is_empty() {
             put(headers, LOCKS, write_locks(&self.locks).as_bytes());
         }
-        let (trace, others): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|pair| is_trace(pair));
-        if let Some((_, value)) = trace.first() {
-            put(headers, TRACE, value.as_bytes());
+        let place = TraceContext::of_headers(&self.pairs);
+        if let Some(place) = &place {
+            put(headers, TRACE, place.to_string().as_bytes());
+            if let Some(state) = place.state() {
+                put(headers, TRACE_STATE, state.as_bytes());
+            }
         }
+        let is_other = |(name, _): &&(String, String)| place.is_none() || !is_of_trace(name);
+        let others: Vec<_> = self.pairs.iter().filter(is_other).collect();
         if !others.is_empty() {
             write_pairs(headers, others);
         }
@@ -112,8 +119,10 @@ impl CallHeaders {
         let mut pairs: Vec<(String, String)> = pairs.unwrap_or_default();
         let trace = read(trace, "traceparent", |text| Some(text.to_owned()))?;
         if let Some(trace) = trace {
-            pairs.retain(|(name, _)| !name.eq_ignore_ascii_case(TRACE.as_str()));
-            pairs.push((TRACE.as_str().to_owned(), trace));
+            let state = TraceContext::parse(&trace).and_then(|place| state_of(place, headers));
+            pairs.retain(|(name, _)| !is_of_trace(name));
+            pairs.push((TraceContext::HEADER.to_owned(), trace));
+            pairs.extend(state.map(|state| (TraceContext::STATE_HEADER.to_owned(), state)));
         }
         Ok(Self {
             timeout: timeout.map(Duration::from_millis),
@@ -169,9 +178,18 @@ pub(crate) fn pairs_of(headers: &HeaderMap) -> Vec<(String, String)> {
     value.and_then(read_pairs).unwrap_or_default()
 }
 
-/// Whether a header is a place in a trace, which has a header of its own.
-fn is_trace((name, value): &(String, String)) -> bool {
-    name == TRACE.as_str() && TraceContext::parse(value).is_some()
+/// Whether a name is that of a header of W3C Trace Context.
+fn is_of_trace(name: &str) -> bool {
+    let names = [TraceContext::HEADER, TraceContext::STATE_HEADER];
+    names.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The state of a place in a trace: several headers are one list (RFC 9110, section 5.3).
+fn state_of(place: TraceContext, headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(TRACE_STATE).iter().map(HeaderValue::to_str);
+    let lines: Vec<&str> = lines.collect::<Result<_, _>>().ok()?;
+    let place = place.with_state(&lines.join(","));
+    place.state().map(str::to_owned)
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
@@ -300,6 +318,47 @@ mod tests {
         let map = written(&none);
         assert!(!map.contains_key("traceparent"));
         assert_eq!(CallHeaders::read(&map), Ok(none));
+    }
+
+    #[test]
+    fn the_state_of_a_trace_has_a_header_of_its_own_and_several_are_one_list() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = CallHeaders {
+            pairs: vec![pair("traceparent", text), pair("tracestate", "a=1,b=2")],
+            ..CallHeaders::default()
+        };
+        let mut map = written(&headers);
+        assert_eq!(map["tracestate"], "a=1,b=2");
+        assert!(!map.contains_key("remoting-headers"));
+        assert_eq!(CallHeaders::read(&map), Ok(headers));
+        map.append("tracestate", HeaderValue::from_static("c=3"));
+        let read = CallHeaders::read(&map).unwrap();
+        assert_eq!(read.pairs[1], pair("tracestate", "a=1,b=2,c=3"));
+    }
+
+    #[test]
+    fn a_state_that_is_malformed_or_too_long_or_without_a_trace_is_dropped() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let long = format!("a=1,b={}", "x".repeat(507));
+        let odd: [&[u8]; 5] = [b"", b"a", b"a=\x80", b"a=\tb=1", long.as_bytes()];
+        let odd = odd.map(|state| (text, state));
+        for (trace, state) in odd
+            .into_iter()
+            .chain([("00-ab-cd-01", &b"a=1"[..]), ("", b"a=1")])
+        {
+            let mut map = HeaderMap::new();
+            put(&mut map, TRACE_STATE, state);
+            if !trace.is_empty() {
+                put(&mut map, TRACE, trace.as_bytes());
+            }
+            let pairs = CallHeaders::read(&map).unwrap().pairs;
+            assert!(
+                pairs.iter().all(|(name, _)| name == "traceparent"),
+                "{pairs:?}"
+            );
+            assert_eq!(pairs.len(), usize::from(!trace.is_empty()));
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn paths_of<'a>(
         reference("parameters", "timeout"),
         reference("parameters", "headers"),
         reference("parameters", "traceparent"),
+        reference("parameters", "tracestate"),
         {
             "name": "Remoting-Interface",
             "in": "header",

@@ -1,7 +1,7 @@
 //! Requests that cannot be met: each gets its own error, and the session goes on.
 
 use remoting_core::wire::{
-    CallId, HeaderBlock, MethodId, ResolveWhat, Slot, Target, write_post, write_release,
+    CallId, HeaderBlock, MethodId, ResolveWhat, Slot, Target, kind, write_post, write_release,
 };
 
 use crate::raw::*;
@@ -181,6 +181,33 @@ fn the_number_of_a_cancelled_call_is_free_when_its_code_has_ended_and_not_before
         let refused = remoting_core::wire::Violation::CallIdInUse.to_string();
         assert_eq!(raw.abort().await, Some((20, refused)));
         server.gate.door.add_permits(1);
+        server.goes_on().await;
+    });
+}
+
+#[test]
+fn a_trace_state_of_nonsense_is_skipped_and_its_call_served() {
+    within_patience(async {
+        let mut server = Server::new().await;
+        let mut raw = server.attacker().await;
+        for state in [
+            &b""[..],
+            b"a=\r\nb",
+            b"a=\xff",
+            b"=",
+            &[b','; 512],
+            &[b'a'; 100_000],
+        ] {
+            let place = [&[4, 25][..], &[7; 25]].concat();
+            let entry = [&[18][..], &number(state.len() as u64), state].concat();
+            let block = [place, entry].concat();
+            let header = [&number(block.len() as u64)[..], &block].concat();
+            let method = MethodId::of("add").0.to_le_bytes();
+            let body = [&[1, 0][..], &method, &header, &packed(&(1, 2))].concat();
+            raw.send(&frame(kind::CALL | 0x80, &body)).await;
+            let payload = packed(&3);
+            assert_eq!(raw.answer().await, Some(Seen::Return { call: 1, payload }));
+        }
         server.goes_on().await;
     });
 }

@@ -6,6 +6,7 @@ mod calc;
 mod console;
 mod curl;
 mod feed;
+mod headers;
 mod mounted;
 mod objects;
 mod raw;

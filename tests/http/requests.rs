@@ -173,25 +173,6 @@ async fn a_read_is_only_for_methods_that_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_handler_sees_the_callers_headers_and_the_trace() {
-    let server = Server::start().await;
-    for (line, name, value) in [
-        ("Remoting-Headers: tenant=a%20b&x=1", "tenant", r#""a b""#),
-        (
-            "traceparent: 00-aa-bb-01",
-            "traceparent",
-            r#""00-aa-bb-01""#,
-        ),
-    ] {
-        let request = post("/calc/header", &[line], &format!(r#"["{name}"]"#));
-        let answer = ask(&server.authority, &request).await.unwrap();
-        assert_eq!((answer.status, answer.body.as_str()), (200, value));
-    }
-    let answer = ask(&server.authority, &post("/calc/header", &[], r#"["none"]"#)).await;
-    assert_eq!(answer.unwrap().status, 204);
-}
-
-#[tokio::test]
 async fn a_call_whose_time_is_over_is_answered_and_given_up() {
     let server = Server::start().await;
     let request = post("/calc/wait", &["Remoting-Timeout-Ms: 1"], "");

@@ -13,6 +13,8 @@ trait Relay {
     async fn here(&self) -> remoting::Result<Option<String>>;
     /// That of this handler, and that of one which it calls.
     async fn onward(&self) -> remoting::Result<(Option<String>, Option<String>)>;
+    /// The state of the trace at the end of the line.
+    async fn state(&self) -> remoting::Result<Option<String>>;
 }
 
 struct Last;
@@ -30,6 +32,16 @@ impl Relay for Last {
     async fn onward(&self) -> remoting::Result<(Option<String>, Option<String>)> {
         Ok((found(), None))
     }
+    async fn state(&self) -> remoting::Result<Option<String>> {
+        let context = CallContext::current().unwrap();
+        let state = context.header("tracestate").map(str::to_owned);
+        let trace = context.trace();
+        assert_eq!(
+            trace.and_then(|trace| trace.state().map(str::to_owned)),
+            state
+        );
+        Ok(state)
+    }
 }
 
 struct Between(RelayProxy);
@@ -40,6 +52,9 @@ impl Relay for Between {
     }
     async fn onward(&self) -> remoting::Result<(Option<String>, Option<String>)> {
         Ok((found(), self.0.here().await?))
+    }
+    async fn state(&self) -> remoting::Result<Option<String>> {
+        self.0.state().await
     }
 }
 
@@ -201,5 +216,71 @@ async fn another_tracer_decides_about_the_ids() {
         let client = client(Host::builder().client_sink(own));
         let seen = parsed(relay(way, &client, &server).here().await.unwrap());
         assert_eq!(Some(seen), TraceContext::new([7; 16], [9; 8], true));
+    }
+}
+
+const STATE: &str = "rojo=00f067aa0ba902b7, congo@a=t61rcWkgMzE";
+
+#[tokio::test]
+async fn the_state_of_a_trace_goes_along_through_nested_calls() {
+    for way in WAYS {
+        let (end, between) = traced_line(way).await;
+        let client = client(traced());
+        for relay in [relay(way, &client, &end), relay(way, &client, &between)] {
+            let call = relay.state().header("traceparent", GIVEN);
+            let state = call.header("tracestate", STATE).await.unwrap();
+            assert_eq!(state.as_deref(), Some(STATE), "{way:?}");
+            assert_eq!(relay.state().await.unwrap(), None, "{way:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_state_of_a_trace_passes_as_it_is_where_there_are_no_sinks() {
+    for way in WAYS {
+        let (server, client) = (last(Host::builder()).await, client(Host::builder()));
+        let call = relay(way, &client, &server).state();
+        let call = call.header("traceparent", GIVEN);
+        let state = call.header("tracestate", STATE).await.unwrap();
+        assert_eq!(state.as_deref(), Some(STATE), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_is_malformed_or_too_long_or_without_a_trace_goes_no_further() {
+    let long = format!("a=1,b={}", "x".repeat(507));
+    for way in WAYS {
+        let server = last(Host::builder().server_sink(Tracing::new())).await;
+        let client = client(Host::builder());
+        let relay = relay(way, &client, &server);
+        for state in ["", "a", "a=\u{1}", "a=1\r\nx: y", "a=\0", "ä=1", &long] {
+            let call = relay.state().header("traceparent", GIVEN);
+            let seen = call.header("tracestate", state).await.unwrap();
+            assert_eq!(seen, None, "{way:?} {state:?}");
+        }
+        for trace in ["nonsense", ""] {
+            let call = relay.state().header("traceparent", trace);
+            let seen = call.header("tracestate", STATE).await.unwrap();
+            assert_eq!(seen, None, "{way:?} {trace:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_tracer_sees_the_state_and_changes_it_or_lets_it_be() {
+    for way in WAYS {
+        let noting = Tracing::new().linked(|_, _| {
+            let own = TraceContext::new([7; 16], [8; 8], true)?;
+            Some(own.with_state("own=1"))
+        });
+        let silent = Tracing::new().linked(|_, above| {
+            let above = above?;
+            assert_eq!(above.state(), Some("own=1"));
+            TraceContext::new(above.trace_id(), [9; 8], true)
+        });
+        let server = last(Host::builder().server_sink(silent)).await;
+        let client = client(Host::builder().client_sink(noting));
+        let state = relay(way, &client, &server).state().await.unwrap();
+        assert_eq!(state.as_deref(), Some("own=1"), "{way:?}");
     }
 }

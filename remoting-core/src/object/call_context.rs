@@ -82,10 +82,9 @@ impl CallContext {
         header_of(pairs(&self.headers), name)
     }
 
-    /// The place in a trace that the call has, where its caller has told one: the header `traceparent`.
+    /// The place in a trace that the call has, where its caller has told one: the headers `traceparent` and `tracestate`.
     pub fn trace(&self) -> Option<TraceContext> {
-        self.header(TraceContext::HEADER)
-            .and_then(TraceContext::parse)
+        TraceContext::of_headers(pairs(&self.headers))
     }
 
     /// Sets a header that goes back with the reply, whatever that is, in the place of one of the same name. The caller gets

@@ -19,11 +19,11 @@ use crate::trace::{Hex, TraceContext};
 /// At the client a call continues the trace of the header `traceparent` if it has one, else that of the handler which makes the call, and
 /// otherwise begins one with a random id, sampled. Each call is a span of its own in it, and the server gets that as a
 /// `traceparent`. At the server the span below it is what the handler finds in `CallContext::trace`, and what calls of
-/// its own continue, through a client's sink of the same kind. What a peer sends and is no `traceparent` is
+/// its own continue, through a client's sink of the same kind. A `tracestate` goes along with its trace as it is, unless it is
+/// malformed or longer than 512 bytes. What a peer sends and is no `traceparent` is
 /// ignored, and a new trace begins. A handler's calls from tasks that it has spawned do not know of it: pass the header on.
 ///
-/// The `traceparent` is one of the call's 64 headers; where there is no room for it the call goes without. `tracestate` is not
-/// looked at.
+/// Both are of the call's 64 headers; where there is no room for them the call goes without.
 ///
 /// The span's target is `remoting::trace`, its level `INFO`, and its fields are named by OpenTelemetry's semantic conventions:
 /// `otel.name` (`Interface/method`), `otel.kind`, `rpc.system` (`remoting`), `rpc.service`, `rpc.method`, at the server
@@ -60,7 +60,8 @@ impl Tracing {
     /// Has another tracer know of each span, and decide about its ids: OpenTelemetry, say.
     ///
     /// - `link`: is called with each new span and with what it continues, if anything; gives the span's place in the trace, or
-    ///   `None` if the tracer has none for it. It runs in each call, and must not block.
+    ///   `None` if the tracer has none for it. One of the same trace and without a state keeps the state of what it
+    ///   continues. It runs in each call, and must not block.
     #[must_use]
     pub fn linked(
         mut self,
@@ -84,16 +85,19 @@ impl MessageSink for Tracing {
         let above = above(&call);
         let span = span_of(&call);
         let link = self.link.as_ref();
-        let own = link
-            .and_then(|link| link(&span, above.as_ref()))
-            .or_else(|| above.as_ref().map(TraceContext::child))
-            .unwrap_or_else(TraceContext::begin);
+        let linked = link.and_then(|link| link(&span, above.as_ref()));
+        let own = match (linked, &above) {
+            (Some(own), Some(above)) => own.or_state_of(above),
+            (Some(own), None) => own,
+            (None, Some(above)) => above.child(),
+            (None, None) => TraceContext::begin(),
+        };
         span.record("trace_id", display(Hex(&own.trace_id())));
         span.record("span_id", display(Hex(&own.span_id())));
-        if let Some(above) = above {
+        if let Some(above) = &above {
             span.record("parent_id", display(Hex(&above.span_id())));
         }
-        carry(&mut call, own);
+        carry(&mut call, &own);
         let told = span.clone();
         let ending = Ending::new(&call, move |outcome, _| tell(&told, outcome));
         let reply = next.run(call).instrument(span).await;
@@ -104,9 +108,7 @@ impl MessageSink for Tracing {
 
 /// What a call continues.
 fn above(call: &MethodCall) -> Option<TraceContext> {
-    let own = call.header(TraceContext::HEADER);
-    let own = own.and_then(TraceContext::parse);
-    own.or_else(|| match call.side() {
+    TraceContext::of_headers(&call.headers).or_else(|| match call.side() {
         Side::Client => CallContext::current()?.trace(),
         Side::Server => None,
     })
@@ -132,11 +134,17 @@ fn span_of(call: &MethodCall) -> Span {
     )
 }
 
-/// Has a place in a trace go along with a call, in the place of any other, if there is room for it.
-fn carry(call: &mut MethodCall, trace: TraceContext) {
-    call.set_header(TraceContext::HEADER, trace.to_string());
-    if check_headers(&call.headers).is_err() {
-        call.headers.pop();
+/// Has a place in a trace go along with a call, in the place of any other, and as much of it as there is room for.
+fn carry(call: &mut MethodCall, trace: &TraceContext) {
+    let old = [TraceContext::HEADER, TraceContext::STATE_HEADER];
+    call.headers
+        .retain(|(name, _)| !old.contains(&name.as_str()));
+    for header in trace.headers() {
+        call.headers.push(header);
+        if check_headers(&call.headers).is_err() {
+            call.headers.pop();
+            return;
+        }
     }
 }
 

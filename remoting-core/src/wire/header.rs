@@ -22,8 +22,9 @@ pub(super) mod key {
     pub(in crate::wire) const CODEC: u64 = 11;
     pub(in crate::wire) const LOCKS: u64 = 12;
     pub(in crate::wire) const DEPTH: u64 = 16;
+    pub(in crate::wire) const TRACE_STATE: u64 = 18;
     /// The keys up to here have meanings, and only [`PAIR`] may occur twice.
-    pub(in crate::wire) const LAST: u64 = 16;
+    pub(in crate::wire) const LAST: u64 = 18;
 }
 
 /// The deadline of a call that tells none: 30 s.
@@ -59,6 +60,8 @@ pub struct Entries<'a> {
     pub user: UserPairs<'a>,
     /// The place of the call in a trace, 25 bytes (key 4).
     pub trace: Option<&'a [u8]>,
+    /// What tracers have noted there, as it was sent (key 18).
+    pub trace_state: Option<&'a [u8]>,
     /// The key of a call that may be repeated, 1 to 64 bytes (key 5).
     pub idempotency_key: Option<&'a [u8]>,
     /// The objects that the payload refers to (key 3).
@@ -75,6 +78,7 @@ static NO_ENTRIES: Entries<'static> = Entries {
     depth: 0,
     user: UserPairs { block: &[] },
     trace: None,
+    trace_state: None,
     idempotency_key: None,
     references: ReferenceTable::EMPTY,
     unknown_critical: None,
@@ -133,12 +137,15 @@ impl<'a> Entries<'a> {
         self.deadline_ms.unwrap_or(DEFAULT_DEADLINE_MS)
     }
 
-    /// What handlers find beside the arguments: the place in a trace, if it can be one, as a `traceparent`, and then what
-    /// the user sends along.
+    /// What handlers find beside the arguments: the place in a trace, if it can be one, as a `traceparent` and perhaps a
+    /// `tracestate`, and then what the user sends along.
     pub fn pairs(&self) -> Vec<(String, String)> {
-        let trace = self.trace.and_then(TraceContext::from_bytes);
-        let trace = trace.map(|trace| (TraceContext::HEADER.to_owned(), trace.to_string()));
-        trace.into_iter().chain(self.user_pairs()).collect()
+        let Some(trace) = self.trace.and_then(TraceContext::from_bytes) else {
+            return self.user_pairs();
+        };
+        let state = self.trace_state.unwrap_or_default();
+        let trace = trace.with_state(std::str::from_utf8(state).unwrap_or_default());
+        trace.headers().chain(self.user_pairs()).collect()
     }
 
     /// What the user sends along.
@@ -183,6 +190,7 @@ impl<'a> Entries<'a> {
             key::CODEC => self.codec = Some(whole(value, Reader::byte)?),
             key::LOCKS => self.locks = LockTokens::parse(value)?,
             key::DEPTH => self.depth = whole(value, Reader::varint32)?,
+            key::TRACE_STATE => self.trace_state = Some(value),
             _ if key % 2 == 1 => {
                 self.unknown_critical.get_or_insert(key);
             }

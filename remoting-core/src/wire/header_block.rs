@@ -9,7 +9,7 @@ use super::header::{DEFAULT_CODEC, DEFAULT_DEADLINE_MS, MAX_PAIR_BYTES, MAX_PAIR
 use super::locks::{LockTokens, TOKEN_LENGTH};
 use super::references::Referred;
 use super::varint::{put_prefixed, put_varint, varint_length};
-use crate::trace::{TRACE_BYTES, TraceContext};
+use crate::trace::{TRACE_BYTES, TraceContext, is_state};
 
 /// A header block to be written. The empty one allocates nothing.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,8 @@ struct Rare {
     /// The entries of key 3, ready to leave.
     references: Vec<u8>,
     trace: Option<[u8; TRACE_BYTES]>,
+    /// Empty for none.
+    trace_state: Box<str>,
     pairs: Pairs,
 }
 
@@ -130,21 +132,31 @@ impl HeaderBlock {
     }
 
     /// Adds what handlers find beside the arguments: the first `traceparent` as the place in a trace, if it can be
-    /// one, and all else as what the user sends along.
+    /// one, the first `tracestate` behind it as its state, if it can be one, and all else as what the user sends along.
     ///
     /// # Errors
     ///
     /// As of [`Self::add_pair`].
     pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), PairsTooLarge> {
-        let is_trace = name == TraceContext::HEADER;
-        let trace = TraceContext::parse(value).filter(|_| is_trace);
-        match (trace, self.rare.as_ref().and_then(|rare| rare.trace)) {
-            (Some(trace), None) => {
-                self.rare().trace = Some(trace.to_bytes());
-                Ok(())
+        let rare = self.rare.as_deref();
+        let place = rare.and_then(|rare| rare.trace.as_ref());
+        match name {
+            TraceContext::HEADER if place.is_none() => {
+                if let Some(trace) = TraceContext::parse(value) {
+                    self.rare().trace = Some(trace.to_bytes());
+                    return Ok(());
+                }
             }
-            _ => self.add_pair(name, value),
+            TraceContext::STATE_HEADER if place.is_some() => {
+                let is_first = rare.is_some_and(|rare| rare.trace_state.is_empty());
+                if is_first && is_state(value) {
+                    self.rare().trace_state = value.into();
+                    return Ok(());
+                }
+            }
+            _ => {}
         }
+        self.add_pair(name, value)
     }
 
     /// Appends the block: its length and its entries. An empty block is one byte.
@@ -182,6 +194,10 @@ impl HeaderBlock {
             put_varint(out, varint_length(depth) as u64);
             put_varint(out, depth);
         }
+        if let Some(rare) = rare.filter(|rare| !rare.trace_state.is_empty()) {
+            put_varint(out, key::TRACE_STATE);
+            put_prefixed(out, rare.trace_state.as_bytes());
+        }
     }
 
     /// The number of bytes of all entries.
@@ -205,7 +221,8 @@ impl Rare {
             length => 1 + varint_length(length as u64) + length,
         };
         let trace = self.trace.map_or(0, |trace| trace.len());
-        let own = entry(self.references.len()) + entry(trace) + entry(self.locks_length());
+        let trace = entry(trace) + entry(self.trace_state.len());
+        let own = entry(self.references.len()) + trace + entry(self.locks_length());
         own + self.pairs.encoded.len()
     }
 

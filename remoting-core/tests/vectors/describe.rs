@@ -216,6 +216,9 @@ fn header(header: &Header<'_>) -> String {
     if let Some(trace) = header.trace {
         add(format_args!("{}", bytes("trace", trace)));
     }
+    if let Some(state) = header.trace_state {
+        add(format_args!("{}", bytes("trace_state", state)));
+    }
     if let Some(key) = header.idempotency_key {
         add(format_args!("{}", bytes("idempotency_key", key)));
     }

@@ -34,6 +34,8 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
     let mut traced = HeaderBlock::new();
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     traced.add_header("traceparent", trace).expect("small");
+    let mut noted = traced.clone();
+    noted.add_header("tracestate", "rojo=00f").expect("small");
     let referring = HeaderBlock::new().with_references([
         Referred::Senders {
             slot: Slot(3),
@@ -51,6 +53,7 @@ fn calls() -> Vec<(&'static str, Vec<u8>)> {
         ("call", call(slot, &plain, &[0x91, 30])),
         ("call-with-header", call(slot, &full, b"[30]")),
         ("call-with-trace", call(slot, &traced, &[0x91, 30])),
+        ("call-with-trace-state", call(slot, &noted, &[0x91, 30])),
         (
             "call-with-references",
             call(slot, &referring, &[0x92, 0, 1]),

@@ -78,6 +78,7 @@ fn parameters() -> Value {
         ),
         "headers": header("Remoting-Headers", "The caller's own headers, written like a form.", text()),
         "traceparent": header("traceparent", "W3C Trace Context.", text()),
+        "tracestate": header("tracestate", "What tracers on the way have noted there.", text()),
         "key": header(
             "Idempotency-Key",
             "A word that is new for each call: sent again with it, the call does not run again.",

@@ -6,7 +6,7 @@ use crate::id::{CallId, InterfaceId, LockToken, Slot};
 use crate::secret::Secret;
 use crate::wire::{
     Header, HeaderBlock, Hello, LockTokens, MAX_LOCKS, MAX_PAIRS, MAX_REFERENCES, PairsTooLarge,
-    Reader, Referred, ResumeSecret, SessionId, Violation, Window,
+    Reader, Referred, ResumeSecret, SessionId, Violation, Window, put_varint,
 };
 
 fn written(block: &HeaderBlock) -> Vec<u8> {
@@ -133,6 +133,49 @@ fn a_place_in_a_trace_leaves_as_its_own_key_and_is_found_before_the_pairs() {
     assert_eq!(pairs[0], ("traceparent".to_owned(), trace.to_owned()));
     assert_eq!(pairs[1], ("tenant".to_owned(), "blue".to_owned()));
     assert_eq!(pairs.len(), 2);
+}
+
+#[test]
+fn the_state_of_a_trace_leaves_as_its_own_key_behind_all_others() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut block = HeaderBlock::new();
+    block.add_header("traceparent", trace).unwrap();
+    block.add_header("tracestate", "rojo=1,congo=2").unwrap();
+    block.add_header("tenant", "blue").unwrap();
+    block.set_depth(3);
+    let mut out = Vec::new();
+    block.write(&mut out);
+    assert!(out.ends_with(b"\x12\x0erojo=1,congo=2"));
+    assert_eq!(usize::from(out[0]), out.len() - 1);
+    let header = Header::parse(&out[1..]).unwrap();
+    assert_eq!(header.depth, 3);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [
+        pair("traceparent", trace),
+        pair("tracestate", "rojo=1,congo=2"),
+        pair("tenant", "blue"),
+    ];
+    assert_eq!(header.pairs(), expected);
+    let twice = [&out[1..], b"\x12\x03a=1"].concat();
+    assert_eq!(Header::parse(&twice), Err(Violation::HeaderKeyTwice));
+}
+
+#[test]
+fn the_state_of_a_trace_is_skipped_if_it_is_malformed_too_long_or_without_a_trace() {
+    let place = [&[4, 25][..], &[9; 25]].concat();
+    let long = format!("a=1,b={}", "x".repeat(507));
+    for state in ["", "a", "a=\n", "a=\u{7f}", "a=ä", &long] {
+        let mut block = place.clone();
+        block.push(18);
+        put_varint(&mut block, state.len() as u64);
+        block.extend_from_slice(state.as_bytes());
+        let pairs = Header::parse(&block).unwrap().pairs();
+        assert_eq!(pairs.len(), 1, "{state:?}");
+    }
+    let no_text = [&place[..], &[18, 2, b'a', 0xff]].concat();
+    assert_eq!(Header::parse(&no_text).unwrap().pairs().len(), 1);
+    let alone = Header::parse(b"\x12\x03a=1").unwrap();
+    assert!(alone.pairs().is_empty());
 }
 
 #[test]
