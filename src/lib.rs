@@ -10,6 +10,7 @@
 pub mod config;
 pub mod guide;
 mod process;
+pub mod testing;
 
 #[cfg(all(
     feature = "http",
@@ -30,7 +31,6 @@ pub use remoting_core::channel::{self, InProcessChannel};
 pub use remoting_core::formatter::Json;
 #[cfg(feature = "msgpack")]
 pub use remoting_core::formatter::MessagePack;
-pub use remoting_core::testing;
 pub use remoting_core::{
     Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, ChannelLimits,
     Counters, Dispatcher, Drained, Error, ErrorKind, Executed, Flow, GoneReason, Host, HostBuilder,

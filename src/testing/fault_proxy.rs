@@ -1,0 +1,368 @@
+//! The proxy that users hold, and the table of the connections that go through it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::pump;
+use super::trouble::{Direction, Trouble};
+
+/// A proxy between clients and a server that does harm to their connections, so that a test can see what they make of it.
+///
+/// It passes on bytes and knows nothing of what they mean: TCP, TLS, HTTP and WebSockets go through it alike. What a connection
+/// meets is a [`Trouble`] for each direction, which may be changed at any time, for connections that are open and
+/// for those to come. Timers are those of tokio, and so stand still in its paused time while bytes move.
+///
+/// Dropped, it closes all its connections, and nobody reaches the server through it any more.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use remoting::testing::{Cut, Direction, FaultProxy, Trouble};
+/// # let server = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let server_addr = server.local_addr()?;
+///
+/// let proxy = FaultProxy::to(server_addr).seed(7).start().await?;
+/// let url = format!("tcp://{}/bank", proxy.addr());
+/// // Whoever calls that URL loses the connection in the middle of an answer.
+/// proxy.set(Direction::ToClient, Trouble::none().cut_after(50, Cut::Reset));
+/// # drop(url);
+/// # Ok(())
+/// # }
+/// ```
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How a [`FaultProxy`] is going to be; [`start`](Self::start) makes one of it.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is started"]
+pub struct FaultProxyBuilder {
+    upstream: SocketAddr,
+    seed: u64,
+    record: usize,
+    troubles: Troubles,
+}
+
+/// The bytes of one connection, as they were passed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// Which connection of the proxy's, from 0 in the order in which they came.
+    pub connection: u64,
+    /// What the server was sent.
+    pub to_server: Vec<u8>,
+    /// What the client was sent.
+    pub to_client: Vec<u8>,
+}
+
+/// What both directions of a connection meet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Troubles {
+    to_server: Trouble,
+    to_client: Trouble,
+}
+
+/// What the proxy and its connections know together.
+pub(super) struct Shared {
+    pub(super) seed: u64,
+    state: Mutex<State>,
+}
+
+struct State {
+    upstream: SocketAddr,
+    /// What new connections meet.
+    troubles: Troubles,
+    /// What open connections meet. One that is taken out of here is reset.
+    open: HashMap<u64, watch::Sender<Troubles>>,
+    seen: u64,
+    bytes_to_server: u64,
+    bytes_to_client: u64,
+    recorded: BTreeMap<u64, Recorded>,
+    /// How many bytes may still be recorded.
+    room: usize,
+    is_over: bool,
+}
+
+/// A connection that has just come.
+pub(super) struct Opened {
+    pub(super) number: u64,
+    pub(super) upstream: SocketAddr,
+    pub(super) orders: watch::Receiver<Troubles>,
+}
+
+impl Troubles {
+    pub(super) fn of(&self, direction: Direction) -> &Trouble {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    fn set(&mut self, direction: Direction, trouble: Trouble) {
+        match direction {
+            Direction::ToServer => self.to_server = trouble,
+            Direction::ToClient => self.to_client = trouble,
+        }
+    }
+}
+
+impl FaultProxyBuilder {
+    /// What is left to chance is drawn from this; without one, from a seed that `{:?}` of the proxy shows.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Keeps the first bytes that are passed on, for [`FaultProxy::recorded`].
+    ///
+    /// - `most`: how many at most, of all connections and both directions together.
+    pub fn record(mut self, most: usize) -> Self {
+        self.record = most;
+        self
+    }
+
+    /// What connections meet from the first one on, in one direction.
+    pub fn trouble(mut self, direction: Direction, trouble: Trouble) -> Self {
+        self.troubles.set(direction, trouble);
+        self
+    }
+
+    /// Listens at a free port of 127.0.0.1, on this task's runtime.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, which may have no socket left.
+    pub async fn start(self) -> io::Result<FaultProxy> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let addr = listener.local_addr()?;
+        let state = State {
+            upstream: self.upstream,
+            troubles: self.troubles,
+            open: HashMap::new(),
+            seen: 0,
+            bytes_to_server: 0,
+            bytes_to_client: 0,
+            recorded: BTreeMap::new(),
+            room: self.record,
+            is_over: false,
+        };
+        let shared = Arc::new(Shared {
+            seed: self.seed,
+            state: Mutex::new(state),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(FaultProxy {
+            shared,
+            addr,
+            accepting: Mutex::new(Some(accepting)),
+        })
+    }
+}
+
+impl FaultProxy {
+    /// A proxy to a server, without any trouble yet.
+    ///
+    /// - `upstream`: where the server listens; it need not do so yet.
+    pub fn to(upstream: SocketAddr) -> FaultProxyBuilder {
+        FaultProxyBuilder {
+            upstream,
+            seed: RandomState::new().hash_one("seed"),
+            record: 0,
+            troubles: Troubles::default(),
+        }
+    }
+
+    /// Where clients reach the server through this proxy.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Sets what a direction meets, of the connections that are open and of those to come.
+    pub fn set(&self, direction: Direction, trouble: Trouble) {
+        let mut state = self.shared.state();
+        state.set_open(direction, &trouble);
+        state.troubles.set(direction, trouble);
+    }
+
+    /// Sets what a direction meets of the connections to come; those that are open go on as they are.
+    pub fn set_new(&self, direction: Direction, trouble: Trouble) {
+        self.shared.state().troubles.set(direction, trouble);
+    }
+
+    /// Sets what a direction meets of the connections that are open; those to come meet what was set before.
+    pub fn set_open(&self, direction: Direction, trouble: Trouble) {
+        self.shared.state().set_open(direction, &trouble);
+    }
+
+    /// Resets all connections that are open.
+    pub fn cut_all(&self) {
+        self.shared.state().open.clear();
+    }
+
+    /// Connects clients to come with another server, or with the same one at another place. Connections that are open
+    /// stay where they are.
+    pub fn retarget(&self, upstream: SocketAddr) {
+        self.shared.state().upstream = upstream;
+    }
+
+    /// Refuses new connections, as a machine on which nothing listens; those that are open go on. A dropped future may have
+    /// done so or not.
+    pub async fn refuse(&self) {
+        if let Some(accepting) = self.take_accepting() {
+            accepting.abort();
+            // Its socket is closed when the task is gone.
+            let _aborted = accepting.await;
+        }
+    }
+
+    /// Takes new connections again, at the same address. A dropped future leaves it refusing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system: somebody else may have taken the port meanwhile.
+    pub async fn accept(&self) -> io::Result<()> {
+        if self.accepting().is_some() {
+            return Ok(());
+        }
+        let listener = TcpListener::bind(self.addr).await?;
+        *self.accepting() = Some(tokio::spawn(accept(listener, Arc::clone(&self.shared))));
+        Ok(())
+    }
+
+    /// How many connections have come so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.state().seen
+    }
+
+    /// How many connections are open. Those that are being cut do not count.
+    pub fn open_connections(&self) -> usize {
+        self.shared.state().open.len()
+    }
+
+    /// How many bytes were passed on in one direction, by all connections together.
+    pub fn bytes(&self, direction: Direction) -> u64 {
+        let state = self.shared.state();
+        match direction {
+            Direction::ToServer => state.bytes_to_server,
+            Direction::ToClient => state.bytes_to_client,
+        }
+    }
+
+    /// What was passed on so far, as far as [`record`](FaultProxyBuilder::record) had room, of each connection that passed any.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.shared.state().recorded.values().cloned().collect()
+    }
+
+    fn accepting(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.accepting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_accepting(&self) -> Option<JoinHandle<()>> {
+        self.accepting().take()
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        if let Some(accepting) = self.take_accepting() {
+            accepting.abort();
+        }
+        let mut state = self.shared.state();
+        state.is_over = true;
+        state.open.clear();
+    }
+}
+
+impl fmt::Debug for FaultProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.state();
+        f.debug_struct("FaultProxy")
+            .field("seed", &self.shared.seed)
+            .field("addr", &self.addr)
+            .field("upstream", &state.upstream)
+            .field("troubles", &state.troubles)
+            .field("connections", &state.seen)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn set_open(&mut self, direction: Direction, trouble: &Trouble) {
+        for orders in self.open.values() {
+            orders.send_modify(|troubles| troubles.set(direction, trouble.clone()));
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection; `None` if the proxy is gone.
+    fn open(&self) -> Option<Opened> {
+        let mut state = self.state();
+        if state.is_over {
+            return None;
+        }
+        let number = state.seen;
+        state.seen += 1;
+        let (sender, orders) = watch::channel(state.troubles.clone());
+        state.open.insert(number, sender);
+        Some(Opened {
+            number,
+            upstream: state.upstream,
+            orders,
+        })
+    }
+
+    /// Counts bytes that were passed on, and keeps them if it is to.
+    pub(super) fn passed(&self, number: u64, direction: Direction, bytes: &[u8]) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let count = match direction {
+            Direction::ToServer => &mut state.bytes_to_server,
+            Direction::ToClient => &mut state.bytes_to_client,
+        };
+        *count += bytes.len() as u64;
+        let kept = bytes.get(..state.room).unwrap_or(bytes);
+        if kept.is_empty() {
+            return;
+        }
+        state.room -= kept.len();
+        let recorded = state.recorded.entry(number).or_default();
+        recorded.connection = number;
+        match direction {
+            Direction::ToServer => recorded.to_server.extend_from_slice(kept),
+            Direction::ToClient => recorded.to_client.extend_from_slice(kept),
+        }
+    }
+
+    pub(super) fn closed(&self, number: u64) {
+        self.state().open.remove(&number);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            // The system may be short of sockets for a while.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let Some(opened) = shared.open() else { return };
+        tokio::spawn(pump::carry(Arc::clone(&shared), opened, client));
+    }
+}
