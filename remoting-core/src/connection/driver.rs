@@ -149,10 +149,7 @@ impl Connection {
         if let Some(end) = &state.end {
             return Poll::Ready(end.clone());
         }
-        if state.arrival.is_some() {
-            return Poll::Ready(End::Superseded);
-        }
-        if state.is_nothing_due(reader.time()) {
+        if state.is_nothing_due(reader.time()) && state.arrival.is_none() {
             return state.poll_rest(cx, reader);
         }
         drop(state);
@@ -174,6 +171,9 @@ impl Connection {
                 let mut state = self.lock();
                 if let Some(end) = &state.end {
                     return Poll::Ready(end.clone());
+                }
+                if reader.is_some() && state.arrival.is_some() {
+                    return Poll::Ready(End::Superseded);
                 }
                 let mut due = state.session.poll_timeout();
                 let mut result = Ok(());

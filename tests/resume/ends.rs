@@ -1,0 +1,126 @@
+//! When a session does not come back: both sides end it, and say why.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use remoting::testing::{Direction, Trouble};
+use remoting::{ErrorKind, Executed, GoneReason, Limits};
+
+use crate::ground::*;
+
+/// A client whose object and whose running call are at a server that is lost in some way.
+async fn lose(
+    limits: Limits,
+    lose: impl AsyncFnOnce(&Ground),
+) -> (Ground, LedgerProxy, remoting::Error) {
+    let ground = Ground::with(Way::Tcp, limits).await;
+    let ledgers = ground
+        .client
+        .activate::<LedgerProxy>(&ground.url("ledgers"));
+    let own = ledgers.open(0).await.unwrap();
+    let ledger = ground.ledger().await;
+    let waiting = tokio::spawn(ledger.wait());
+    ground.book.doors.entered.acquire().await.unwrap().forget();
+    lose(&ground).await;
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.executed()),
+        (ErrorKind::SessionLost, Executed::Unknown),
+        "{error}"
+    );
+    (ground, own, error)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_is_noticed_at_once() {
+    let (ground, own, error) = lose(Limits::default(), async |ground| {
+        ground.line.refuse().await;
+        ground.line.cut_all();
+    })
+    .await;
+    assert!(error.message().contains("nobody listens"), "{error}");
+    let error = own.next().await.unwrap_err();
+    assert_eq!(error.executed(), Executed::No, "{error}");
+    assert_eq!(ground.book.count.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_started_anew_does_not_know_the_session_and_named_objects_are_found_again()
+ {
+    let other = Book::default();
+    let another = serve(Way::Tcp, Limits::default(), &other, "127.0.0.1:0").await;
+    let (ground, own, error) = lose(Limits::default(), async |ground| {
+        ground.line.retarget(address(&another));
+        ground.line.cut_all();
+    })
+    .await;
+    assert!(error.message().contains("started anew"), "{error}");
+    let gone = own.next().await.unwrap_err();
+    assert_eq!(
+        (gone.kind(), gone.executed()),
+        (
+            ErrorKind::ObjectGone(GoneReason::ServerRestarted),
+            Executed::No
+        ),
+        "{gone}"
+    );
+    assert_eq!(ground.ledger().await.next().await.unwrap(), 1);
+    assert_eq!(other.count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_stays_away_too_long_ends_the_session_on_both_sides() {
+    let mut limits = Limits::default();
+    limits.resume_window = Duration::from_millis(200);
+    let (ground, own, error) = lose(limits, async |ground| {
+        let stalled = Trouble::none().stall_after(0);
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            ground.line.set_new(direction, stalled.clone());
+        }
+        ground.line.cut_all();
+    })
+    .await;
+    assert!(
+        error.message().contains("not made again in time"),
+        "{error}"
+    );
+    until(|| ground.server.counters().resume_window.get() == 1).await;
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        ground.line.set(direction, Trouble::none());
+    }
+    let gone = own.next().await.unwrap_err();
+    assert_eq!(
+        gone.kind(),
+        ErrorKind::ObjectGone(GoneReason::SessionExpired),
+        "{gone}"
+    );
+    assert_eq!(ground.ledger().await.next().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_never_sent_says_so_when_the_session_ends() {
+    let mut limits = Limits::default();
+    limits.resume_window = Duration::from_millis(200);
+    limits.handshake_time = Duration::from_millis(200);
+    let ground = Ground::with(Way::Tcp, limits).await;
+    let ledgers = ground
+        .client
+        .activate::<LedgerProxy>(&ground.url("ledgers"));
+    let own = ledgers.open(0).await.unwrap();
+    let stalled = Trouble::none().stall_after(0);
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        ground.line.set_new(direction, stalled.clone());
+    }
+    let before = ground.line.connections();
+    ground.line.cut_all();
+    until(|| ground.line.connections() > before).await;
+    let error = own.next().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.executed()),
+        (
+            ErrorKind::ObjectGone(GoneReason::SessionExpired),
+            Executed::No
+        ),
+        "{error}"
+    );
+}
