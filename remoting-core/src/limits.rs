@@ -205,7 +205,9 @@ limits! {
     lingering_streams: usize = 1024, instead;
     /// How many names of former publications a host remembers, and how many tickets that are over.
     tombstones: usize = 65_536;
-    /// How many `#[blocking]` methods run at once.
+    /// How many threads methods may block at once: `#[blocking]` ones, and on a runtime with several worker threads others that
+    /// are called for the first time or have held their thread before. Those that find none wait. Of the latter one call of
+    /// each method goes on besides. It has to be well below the `max_blocking_threads` of the runtime, 512 by default.
     blocking_threads: usize = 64;
 }
 

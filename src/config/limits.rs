@@ -169,5 +169,5 @@ limits! {
     "kept-answers" kept_answers ANY "4096" "how many answers are kept for requests that may be sent again", own;
     "lingering-streams" lingering_streams ANY "1024" "how many streams wait for callers that have lost their connections", own;
     "tombstones" tombstones ANY "65536" "how many names of former publications a host remembers";
-    "blocking-threads" blocking_threads THREADS "64" "how many blocking methods run at once";
+    "blocking-threads" blocking_threads THREADS "64" "how many threads methods may block at once";
 }

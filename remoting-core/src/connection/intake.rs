@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Export, State};
 use crate::limits::Limits;
+use crate::object::Trial;
 use crate::payload::LARGE;
 use crate::session::{Effects, End, Request, longest_body};
 use crate::wire::frame::split_frame;
@@ -43,6 +44,8 @@ pub(super) enum Came<'b> {
     Hello,
     /// As far as may be at once.
     Enough,
+    /// To a call that others are to wait for.
+    Untried(Trial),
     /// Until too much waits to be written.
     TooMuch,
 }
@@ -61,6 +64,9 @@ impl State {
         effects: &mut Effects<Export>,
         awaits_hello: bool,
     ) -> Result<Came<'b>, End> {
+        if let Some(trial) = self.trial.take() {
+            return Ok(Came::Untried(trial));
+        }
         let longest = longest_body(limits);
         for _ in 0..AT_ONCE {
             let unread = buffered.bytes.get(*start..).unwrap_or_default();

@@ -48,7 +48,7 @@ use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{InterfaceId, random_bytes};
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Hold, Keeper, Pinned, Workers};
+use crate::object::{Class, Hold, Keeper, Pinned, Trial, Workers};
 use crate::peer::Peer;
 use crate::session::{Effects, End, Identity, ResumeConfig, Session, SessionConfig, SessionStats};
 use crate::sink::Sinks;
@@ -149,6 +149,8 @@ struct State {
     armed: Option<Instant>,
     /// Why the connection ended, once it has.
     end: Option<End>,
+    /// A call that those which come after it wait for.
+    trial: Option<Trial>,
     /// The driver has gone, and the link with it.
     is_over: bool,
     /// How many links the session has had before, so that who writes to one does not put it back in the place of another.
@@ -214,6 +216,7 @@ impl Connection {
             driver: None,
             armed: Some(now),
             end: None,
+            trial: None,
             is_over: false,
             link: 0,
             is_away: false,

@@ -11,7 +11,7 @@ use super::{Connection, Export, State, Then, apply};
 use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::id::StreamId;
-use crate::object::{Busy, drop_caught, fault_of};
+use crate::object::{Busy, drop_caught, fault_of, poll_producer};
 use crate::payload::{Content, Payload};
 use crate::session::{Effects, Lent, StreamRoom, StreamSource};
 use crate::stream::{Freight, Items};
@@ -142,7 +142,7 @@ impl Pump {
     /// Asks for an item: nothing if there is none now, or none any more.
     fn next(&mut self, cx: &mut Context<'_>) -> Option<Item> {
         let items = self.items.as_mut().filter(|_| self.ended.is_none())?;
-        let polled = catch_unwind(AssertUnwindSafe(|| items.poll_next(cx)));
+        let polled = poll_producer(|| catch_unwind(AssertUnwindSafe(|| items.poll_next(cx))));
         let result = match polled {
             Ok(Poll::Pending) => return None,
             Ok(Poll::Ready(Some(Ok(mut payload)))) => {

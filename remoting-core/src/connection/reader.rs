@@ -2,7 +2,7 @@
 //! session take them in.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,8 +14,9 @@ use super::serve::Answer;
 use super::{Connection, Export, Room, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
+use crate::object::Trial;
 use crate::payload::LARGE;
-use crate::session::{Effects, End, Request, Resumption, longest_body};
+use crate::session::{Effects, End, Resumption, longest_body};
 use crate::wire::Violation;
 use crate::wire::frame::{Flags, kind, missing, split_frame};
 
@@ -32,6 +33,8 @@ pub(super) struct Reader {
     handshake: Option<Room>,
     /// How far the peer has come with telling who it is.
     login: Login,
+    /// A call of a new kind, which is to begin before anything else is read.
+    trial: Option<Trial>,
     /// The time at which frames were last handled in this turn of the driver.
     now: Option<Instant>,
     effects: Effects<Export>,
@@ -49,6 +52,7 @@ impl Reader {
             paused: false,
             handshake,
             login,
+            trial: None,
             now: None,
             effects: Effects::new(),
             wanted: None,
@@ -107,6 +111,12 @@ impl Reader {
                     }
                 }
             }
+            if let Some(trial) = &mut self.trial {
+                ready!(trial.poll(cx));
+                self.trial = None;
+                // What has come behind the call.
+                self.paused = true;
+            }
             if behind {
                 self.pause(connection);
                 return Poll::Pending;
@@ -141,6 +151,13 @@ impl Reader {
         if !std::mem::replace(&mut self.paused, true) {
             connection.counters.unsent.add();
         }
+    }
+
+    /// Reads nothing more until a call of a new kind has begun. What was answered before it is written.
+    fn wait_for(&mut self, trial: Trial, now: Instant) -> bool {
+        self.trial = Some(trial);
+        self.now = Some(now);
+        true
     }
 
     /// Handles the frames that have come, and writes the answers. Tells whether so much waits to
@@ -206,6 +223,7 @@ impl Reader {
                     self.now = Some(now);
                     return Ok(unsent);
                 }
+                Ok(Came::Untried(trial)) => return Ok(self.wait_for(trial, now)),
                 Ok(Came::TooMuch) => {
                     self.pause(connection);
                     return Ok(true);
@@ -303,43 +321,5 @@ fn end_of(error: LinkError) -> End {
         version @ LinkError::Version(_) => End::VersionMismatch(version.to_string()),
         LinkError::NotOurProtocol(what) => End::NotOurProtocol(what),
         LinkError::Refused { kind, what } => End::Refused { kind, what },
-    }
-}
-
-impl Connection {
-    /// Serves a request of the peer. Gives the answer of a call that has ended at once.
-    ///
-    /// - `whole`: the bytes of its frame, if they can be shared.
-    fn serve(
-        self: &Arc<Self>,
-        request: Request<'_, Export>,
-        whole: Option<&Bytes>,
-        now: &mut Instant,
-    ) -> Option<Answer> {
-        match request {
-            Request::Call(call) => self.serve_call(call, whole, now),
-            Request::Resolve(resolve) => {
-                self.serve_resolve(resolve, *now);
-                *now = clock::now();
-                None
-            }
-        }
-    }
-
-    /// The same for a request that came in several frames.
-    #[cold]
-    fn serve_whole(
-        self: &Arc<Self>,
-        effects: &mut Effects<Export>,
-        now: &mut Instant,
-    ) -> Result<Option<Answer>, End> {
-        let assembled = effects.rare().assembled.take();
-        apply_all(effects);
-        let Some(mut assembled) = assembled else {
-            return Ok(None);
-        };
-        let body = assembled.body().clone();
-        let request = assembled.request().map_err(End::Violation)?;
-        Ok(request.and_then(|request| self.serve(request, Some(&body), now)))
     }
 }

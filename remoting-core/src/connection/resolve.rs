@@ -11,8 +11,8 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    Bytes, Class, NewObject, Permit, RawCall, Running, Vacancy, cap, construct, constructor_of,
-    seen_through, supervise,
+    Bytes, Class, Conduct, NewObject, Permit, RawCall, Running, Vacancy, cap, construct,
+    constructor_of, is_slow_here, poll_timed, seen_through,
 };
 use crate::payload::{Headers, unless_empty};
 use crate::proxy::Style;
@@ -117,7 +117,9 @@ impl Connection {
         let permit = workers.admit()?;
         let header = incoming.resolve.header;
         let codec = header.codec_or_default();
+        let conduct = class.conduct(index);
         let context = Active {
+            conduct,
             headers: headers_of(&header),
             locks: header.locks.clone(),
             depth: header.depth,
@@ -135,18 +137,21 @@ impl Connection {
         };
         let mut running =
             Running::start(context, || construct(&self.server_sinks, class, name, raw));
-        if let Poll::Ready(made) = running.poll(&mut Context::from_waker(Waker::noop())) {
-            return Ok(Some(self.care_for(made?, vacancy)));
+        if !conduct.is_some_and(is_slow_here) {
+            let cx = &mut Context::from_waker(Waker::noop());
+            if let Poll::Ready(made) = poll_timed(&mut running, conduct, cx) {
+                return Ok(Some(self.care_for(made?, vacancy)));
+            }
         }
-        self.construct_later(incoming.key, running, vacancy, permit, now);
+        self.construct_later(incoming.key, (running, conduct), vacancy, permit, now);
         Ok(None)
     }
 
-    /// Goes on with a constructor that waits.
+    /// Goes on with a constructor that waits, or may take long.
     fn construct_later(
         self: &Arc<Self>,
         key: IncomingKey,
-        mut running: Running<NewObject>,
+        (mut running, conduct): (Running<NewObject>, Option<&'static Conduct>),
         vacancy: Vacancy,
         permit: Permit,
         now: Instant,
@@ -159,7 +164,8 @@ impl Connection {
         let connection = Arc::clone(self);
         let cap = cap(now, self.limits.max_deadline);
         tokio::spawn(async move {
-            let made = supervise(running, cap, None).await;
+            let workers = connection.service.workers();
+            let made = workers.construct(running, cap, conduct).await;
             drop(permit);
             let found = made.map(|made| connection.care_for(made, vacancy));
             connection.answer(key, found);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes as SharedBytes;
 
-use super::{Connection, Export, State, apply};
+use super::{Connection, Export, State, apply, apply_all};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{ErrorKind, Executed, Fault};
@@ -15,7 +15,7 @@ use crate::object::context::Active;
 use crate::object::{Around, Bytes, Prepared, RawCall, Reached, check_depth, reach};
 use crate::payload::{Content, Headers};
 use crate::proxy::Style;
-use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall};
+use crate::session::{Effects, End, IncomingKey, IncomingRequest, Lent, QueuedCall, Request};
 use crate::sink::{ReplyMessage, is_of_sink};
 use crate::wire::header::Header;
 use crate::wire::locks::LockTokens;
@@ -77,10 +77,46 @@ impl State {
 }
 
 impl Connection {
+    /// Serves a request of the peer. Gives the answer of a call that has ended at once.
+    ///
+    /// - `whole`: the bytes of its frame, if they can be shared.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        request: Request<'_, Export>,
+        whole: Option<&SharedBytes>,
+        now: &mut Instant,
+    ) -> Option<Answer> {
+        match request {
+            Request::Call(call) => self.serve_call(call, whole, now),
+            Request::Resolve(resolve) => {
+                self.serve_resolve(resolve, *now);
+                *now = clock::now();
+                None
+            }
+        }
+    }
+
+    /// The same for a request that came in several frames.
+    #[cold]
+    pub(super) fn serve_whole(
+        self: &Arc<Self>,
+        effects: &mut Effects<Export>,
+        now: &mut Instant,
+    ) -> Result<Option<Answer>, End> {
+        let assembled = effects.rare().assembled.take();
+        apply_all(effects);
+        let Some(mut assembled) = assembled else {
+            return Ok(None);
+        };
+        let body = assembled.body().clone();
+        let request = assembled.request().map_err(End::Violation)?;
+        Ok(request.and_then(|request| self.serve(request, Some(&body), now)))
+    }
+
     /// Runs a call whose frame was just read. Gives the answer if it has ended at once.
     ///
     /// - `whole`: the bytes of the frame, if they can be shared.
-    pub(super) fn serve_call(
+    fn serve_call(
         self: &Arc<Self>,
         call: IncomingRequest<'_, Export>,
         whole: Option<&SharedBytes>,
@@ -202,8 +238,14 @@ impl Connection {
             longest: self.limits.max_deadline,
         };
         let workers = self.service.workers();
-        Ok(workers.launch(prepared, now, |cancellation| {
-            let late = self.lock().session.attach(key, Arc::clone(&cancellation));
+        Ok(workers.launch(prepared, now, |cancellation, trial| {
+            let late = {
+                let mut state = self.lock();
+                if trial.is_some() {
+                    state.trial = trial;
+                }
+                state.session.attach(key, Arc::clone(&cancellation))
+            };
             if let Some(reason) = late {
                 cancellation.cancel(reason);
             }

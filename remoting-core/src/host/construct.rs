@@ -8,9 +8,7 @@ use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::limits::Limits;
-use crate::object::{
-    NewObject, Running, cap, construct as construct_through, constructor_of, supervise,
-};
+use crate::object::{NewObject, Running, cap, construct as construct_through, constructor_of};
 use crate::peer::Peer;
 use crate::sink::{CallMessage, Sinks, Ticket};
 
@@ -48,10 +46,13 @@ async fn construct(
     let permit = registry.workers().admit()?;
     let name = call.object.clone();
     let now = clock::now();
-    let (raw, context) = call_of((registry, limits), call, (interface.id, method), peer, now)?;
+    let conduct = class.conduct(method.0);
+    let (raw, mut context) = call_of((registry, limits), call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
+    context.conduct = conduct;
     let running = Running::start(context, || construct_through(&sinks, &class, &name, raw));
-    let making = supervise(running, cap(now, limits.max_deadline), None);
+    let workers = registry.workers();
+    let making = workers.construct(running, cap(now, limits.max_deadline), conduct);
     let made = tokio::time::timeout_at(deadline.into(), making)
         .await
         .map_err(|_| {

@@ -209,7 +209,7 @@ impl ServerObject for Named {
         object.map(|object| object.sinks()).unwrap_or_default()
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         self.entry
             .object(self.wanted)
             .map_or_else(|_| Profile::unknown(), |object| object.profile(interface))

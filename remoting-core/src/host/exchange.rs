@@ -198,7 +198,7 @@ fn start(
     };
     let workers = registry.workers();
     let mut task = None;
-    let done = workers.launch(prepared, &mut clock::now(), |cancellation| {
+    let done = workers.launch(prepared, &mut clock::now(), |cancellation, _| {
         guard.cancellation = Some(cancellation);
         let (sender, receiver) = oneshot::channel();
         task = Some(receiver);

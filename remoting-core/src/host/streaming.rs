@@ -11,7 +11,7 @@ use super::registry::Registry;
 use crate::channel::BoxFuture;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
-use crate::object::{Busy, drop_caught, fault_of};
+use crate::object::{Busy, drop_caught, fault_of, poll_producer};
 use crate::payload::Payload;
 use crate::peer::Principal;
 use crate::proxy::{Luggage, Redeem};
@@ -147,7 +147,7 @@ impl Outgoing {
             let text = "the host has been dropped";
             return Poll::Ready(Some(Err(Fault::executed(ErrorKind::Disconnected, text))));
         }
-        match catch_unwind(AssertUnwindSafe(|| items.poll_next(cx))) {
+        match poll_producer(|| catch_unwind(AssertUnwindSafe(|| items.poll_next(cx)))) {
             Ok(asked) => asked,
             Err(panic) => Poll::Ready(Some(Err(fault_of("a stream", true, panic)))),
         }

@@ -77,7 +77,7 @@ impl ServerObject for Ticketed {
         target.map(|target| target.sinks()).unwrap_or_default()
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         self.export.object().profile(interface)
     }
 

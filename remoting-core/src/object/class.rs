@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Dispatched;
+use super::construct::{instance_of, only_activated};
 use super::{
-    AlsoOffers, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Guard, Instance,
-    Keeper, Kind, Made, NewObject, Pinned, Profile, RawCall, ServerObject, context, internal,
+    AlsoOffers, Conduct, Construct, ConstructWith, ConstructorCall, Dispatch, Entered, Guard,
+    Instance, Keeper, Kind, Made, NewObject, Pinned, Profile, RawCall, ServerObject, context,
+    internal,
 };
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault, GoneReason};
@@ -150,6 +152,11 @@ pub(crate) trait Class: Send + Sync {
         ))))
     }
 
+    /// What is known of a constructor.
+    fn conduct(&self, _index: usize) -> Option<&'static Conduct> {
+        None
+    }
+
     fn recreate_on_panic(&self) {}
 
     /// It is published no more.
@@ -277,7 +284,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for SingleCall<P, T>
         self.kind.interfaces()
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         self.kind.profile(interface)
     }
 
@@ -332,6 +339,10 @@ impl<P: Construct<T>, T: Send + Sync + 'static> Class for Activated<P, T> {
         Err(only_activated(P::interface()))
     }
 
+    fn conduct(&self, index: usize) -> Option<&'static Conduct> {
+        self.kind.constructor(index)
+    }
+
     fn construct(&self, call: ConstructorCall<'_>) -> Made<NewObject> {
         instance_of(P::construct(call), Arc::clone(&self.kind))
     }
@@ -373,27 +384,12 @@ impl<P: ConstructWith<F>, F: Send + Sync + 'static> Class for ActivatedWith<P, F
         Err(only_activated(P::interface()))
     }
 
+    fn conduct(&self, index: usize) -> Option<&'static Conduct> {
+        self.kind.constructor(index)
+    }
+
     fn construct(&self, call: ConstructorCall<'_>) -> Made<NewObject> {
         let constructed = P::construct(call.with(Arc::clone(&self.factory)));
         instance_of(constructed, Arc::clone(&self.kind))
     }
-}
-
-fn only_activated(interface: &InterfaceDescriptor) -> Fault {
-    let text = format!(
-        "there is no object of `{}` under this name, only constructors: activate an object with `host.activate(..)`",
-        interface.name
-    );
-    Fault::refused(ErrorKind::NotActivatable, text)
-}
-
-fn instance_of<T: Send + Sync + 'static>(
-    constructed: Made<T>,
-    kind: Arc<Kind<T>>,
-) -> Made<NewObject> {
-    Box::pin(async move {
-        let object = Arc::new(Instance::new(constructed.await?, &kind));
-        let headers = context::reply_headers();
-        Ok(NewObject { object, headers })
-    })
 }

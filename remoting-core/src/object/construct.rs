@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::call::{ArgumentBytes, app_fault};
-use super::{Pinned, RawCall, ServerObject, context};
+use super::{Instance, Kind, Pinned, RawCall, ServerObject, context};
+use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::DecodeArguments;
 use crate::proxy::Style;
@@ -114,4 +115,25 @@ pub fn not_activatable<T: Send, E: From<Error> + Send>(
     let error = Error::new(ErrorKind::NotActivatable, text);
     context::refuse(constructor, Fault::Error(error.clone()));
     std::future::ready(Err(error.into()))
+}
+
+/// What is told to those who call such a class by its name.
+pub(super) fn only_activated(interface: &InterfaceDescriptor) -> Fault {
+    let text = format!(
+        "there is no object of `{}` under this name, only constructors: activate an object with `host.activate(..)`",
+        interface.name
+    );
+    Fault::refused(ErrorKind::NotActivatable, text)
+}
+
+/// Makes what a constructor gives an object that calls can reach.
+pub(super) fn instance_of<T: Send + Sync + 'static>(
+    constructed: Made<T>,
+    kind: Arc<Kind<T>>,
+) -> Made<NewObject> {
+    Box::pin(async move {
+        let object = Arc::new(Instance::new(constructed.await?, &kind));
+        let headers = context::reply_headers();
+        Ok(NewObject { object, headers })
+    })
 }

@@ -12,6 +12,8 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::flow::{self, Flow};
+use super::profile::Conduct;
+use super::watchdog;
 use crate::clock;
 use crate::descriptor::MethodDescriptor;
 use crate::error::{ErrorKind, Fault};
@@ -30,6 +32,8 @@ thread_local! {
 /// The context of a handler between two polls.
 pub(crate) struct Active {
     pub(crate) method: &'static MethodDescriptor,
+    /// What is known of the method, if it is watched.
+    pub(crate) conduct: Option<&'static Conduct>,
     pub(crate) peer: Arc<Peer>,
     pub(crate) deadline: Instant,
     pub(crate) headers: Headers,
@@ -61,6 +65,7 @@ impl Active {
     ) -> Self {
         Self {
             method,
+            conduct: None,
             peer,
             deadline,
             headers: None,
@@ -116,8 +121,9 @@ impl Visit {
     ///
     /// `run` must not unwind.
     pub(crate) fn during<R>(slot: &mut Option<Box<Self>>, run: impl FnOnce() -> R) -> R {
+        let conduct = slot.as_ref().and_then(|visit| visit.active.conduct);
         let outer = CURRENT.replace(slot.take());
-        let result = run();
+        let result = watchdog::during(conduct, run);
         *slot = CURRENT.replace(outer);
         result
     }

@@ -160,7 +160,7 @@ impl ServerObject for Undone {
         refused(self.fault.clone())
     }
 
-    fn profile(&self, _interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, _interface: InterfaceId) -> &'static Profile {
         Profile::unknown()
     }
 

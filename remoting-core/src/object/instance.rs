@@ -135,7 +135,7 @@ impl<T: Send + Sync + 'static> ServerObject for Instance<T> {
         self.kind.interfaces()
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         self.kind.profile(interface)
     }
 

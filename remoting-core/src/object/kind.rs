@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::lease::{SponsorProxy, sponsor_fn};
+use super::profile::Conduct;
 use super::{Dispatch, Dispatched, Dispatcher, Guard, IncomingCall, Instance, Profile, RawCall};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::GoneReason;
@@ -33,7 +34,7 @@ type Released<T> = Arc<dyn Fn(&T, GoneReason) + Send + Sync>;
 /// An interface of objects.
 pub(super) struct Facet<T> {
     pub(super) interface: &'static InterfaceDescriptor,
-    pub(super) profile: Arc<Profile>,
+    pub(super) profile: &'static Profile,
     pub(super) dispatch: fn(IncomingCall<'_, T>) -> Dispatched,
 }
 
@@ -41,7 +42,7 @@ impl<T> Clone for Facet<T> {
     fn clone(&self) -> Self {
         Self {
             interface: self.interface,
-            profile: Arc::clone(&self.profile),
+            profile: self.profile,
             dispatch: self.dispatch,
         }
     }
@@ -60,17 +61,17 @@ impl<P: Dispatch<T>, T> AlsoOffers for Dispatcher<P, T> {
     type Proxy = P;
 }
 
-impl<T> Facet<T> {
+impl<T: 'static> Facet<T> {
     fn of<P: Dispatch<T>>() -> Self {
         Self {
             interface: P::interface(),
-            profile: Arc::new(Profile::new(P::interface())),
+            profile: Profile::of::<P, T>(),
             dispatch: P::dispatch,
         }
     }
 }
 
-impl<T> Kind<T> {
+impl<T: 'static> Kind<T> {
     /// Objects that are offered through the interface of `P`.
     pub(crate) fn new<P: Dispatch<T>>() -> Arc<Self> {
         Arc::new(Self {
@@ -84,19 +85,26 @@ impl<T> Kind<T> {
             }),
         })
     }
+}
 
+impl<T> Kind<T> {
     /// The interface that the objects are offered through first.
     pub(super) fn interface(&self) -> &'static InterfaceDescriptor {
         self.first.interface
     }
 
     /// How long the methods of an interface take.
-    pub(super) fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    pub(super) fn profile(&self, interface: InterfaceId) -> &'static Profile {
         if interface == self.first.interface.id {
-            return Arc::clone(&self.first.profile);
+            return self.first.profile;
         }
         let facet = self.facet(interface);
         facet.map_or_else(Profile::unknown, |facet| facet.profile)
+    }
+
+    /// How long a constructor takes.
+    pub(super) fn constructor(&self, index: usize) -> Option<&'static Conduct> {
+        self.first.profile.constructor(index)
     }
 
     /// All interfaces that they are offered through.

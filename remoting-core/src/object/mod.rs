@@ -6,6 +6,7 @@
 //! for each client. Generated code turns a [`RawCall`] into a call of the
 //! user's method; a [`Running`] keeps its context and catches its panics.
 
+mod apart;
 mod call;
 mod call_context;
 mod class;
@@ -33,6 +34,7 @@ mod sponsors;
 mod tenant;
 mod tracking;
 mod turns;
+mod watchdog;
 mod workers;
 
 use std::future::Future;
@@ -52,6 +54,7 @@ use crate::peer::Peer;
 use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
 use crate::sink::Sinks;
 
+pub(crate) use apart::{Trial, poll_timed};
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
 pub(crate) use call::{app_fault, refused};
 pub use call_context::CallContext;
@@ -72,14 +75,15 @@ pub(crate) use keeper::{Keeper, Names, Vacancy};
 pub use kind::AlsoOffers;
 pub(crate) use kind::Kind;
 pub use lease::{Lease, Sponsor, SponsorDispatcher, SponsorProxy, sponsor_fn};
-pub(crate) use profile::Profile;
+pub(crate) use profile::{Conduct, Profile, poll_producer};
 pub(crate) use reach::{Reached, constructor_of, home, method_named, reach, seen_through};
-pub(crate) use running::{Approach, Running, drop_caught, fault_of, supervise, wait_at_door};
+use running::{Approach, supervise, wait_at_door};
+pub(crate) use running::{Running, drop_caught, fault_of};
 pub(crate) use sinks::{Around, construct};
 pub(crate) use tenant::Tenant;
 pub(crate) use tracking::Tracking;
 pub use tracking::{Tracked, TrackingEvent, TrackingEvents};
-pub(crate) use workers::{Permit, Prepared, Workers, cap};
+pub(crate) use workers::{Permit, Prepared, Workers, cap, is_slow_here};
 
 /// A future with a name that does not matter.
 pub(crate) type Pinned<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -138,8 +142,8 @@ pub(crate) trait ServerObject: Send + Sync {
         vec![self.interface()]
     }
 
-    /// How long the methods of one of the object's interfaces take at their first poll.
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile>;
+    /// How long the methods of one of the object's interfaces keep a thread.
+    fn profile(&self, interface: InterfaceId) -> &'static Profile;
 
     /// A number that two faces of the same object share.
     fn identity(&self) -> usize;

@@ -154,7 +154,7 @@ impl ServerObject for Tenant {
         object.map_or_else(|| vec![self.interface], |object| object.interfaces())
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         let object = self.lock().object.clone();
         object.map_or_else(Profile::unknown, |object| object.profile(interface))
     }
@@ -223,7 +223,7 @@ impl ServerObject for View {
         self.of.sinks()
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         self.of.profile(interface)
     }
 

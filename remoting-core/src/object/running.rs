@@ -15,8 +15,8 @@ use std::time::Instant;
 use tokio::time::{Sleep, sleep_until};
 
 use super::context::{Active, Door, Visit};
-use super::{Pinned, Profile, internal, profile};
-use crate::clock;
+use super::profile::Stage;
+use super::{Pinned, internal};
 use crate::descriptor::MethodDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::limits::Reached;
@@ -143,6 +143,14 @@ impl<R: Send + 'static> Running<R> {
             .is_some_and(|visit| visit.active.started)
     }
 
+    /// Which poll the next one is.
+    pub(super) fn stage(&self) -> Stage {
+        match self.has_started() {
+            true => Stage::Later,
+            false => Stage::First,
+        }
+    }
+
     /// Whether the user's code has begun and not ended: afterwards only sinks are left.
     fn is_inside(&self) -> bool {
         let visit = self.context.as_ref();
@@ -242,27 +250,14 @@ impl<R> Drop for Running<R> {
 /// Whoever hands out the call's cancellation ends it at its deadline at the latest.
 ///
 /// - `cap`: the moment at which a call is cut that nobody waits for any more.
-/// - `timed`: where to note how long the first poll took.
 pub(crate) async fn supervise<R: Send + 'static>(
     mut running: Running<R>,
     cap: Instant,
-    mut timed: Option<(Arc<Profile>, usize)>,
 ) -> Result<R, Fault> {
     let mut rule = Rule::of(&mut running, cap);
-    poll_fn(move |cx| {
-        if let Some(fault) = rule.apply(&mut running, cx) {
-            return Poll::Ready(Err(fault));
-        }
-        let began = clock::now();
-        let polled = running.poll(cx);
-        let took = clock::now().saturating_duration_since(began);
-        match timed.take() {
-            Some((profile, index)) => profile.note(index, running.method.name, took),
-            // Those that block have a thread to themselves.
-            None if running.method.blocking => {}
-            None => profile::watch(running.method.name, took),
-        }
-        polled
+    poll_fn(move |cx| match rule.apply(&mut running, cx) {
+        Some(fault) => Poll::Ready(Err(fault)),
+        None => running.poll(cx),
     })
     .await
 }
@@ -300,14 +295,14 @@ pub(crate) async fn wait_at_door<R: Send + 'static, P>(
 }
 
 /// The one rule, for one call.
-struct Rule {
+pub(super) struct Rule {
     cancellation: Arc<Cancellation>,
     cap: Instant,
     hard: Option<Pin<Box<Sleep>>>,
 }
 
 impl Rule {
-    fn of<R: Send + 'static>(running: &mut Running<R>, cap: Instant) -> Self {
+    pub(super) fn of<R: Send + 'static>(running: &mut Running<R>, cap: Instant) -> Self {
         Self {
             cancellation: running.cancellation(),
             cap,
@@ -316,7 +311,7 @@ impl Rule {
     }
 
     /// Cuts the call if the rule says so, and gives what its caller is told then.
-    fn apply<R: Send + 'static>(
+    pub(super) fn apply<R: Send + 'static>(
         &mut self,
         running: &mut Running<R>,
         cx: &mut Context<'_>,

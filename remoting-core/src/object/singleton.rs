@@ -214,7 +214,7 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> ServerObject for Singleton<P, T> 
         self.kind.interfaces()
     }
 
-    fn profile(&self, interface: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, interface: InterfaceId) -> &'static Profile {
         self.kind.profile(interface)
     }
 

@@ -2,17 +2,17 @@
 //!
 //! A handler is polled once where its call was read. Most end there, and cost
 //! neither a task nor a wake-up. One that waits goes on as a task. One whose method
-//! is known to take long, or is `#[blocking]`, takes its place at the object here, in
-//! its turn, and goes no further: what the user wrote runs on a task or a thread.
+//! is known to take long, was never called, or is `#[blocking]`, takes its place at the object
+//! here, in its turn, and goes no further: what the user wrote runs on a task or a thread.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-
+use super::apart::{Threads, Trial, TrialEnd, runtime_with_workers, supervise_apart};
 use super::context::Active;
+use super::profile::{Conduct, Stage};
 use super::{
     Approach, Around, Busy, Dispatched, RawCall, Running, ServerObject, sinks, supervise,
     wait_at_door,
@@ -32,19 +32,17 @@ pub(crate) struct Workers {
     limits: Arc<Limits>,
     counters: Arc<Counters>,
     running: AtomicUsize,
-    blocking: Arc<Semaphore>,
+    threads: Threads,
 }
 
 impl Workers {
     pub(crate) fn new(limits: Arc<Limits>, counters: Arc<Counters>) -> Arc<Self> {
-        let blocking = Arc::new(Semaphore::new(
-            limits.blocking_threads.min(Semaphore::MAX_PERMITS),
-        ));
+        let threads = Threads::new(&limits, &counters);
         Arc::new(Self {
             limits,
             counters,
             running: AtomicUsize::new(0),
-            blocking,
+            threads,
         })
     }
 
@@ -82,8 +80,8 @@ impl Workers {
     /// Runs a call. Gives its result if it ended at once.
     ///
     /// - `now`: the time, before and after.
-    /// - `detach`: called if the call goes on as a task, with the handle to cancel it; gives
-    ///   what is to happen with the result.
+    /// - `detach`: called if the call goes on as a task, with the handle to cancel it, and with what
+    ///   others are to wait for who should begin after it; gives what is to happen with the result.
     pub(crate) fn launch<D, F>(
         &self,
         prepared: Prepared<'_>,
@@ -91,20 +89,21 @@ impl Workers {
         detach: D,
     ) -> Option<ReplyMessage>
     where
-        D: FnOnce(Arc<Cancellation>) -> F,
+        D: FnOnce(Arc<Cancellation>, Option<Trial>) -> F,
         F: FnOnce(ReplyMessage) + Send + 'static,
     {
         let Prepared {
             object,
             call,
-            context,
+            mut context,
             permit,
             around,
             longest,
         } = prepared;
-        let (method, index, size) = (call.method, call.index, call.payload.as_slice().len());
-        let profile = object.profile(call.interface);
-        let slow = profile.is_slow(index);
+        let (method, size) = (call.method, call.payload.as_slice().len());
+        let conduct = conduct_of(&*object, &call);
+        context.conduct = conduct;
+        let slow = conduct.is_some_and(is_slow_here);
         let dispatch = || sinks::dispatch(around, object, call);
         let (mut running, at_door) = if method.blocking || slow {
             let mut running = Running::start(context, dispatch);
@@ -116,13 +115,17 @@ impl Workers {
         } else {
             let ran = start(context, dispatch, size > LONG, now);
             let began = std::mem::replace(now, clock::now());
-            profile.note(index, method.name, now.saturating_duration_since(began));
+            if let Some(conduct) = conduct {
+                conduct.note(Stage::First, now.saturating_duration_since(began));
+            }
             match ran {
                 Ok(result) => return Some(result),
                 Err(running) => (running, false),
             }
         };
-        let finish = detach(running.cancellation());
+        let untried = conduct.filter(|conduct| at_door && conduct.is_untried());
+        let (trial, trial_end) = untried.map(Trial::new).unzip();
+        let finish = detach(running.cancellation(), trial);
         let end = move |result| {
             drop(permit);
             finish(result);
@@ -131,18 +134,43 @@ impl Workers {
         if method.blocking {
             self.block(running, at_door, cap, end);
         } else {
-            running.open_door();
-            let supervised = supervise(running, cap, slow.then_some((profile, index)));
-            tokio::spawn(async move {
-                if slow {
-                    // To the back of the queue, from where other worker threads take it: here
-                    // it would run next, and the reader wait for it.
-                    tokio::task::yield_now().await;
-                }
-                end(supervised.await);
-            });
+            self.go_on(running, cap, (conduct, slow, trial_end), end);
         }
         None
+    }
+
+    /// Runs a constructor to its end, or until it is cut, and keeps the worker threads free.
+    ///
+    /// - `conduct`: what is known of it.
+    pub(crate) async fn construct<R: Send + 'static>(
+        &self,
+        running: Running<R>,
+        cap: Instant,
+        conduct: Option<&'static Conduct>,
+    ) -> Result<R, Fault> {
+        supervise_apart(running, cap, conduct, &self.threads, None).await
+    }
+
+    /// Runs the rest of a call as a task.
+    fn go_on<F>(
+        &self,
+        mut running: Running,
+        cap: Instant,
+        (conduct, slow, trial): (Option<&'static Conduct>, bool, Option<TrialEnd>),
+        end: F,
+    ) where
+        F: FnOnce(ReplyMessage) + Send + 'static,
+    {
+        running.open_door();
+        let threads = self.threads.clone();
+        tokio::spawn(async move {
+            if slow {
+                // To the back of the queue, from where other worker threads take it: here
+                // it would run next, and the reader wait for it.
+                tokio::task::yield_now().await;
+            }
+            end(supervise_apart(running, cap, conduct, &threads, trial).await);
+        });
     }
 
     /// Runs a call on a thread that it may block, when it is at its door and there is room for one more.
@@ -150,27 +178,32 @@ impl Workers {
     where
         F: FnOnce(ReplyMessage) + Send + 'static,
     {
-        let room = Arc::clone(&self.blocking);
         if at_door {
-            if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+            if let Some(place) = self.threads.try_take() {
                 return on_thread(running, cap, place, end);
             }
         }
-        let counters = Arc::clone(&self.counters);
+        let place = self.threads.clone().take();
         tokio::spawn(async move {
-            let place = async {
-                if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
-                    return Ok(place);
-                }
-                counters.blocking_threads.add();
-                room.acquire_owned().await
-            };
             match wait_at_door(&mut running, cap, place).await {
                 Ok(place) => on_thread(running, cap, place, end),
                 Err(result) => end(result),
             }
         });
     }
+}
+
+/// What is known of a call's method, unless it has a thread to itself anyway.
+fn conduct_of(object: &dyn ServerObject, call: &RawCall<'_>) -> Option<&'static Conduct> {
+    if call.method.blocking {
+        return None;
+    }
+    object.profile(call.interface).method(call.index)
+}
+
+/// Whether a call should start as a task. The first one of all does where it can be kept from blocking others.
+pub(crate) fn is_slow_here(conduct: &Conduct) -> bool {
+    conduct.is_slow() && (!conduct.is_untried() || runtime_with_workers().is_some())
 }
 
 /// Starts a call and polls it once. Gives what is left of it if it waits.
@@ -199,7 +232,7 @@ where
     running.open_door();
     let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || {
-        let result = runtime.block_on(supervise(running, cap, None));
+        let result = runtime.block_on(supervise(running, cap));
         drop(place);
         end(result);
     });

@@ -57,7 +57,7 @@ impl ServerObject for Forwarder {
         })
     }
 
-    fn profile(&self, _: InterfaceId) -> Arc<Profile> {
+    fn profile(&self, _: InterfaceId) -> &'static Profile {
         Profile::unknown()
     }
 

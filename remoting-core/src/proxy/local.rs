@@ -80,7 +80,7 @@ impl LocalEndpoint {
         };
         let mut task = None;
         let _runtime = runtime().enter();
-        let done = self.workers.launch(prepared, &mut now, |cancellation| {
+        let done = self.workers.launch(prepared, &mut now, |cancellation, _| {
             let (sender, receiver) = oneshot::channel();
             task = Some((receiver, cancellation));
             move |result| drop(sender.send(result))
