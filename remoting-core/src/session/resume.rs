@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::output::Gathered;
+use super::gathered::Gathered;
 use super::time::after;
 use super::{Effects, End, Exported, Session, control};
 use crate::secret::Secret;
