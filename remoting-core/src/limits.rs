@@ -185,8 +185,8 @@ limits! {
     /// How many streams may be open at once in one session, in each direction.
     streams_per_session: usize = 64, instead;
     /// How many items of a stream may be on their way to a consumer that does not read. A peer that sends more breaks
-    /// the protocol.
-    stream_items: usize = 1024, instead;
+    /// the protocol. One that refers to objects or streams counts as sixteen, and no more than half of these.
+    stream_items: usize = 16 * 1024, instead;
     /// How many bytes of such items. One item counts no more than half of these.
     stream_bytes: usize = 1024 * 1024, instead;
     /// For how long a lease is renewed at once.

@@ -6,6 +6,7 @@
 //! attached, and so are the headers of a reply; what the objects are only the layers above know.
 
 mod attached;
+mod batch;
 
 use std::fmt;
 use std::io;
@@ -15,6 +16,8 @@ use bytes::Bytes;
 
 use attached::Attached;
 pub(crate) use attached::{Headers, header_of, pairs, unless_empty};
+pub use batch::Batch;
+pub(crate) use batch::{Entry, REFERRING};
 
 /// How many bytes fit without an allocation.
 const INLINE: usize = 54;

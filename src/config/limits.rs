@@ -160,7 +160,7 @@ limits! {
     "objects-per-principal" objects_per_principal SOME "100000" "how many objects one caller may have made for itself";
     "activations-per-second" activations_per_second SOME "1000" "how many objects a second one caller may have made";
     "streams-per-session" streams_per_session STREAMS "64" "how many streams may be open at once in one session, each way", own;
-    "stream-items" stream_items SOME "1024" "how many items of a stream may come that nobody reads", own;
+    "stream-items" stream_items SOME "16384" "how many items of a stream may come that nobody reads", own;
     "stream-bytes" stream_bytes SIZE "\"1 MiB\"" "how many bytes of such items", own;
     "lease-renewal" lease_renewal SOME_TIME "\"1h\"" "for how long a lease is renewed at once";
     "sponsors-per-object" sponsors_per_object ANY "4" "how many sponsors an object may have";

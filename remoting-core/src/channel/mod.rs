@@ -29,6 +29,7 @@ use crate::url::ObjectUrl;
 pub use crate::id::unguessable;
 #[doc(hidden)]
 pub use crate::log::Lines;
+pub use crate::payload::Batch;
 pub use crate::stream::{Freight, Items};
 pub(crate) use acceptor::Accept;
 pub use acceptor::{Acceptor, Admission, TurnedAway};

@@ -70,13 +70,22 @@ impl State {
         let longest = longest_body(limits);
         for _ in 0..AT_ONCE {
             let unread = buffered.bytes.get(*start..).unwrap_or_default();
-            let split = split_frame(unread, longest).map_err(End::Violation)?;
             let unsent = self.session.unsent();
+            let is_behind = unsent > limits.unsent && self.session.is_behind();
+            if !is_behind {
+                let items = self.session.on_items(unread, now, effects);
+                let items = items.map_err(End::Violation)?;
+                if items > 0 {
+                    *start = start.saturating_add(items);
+                    return Ok(Came::Enough);
+                }
+            }
+            let split = split_frame(unread, longest).map_err(End::Violation)?;
             let Some((frame, length)) = split else {
                 let unsent = unsent > 0;
                 return Ok(Came::Nothing { unsent });
             };
-            if unsent > limits.unsent && self.session.is_behind() {
+            if is_behind {
                 return Ok(Came::TooMuch);
             }
             let begin = *start;

@@ -12,12 +12,12 @@ use crate::clock;
 use crate::error::{ErrorKind, Fault};
 use crate::id::StreamId;
 use crate::object::{Busy, drop_caught, fault_of, poll_producer};
-use crate::payload::{Content, Payload};
+use crate::payload::Batch;
 use crate::session::{Effects, Lent, StreamRoom, StreamSource};
 use crate::stream::{Freight, Items};
 
 /// How many items are sent at a time.
-const BATCH: u32 = 256;
+const BATCH: usize = 4096;
 
 /// A stream that goes along with a message, until that is on its way.
 pub(super) struct Outlet {
@@ -43,8 +43,8 @@ impl StreamSource for Outlet {
             connection: Arc::clone(&self.connection),
             stream,
             items: self.freight.take(),
-            batch: VecDeque::new(),
-            held: None,
+            batch: Batch::one(),
+            lent: VecDeque::new(),
             ended: None,
             is_over: false,
         };
@@ -69,19 +69,14 @@ struct Pump {
     stream: StreamId,
     /// Gone when it has ended.
     items: Option<Box<dyn Items>>,
-    batch: VecDeque<Item>,
-    /// An item that is longer than what may be sent now.
-    held: Option<Item>,
+    /// What waits to be sent: the last item may be longer than what may be sent now.
+    batch: Batch,
+    /// What each of those items refers to that are not plain.
+    lent: VecDeque<Vec<Lent<Export>>>,
     /// How the stream has ended.
     ended: Option<Option<Fault>>,
     /// The peer has been told of the end: the number may stand for another stream by now.
     is_over: bool,
-}
-
-/// An item, and what it refers to.
-struct Item {
-    payload: Payload,
-    lent: Vec<Lent<Export>>,
 }
 
 impl Pump {
@@ -108,75 +103,84 @@ impl Pump {
         if self.batch.is_empty() && self.ended.is_none() {
             return Poll::Pending;
         }
-        self.send();
-        if self.ended.is_some() {
+        let sent = self.send();
+        if self.is_over {
             return Poll::Ready(());
         }
-        // To the back of the queue: others have something to do too.
-        cx.waker().wake_by_ref();
+        if sent > 0 {
+            // To the back of the queue: others have something to do too.
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
     /// Asks for items, as many as there is room for.
     fn gather(&mut self, room: StreamRoom, cx: &mut Context<'_>) {
-        let mut bytes = room.bytes;
+        let bytes = usize::try_from(room.bytes).unwrap_or(usize::MAX);
         // Whatever the peer takes: what is gathered here waits in this side's memory.
-        let mut own = self.connection.limits.stream_bytes;
-        for _ in 0..room.items.min(BATCH) {
-            let Some(item) = self.held.take().or_else(|| self.next(cx)) else {
-                return;
-            };
-            let length = u64::try_from(item.payload.len()).unwrap_or(u64::MAX);
-            let left = bytes.checked_sub(length.min(room.most));
-            let is_enough = own < item.payload.len() && !self.batch.is_empty();
-            let Some(left) = left.filter(|_| !is_enough) else {
-                self.held = Some(item);
-                return;
-            };
-            bytes = left;
-            own = own.saturating_sub(item.payload.len());
-            self.batch.push_back(item);
-        }
-    }
-
-    /// Asks for an item: nothing if there is none now, or none any more.
-    fn next(&mut self, cx: &mut Context<'_>) -> Option<Item> {
-        let items = self.items.as_mut().filter(|_| self.ended.is_none())?;
-        let polled = poll_producer(|| catch_unwind(AssertUnwindSafe(|| items.poll_next(cx))));
-        let result = match polled {
-            Ok(Poll::Pending) => return None,
-            Ok(Poll::Ready(Some(Ok(mut payload)))) => {
-                payload.share();
-                let lent = self.connection.lent(&payload);
-                lent.map(|lent| Some(Item { payload, lent }))
+        let bytes = bytes.min(self.connection.limits.stream_bytes);
+        let items = usize::try_from(room.items).unwrap_or(usize::MAX);
+        self.batch.set_room(items.min(BATCH), bytes);
+        while !self.batch.is_full() && self.ended.is_none() {
+            let Some(items) = &mut self.items else { return };
+            let batch = &mut self.batch;
+            let poll = AssertUnwindSafe(|| items.poll_batch(cx, batch));
+            let polled = poll_producer(|| catch_unwind(poll));
+            match polled {
+                Ok(Poll::Pending) => return,
+                Ok(Poll::Ready(Some(Ok(())))) => self.lend(),
+                Ok(Poll::Ready(Some(Err(fault)))) => self.ended = Some(Some(fault)),
+                Ok(Poll::Ready(None)) => self.ended = Some(None),
+                Err(panic) => {
+                    // What came before it is whole.
+                    self.lend();
+                    let fault = fault_of("a stream", true, panic);
+                    self.ended.get_or_insert(Some(fault));
+                }
             }
-            Ok(Poll::Ready(Some(Err(fault)))) => Err(fault),
-            Ok(Poll::Ready(None)) => Ok(None),
-            Err(panic) => Err(fault_of("a stream", true, panic)),
-        };
-        match result {
-            Ok(Some(item)) => return Some(item),
-            Ok(None) => self.ended = Some(None),
-            Err(fault) => self.ended = Some(Some(fault)),
         }
-        None
     }
 
-    /// Sends what was gathered, and the end of the stream behind it.
-    fn send(&mut self) {
+    /// Finds out what the last items refer to. The first one that cannot be sent ends the stream.
+    fn lend(&mut self) {
+        let known = self.lent.len();
+        for item in self.batch.others().iter().skip(known) {
+            match self.connection.lent(item) {
+                Ok(lent) => self.lent.push_back(lent),
+                Err(fault) => {
+                    self.ended = Some(Some(fault));
+                    return self.batch.cut(self.lent.len());
+                }
+            }
+        }
+    }
+
+    /// Sends what was gathered, and the end of the stream behind it. Tells how many items that were.
+    fn send(&mut self) -> usize {
         let end = self.ended.as_ref().and_then(Option::as_ref);
         let (lent, fault) = self.connection.last_words(end);
+        let mut sent = 0;
         self.connection.on_stream(|state, effects| {
-            if let Err(fault) = state.send_items(self.stream, &self.batch, effects) {
-                self.ended = Some(None);
-                self.is_over = true;
-                state.end_stream(self.stream, Some(&fault), &[], effects);
-            } else if self.ended.is_some() {
-                self.is_over = true;
-                state.end_stream(self.stream, fault.as_ref(), &lent, effects);
+            let now = clock::now();
+            let items = (&self.batch, &self.lent);
+            match state.session.send_items(self.stream, items, now, effects) {
+                Ok(count) => {
+                    sent = count;
+                    self.is_over = self.ended.is_some() && sent == self.batch.len();
+                    if self.is_over {
+                        state.end_stream(self.stream, fault.as_ref(), &lent, effects);
+                    }
+                }
+                Err(error) => {
+                    self.is_over = true;
+                    state.end_stream(self.stream, Some(&Fault::Error(error)), &[], effects);
+                }
             }
         });
-        self.batch.clear();
+        self.batch.drop_first(sent);
+        let left = self.batch.others().len();
+        self.lent.drain(..self.lent.len().saturating_sub(left));
+        sent
     }
 }
 
@@ -231,20 +235,6 @@ impl Connection {
 }
 
 impl State {
-    fn send_items(
-        &mut self,
-        stream: StreamId,
-        items: &VecDeque<Item>,
-        effects: &mut Effects<Export>,
-    ) -> Result<(), Fault> {
-        let now = clock::now();
-        for Item { payload, lent } in items {
-            self.session
-                .send_item(stream, Content::from(payload), lent, now, effects)?;
-        }
-        Ok(())
-    }
-
     fn end_stream(
         &mut self,
         stream: StreamId,

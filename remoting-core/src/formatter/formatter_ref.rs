@@ -69,6 +69,27 @@ impl FormatterRef {
         Ok(payload)
     }
 
+    /// Writes `value` behind other bytes. After an error, or a panic of the value's, there may be a part of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode`](Self::encode).
+    #[inline]
+    pub(crate) fn encode_into<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        match &self.0 {
+            #[cfg(feature = "msgpack")]
+            Kind::MessagePack => message_pack::encode(value, out),
+            Kind::Other(_) => {
+                out.extend_from_slice(self.encode(value)?.as_slice());
+                Ok(())
+            }
+        }
+    }
+
     /// Writes a value that is not needed any more. Many bytes are not copied.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! Structs are written by field name, so that they may gain and lose fields;
 //! arguments by position. Extension types are refused.
 
+use std::io;
+
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
@@ -61,7 +63,7 @@ impl Formatter for MessagePack {
 #[inline]
 pub(super) fn encode<T: Serialize + ?Sized>(
     value: &T,
-    out: &mut Payload,
+    out: &mut impl io::Write,
 ) -> Result<(), FormatError> {
     let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
     value
@@ -106,7 +108,9 @@ pub(super) fn decode<'de, S: DeserializeSeed<'de>>(
     limits: ScanLimits,
 ) -> Result<S::Value, FormatError> {
     // The scan finds exactly one value, so what serde reads whole leaves nothing over.
-    scan(bytes, &mut ScanBudget::new(limits))?;
+    if !is_scalar(bytes) || limits.elements == 0 {
+        scan(bytes, &mut ScanBudget::new(limits))?;
+    }
     seed.deserialize(&mut deserializer(bytes, limits))
         .map_err(FormatError::decode)
 }
@@ -150,6 +154,19 @@ fn scan(bytes: &[u8], budget: &mut ScanBudget) -> Result<(), ScanError> {
             }
         }
     }
+}
+
+/// Whether there is one number, or another value of fixed length: there is nothing to scan then.
+#[inline]
+fn is_scalar(bytes: &[u8]) -> bool {
+    matches!(
+        (bytes.first(), bytes.len()),
+        (Some(0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3), 1)
+            | (Some(0xcc | 0xd0), 2)
+            | (Some(0xcd | 0xd1), 3)
+            | (Some(0xca | 0xce | 0xd2), 5)
+            | (Some(0xcb | 0xcf | 0xd3), 9)
+    )
 }
 
 const CUT: ScanError = ScanError::Malformed("the bytes end inside a value");

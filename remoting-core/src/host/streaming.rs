@@ -12,7 +12,7 @@ use crate::channel::BoxFuture;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::object::{Busy, drop_caught, fault_of, poll_producer};
-use crate::payload::Payload;
+use crate::payload::{Batch, Payload};
 use crate::peer::Principal;
 use crate::proxy::{Luggage, Redeem};
 use crate::sink::ReplyMessage;
@@ -120,6 +120,8 @@ struct Outgoing {
     terms: Terms,
     /// Gone when it has ended.
     items: Option<Box<dyn Items>>,
+    /// What has come of it, and was not passed.
+    came: Batch,
     /// Keeps the object whose method has returned the stream.
     kept: Option<Busy>,
     host_gone: BoxFuture<'static, ()>,
@@ -131,6 +133,7 @@ impl Outgoing {
         Self {
             terms,
             items: freight.take(),
+            came: Batch::one(),
             kept,
             host_gone: Box::pin(async move {
                 let _gone = closing.wait_for(|closing| *closing).await;
@@ -139,7 +142,7 @@ impl Outgoing {
     }
 
     /// Asks the producer, whose code may panic.
-    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
+    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Fault>>> {
         let Some(items) = &mut self.items else {
             return Poll::Ready(None);
         };
@@ -147,7 +150,8 @@ impl Outgoing {
             let text = "the host has been dropped";
             return Poll::Ready(Some(Err(Fault::executed(ErrorKind::Disconnected, text))));
         }
-        match poll_producer(|| catch_unwind(AssertUnwindSafe(|| items.poll_next(cx)))) {
+        let poll = AssertUnwindSafe(|| items.poll_batch(cx, &mut self.came));
+        match poll_producer(|| catch_unwind(poll)) {
             Ok(asked) => asked,
             Err(panic) => Poll::Ready(Some(Err(fault_of("a stream", true, panic)))),
         }
@@ -162,16 +166,32 @@ impl Outgoing {
 }
 
 impl Items for Outgoing {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
-        let asked = ready!(self.ask(cx));
-        let passed = asked.map(|item| {
-            let passed = item.and_then(|item| self.terms.pass(item));
-            passed.map_err(|fault| self.terms.pass_error(fault))
-        });
-        if !matches!(passed, Some(Ok(_))) {
-            self.end();
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Batch,
+    ) -> Poll<Option<Result<(), Fault>>> {
+        if self.came.is_empty() {
+            match ready!(self.ask(cx)) {
+                Some(Ok(())) => {}
+                ended => {
+                    self.end();
+                    let fault = ended.and_then(Result::err);
+                    return Poll::Ready(fault.map(|fault| Err(self.terms.pass_error(fault))));
+                }
+            }
         }
-        Poll::Ready(passed)
+        let item = self.came.pop().map(|item| self.terms.pass(item));
+        Poll::Ready(item.map(|passed| match passed {
+            Ok(item) => {
+                into.push(item);
+                Ok(())
+            }
+            Err(fault) => {
+                self.end();
+                Err(self.terms.pass_error(fault))
+            }
+        }))
     }
 }
 
@@ -188,27 +208,33 @@ pub(super) fn incoming(items: Freight, redeemer: Redeemer) -> Freight {
     let redeem: Arc<dyn Redeem> = Arc::new(redeemer);
     Freight::new(Incoming {
         items: items.take(),
+        came: Batch::one(),
         redeem,
     })
 }
 
 struct Incoming {
     items: Option<Box<dyn Items>>,
+    /// What has come of it.
+    came: Batch,
     redeem: Arc<dyn Redeem>,
 }
 
 impl Items for Incoming {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Batch,
+    ) -> Poll<Option<Result<(), Fault>>> {
         let Some(items) = &mut self.items else {
             return Poll::Ready(None);
         };
-        let item = ready!(items.poll_next(cx));
-        Poll::Ready(item.map(|item| {
-            item.map(|mut item| {
-                item.attach(Arc::clone(&self.redeem));
-                item
-            })
-        }))
+        let came = ready!(items.poll_batch(cx, &mut self.came));
+        while let Some(mut item) = self.came.pop() {
+            item.attach(Arc::clone(&self.redeem));
+            into.push(item);
+        }
+        Poll::Ready(came)
     }
 
     fn unreadable(&mut self, why: &str) -> Error {

@@ -1,5 +1,5 @@
 //! What stands for a proxy or a stream in a payload: written and read inside the scope that
-//! [`passage`](super::passage) opens.
+//! [`scope`](super::scope) has.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use super::passage::{Boarded, Passenger, Passengers, Reading, SCOPE, Scope, Style, Tickets};
+use super::passage::{Boarded, Passenger, Passengers, Style, Tickets};
+use super::scope::{self, Reading, Scope};
 use super::{Reference, Stub};
 use crate::budget::ScanLimits;
 use crate::descriptor::InterfaceDescriptor;
@@ -41,7 +42,7 @@ enum Mark {
 /// Writes a proxy as what stands for it in the list of the call that is being written.
 pub fn board<P: Stub, S: Serializer>(proxy: &P, serializer: S) -> Written<S> {
     let (reference, interface) = (proxy.reference(), P::interface());
-    let mark = SCOPE.with_borrow_mut(|scope| match scope {
+    let mark = scope::with(|scope| match scope {
         Scope::Writing(passengers, _) => {
             Some(Mark::Number(number(passengers, reference, interface)))
         }
@@ -109,7 +110,7 @@ fn path(
 
 /// Reads a proxy as what stands for it in the call that is being read.
 pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, P, D> {
-    let redeem = SCOPE.with_borrow(|scope| match scope {
+    let redeem = scope::with(|scope| match scope {
         Scope::ReadingTickets(redeem, ..) => Some(Arc::clone(redeem)),
         _ => None,
     });
@@ -143,7 +144,7 @@ pub fn alight<'de, P: Stub, D: Deserializer<'de>>(deserializer: D) -> Read<'de, 
 
 /// What came along under a number with the call that is being read.
 fn passenger(number: u32) -> Result<(Passenger, Arc<Reading>), String> {
-    let reading = SCOPE.with_borrow(|scope| match scope {
+    let reading = scope::with(|scope| match scope {
         Scope::Reading(reading) => Some(Arc::clone(reading)),
         _ => None,
     });
@@ -161,7 +162,7 @@ pub(crate) fn board_stream<S: Serializer>(
     serializer: S,
     load: impl FnOnce(Style) -> Freight,
 ) -> Written<S> {
-    let number = SCOPE.with_borrow_mut(|scope| match scope {
+    let number = scope::with(|scope| match scope {
         Scope::Writing(passengers, formatter) => {
             let style = Style::by_number(formatter.clone());
             passengers.push(Passenger::Stream(load(style)));
@@ -185,7 +186,7 @@ pub(crate) fn alight_stream<'de, T, D: Deserializer<'de>>(
     deserializer: D,
     unload: impl FnOnce(Box<dyn Items>, FormatterRef, ScanLimits) -> T,
 ) -> Read<'de, T, D> {
-    let came = SCOPE.with_borrow(|scope| match scope {
+    let came = scope::with(|scope| match scope {
         Scope::ReadingTickets(redeem, formatter, limits) => {
             Some((redeem.stream(), formatter.clone(), *limits))
         }

@@ -18,6 +18,7 @@ mod pipelined;
 mod promise;
 mod reference;
 mod reply_headers;
+mod scope;
 mod sinks;
 mod subscribers;
 mod wait;
@@ -46,12 +47,13 @@ pub use options::CallOptions;
 pub(crate) use options::check_headers;
 pub(crate) use passage::{
     Boarded, Company, Luggage, Passenger, Passengers, Redeem, Style, decode, decode_arguments,
-    encode, encode_owned, is_spent, passengers, streams,
+    decode_plain, encode, encode_owned, is_spent, passengers, streams,
 };
 pub(crate) use promise::{Promise, Use};
 pub use reference::{Activator, Reference};
 pub use reply_headers::ReplyHeaders;
 pub(crate) use reply_headers::with_header;
+pub(crate) use scope::Pen;
 pub(crate) use sinks::drive;
 pub use subscribers::{Removed, SubscriberId, Subscribers, WhenFull};
 pub(crate) use wait::{OnRuntime, block_on, own_runtime, runtime};

@@ -4,12 +4,7 @@
 //! list beside the bytes. The list is attached to the payload; the session counts what is in
 //! it, whatever becomes of the bytes. For a reader that has no session it is written as a path with a
 //! ticket in it, which the list tells the object of.
-//!
-//! Which list that is, is known only while one of our own calls of a formatter runs, on
-//! the thread where it runs. The list of an outer call is put aside meanwhile and comes
-//! back, also after a panic. Whoever writes a proxy at another time is told so.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::Reference;
 use super::promise::Promise;
+use super::scope::{self, Reading, Restore, Scope};
 use crate::budget::ScanLimits;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::Error;
@@ -91,7 +87,7 @@ pub(crate) struct Luggage {
 }
 
 impl Luggage {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty() && self.stream.is_none()
     }
 }
@@ -134,7 +130,7 @@ impl Style {
     }
 
     /// Where what is written so leaves its proxies and streams.
-    fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> Scope {
         match &self.tickets {
             None => Scope::Writing(Vec::new(), self.formatter.clone()),
             Some(_) => Scope::WritingTickets(Luggage::default(), self.clone()),
@@ -181,60 +177,13 @@ pub(crate) fn company(payload: &Payload) -> Company<'_> {
     }
 }
 
-/// The list that proxies are written to or read from.
-pub(super) enum Scope {
-    Outside,
-    Writing(Passengers, FormatterRef),
-    WritingTickets(Luggage, Style),
-    Reading(Arc<Reading>),
-    ReadingTickets(Arc<dyn Redeem>, FormatterRef, ScanLimits),
-}
-
-/// What is needed to read a payload with passengers.
-pub(super) struct Reading {
-    pub(super) passengers: Passengers,
-    pub(super) formatter: FormatterRef,
-    pub(super) limits: ScanLimits,
-}
-
-thread_local! {
-    pub(super) static SCOPE: RefCell<Scope> = const { RefCell::new(Scope::Outside) };
-}
-
-/// Puts the outer scope back.
-struct Restore(Option<Scope>);
-
-impl Restore {
-    /// Ends the inner scope and gives its list.
-    fn end(mut self) -> Scope {
-        match self.0.take() {
-            Some(outer) => SCOPE.replace(outer),
-            None => Scope::Outside,
-        }
-    }
-}
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        if let Some(outer) = self.0.take() {
-            // Dropped only when nothing is borrowed: a proxy's last drop may call us.
-            let inner = SCOPE.replace(outer);
-            drop(inner);
-        }
-    }
-}
-
 fn writing(
     inner: Scope,
     write: impl FnOnce() -> Result<Payload, FormatError>,
 ) -> Result<Payload, FormatError> {
-    let scope = Restore(Some(SCOPE.replace(inner)));
+    let scope = Restore::from(inner);
     let mut payload = write()?;
-    match scope.end() {
-        Scope::Writing(passengers, _) if !passengers.is_empty() => payload.attach(passengers),
-        Scope::WritingTickets(luggage, _) if !luggage.is_empty() => payload.attach(luggage),
-        _ => {}
-    }
+    scope.end().attach_to(&mut payload);
     Ok(payload)
 }
 
@@ -244,12 +193,8 @@ fn reading<R>(
     read: impl FnOnce() -> R,
 ) -> R {
     let inner = match company {
-        Company::None => {
-            if SCOPE.with_borrow(|scope| matches!(scope, Scope::Outside)) {
-                return read();
-            }
-            Scope::Outside
-        }
+        Company::None if scope::is_outside() => return read(),
+        Company::None => Scope::Outside,
         Company::Numbered(passengers) => Scope::Reading(Arc::new(Reading {
             passengers: passengers.to_vec(),
             formatter: formatter.clone(),
@@ -259,7 +204,7 @@ fn reading<R>(
             Scope::ReadingTickets(Arc::clone(redeem), formatter.clone(), limits)
         }
     };
-    let _scope = Restore(Some(SCOPE.replace(inner)));
+    let _scope = Restore::from(inner);
     read()
 }
 
@@ -298,6 +243,17 @@ pub(crate) fn decode<T: DeserializeOwned>(
 ) -> Result<T, FormatError> {
     reading(company(payload), (formatter, limits), || {
         formatter.decode(payload.as_slice(), limits)
+    })
+}
+
+/// Reads a value that refers to nothing.
+pub(crate) fn decode_plain<T: DeserializeOwned>(
+    formatter: &FormatterRef,
+    bytes: &[u8],
+    limits: ScanLimits,
+) -> Result<T, FormatError> {
+    reading(Company::None, (formatter, limits), || {
+        formatter.decode(bytes, limits)
     })
 }
 

@@ -8,16 +8,15 @@
 //! Open --consumer leaves, END sent--> Left --END of the peer--> free
 //! ```
 
-use std::collections::VecDeque;
 use std::task::{Poll, Waker};
 
 use slab::Slab;
 
-use super::outflows::{cost, place};
+use super::outflows::{Cost, place};
 use crate::error::Fault;
 use crate::id::StreamId;
 use crate::limits::Counters;
-use crate::payload::Payload;
+use crate::payload::{Batch, Payload};
 use crate::wire::{Violation, Window};
 
 /// Everything that the peer streams to this side.
@@ -29,14 +28,15 @@ pub(super) struct Inflows {
     window: Window,
 }
 
+/// A stream of the peer's.
 #[derive(Debug)]
-struct Inflow {
+pub(super) struct Inflow {
     stream: StreamId,
     state: State,
     /// What the peer may still send.
     items: u32,
     bytes: u64,
-    queue: VecDeque<Payload>,
+    queue: Batch,
     waker: Option<Waker>,
 }
 
@@ -66,10 +66,50 @@ pub enum Arrived {
 #[derive(Debug, Default)]
 pub(super) struct Leavings {
     /// What had come of it.
-    pub(super) items: VecDeque<Payload>,
+    pub(super) items: Batch,
     pub(super) fault: Option<Fault>,
     /// The peer's number, where it has to be told.
     pub(super) stream: Option<StreamId>,
+}
+
+impl Inflow {
+    /// Counts an item that has come. Tells whether somebody wants it.
+    ///
+    /// - `counters`: where the bound is counted that it goes beyond.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        item: Cost,
+        window: &Window,
+        counters: &Counters,
+    ) -> Result<bool, Violation> {
+        let (items, bytes) = item.within(Some(window));
+        let Some(items) = self.items.checked_sub(items) else {
+            counters.stream_items.add();
+            return Err(Violation::MoreThanCredit);
+        };
+        let Some(bytes) = self.bytes.checked_sub(bytes) else {
+            counters.stream_bytes.add();
+            return Err(Violation::MoreThanCredit);
+        };
+        (self.items, self.bytes) = (items, bytes);
+        Ok(matches!(self.state, State::Open))
+    }
+
+    /// Keeps an item that was counted, and refers to nothing.
+    #[inline]
+    pub(super) fn push_plain(&mut self, item: &[u8], wakers: &mut Vec<Waker>) {
+        self.queue.push_plain(item);
+        if self.waker.is_some() {
+            wakers.extend(self.waker.take());
+        }
+    }
+
+    /// The same for any other.
+    pub(super) fn push(&mut self, item: Payload, wakers: &mut Vec<Waker>) {
+        self.queue.push(item);
+        wakers.extend(self.waker.take());
+    }
 }
 
 impl Inflows {
@@ -115,43 +155,11 @@ impl Inflows {
             state: State::Open,
             items: self.window.items,
             bytes: self.window.bytes,
-            queue: VecDeque::new(),
+            queue: Batch::one(),
             waker: None,
         }));
         *entry = Some(key);
         Ok(key)
-    }
-
-    /// Counts an item that has come. Tells whether somebody wants it.
-    ///
-    /// - `counters`: where the bound is counted that it goes beyond.
-    pub(super) fn on_item(
-        &mut self,
-        stream: StreamId,
-        bytes: usize,
-        counters: &Counters,
-    ) -> Result<bool, Violation> {
-        let cost = cost(bytes, self.window.bytes);
-        let flow = self.open_mut(stream)?;
-        let (items, bytes) = (flow.items.checked_sub(1), flow.bytes.checked_sub(cost));
-        let Some(items) = items else {
-            counters.stream_items.add();
-            return Err(Violation::MoreThanCredit);
-        };
-        let Some(bytes) = bytes else {
-            counters.stream_bytes.add();
-            return Err(Violation::MoreThanCredit);
-        };
-        (flow.items, flow.bytes) = (items, bytes);
-        Ok(matches!(flow.state, State::Open))
-    }
-
-    /// Keeps an item that was counted.
-    pub(super) fn push(&mut self, stream: StreamId, item: Payload, wakers: &mut Vec<Waker>) {
-        if let Ok(flow) = self.open_mut(stream) {
-            flow.queue.push_back(item);
-            wakers.extend(flow.waker.take());
-        }
     }
 
     /// The peer has ended a stream.
@@ -171,20 +179,22 @@ impl Inflows {
         Ok(())
     }
 
-    /// Gives what has come, all of it; at the end also the peer's number, where it has to be told.
+    /// Gives what has come, an eighth of the window at a time; at the end also the peer's number, where it has to be told.
     ///
-    /// - `into`: is empty, and gets the items.
+    /// - `into`: gets the items.
     pub(super) fn poll(
         &mut self,
         key: StreamKey,
-        into: &mut VecDeque<Payload>,
+        into: &mut Batch,
         waker: &Waker,
     ) -> Poll<(Arrived, Option<StreamId>)> {
         let Some(flow) = self.flows.get_mut(key.0) else {
             return Poll::Ready((Arrived::End(None), None));
         };
         if !flow.queue.is_empty() {
-            std::mem::swap(&mut flow.queue, into);
+            let items = usize::try_from(self.window.items).unwrap_or(usize::MAX);
+            let bytes = usize::try_from(self.window.bytes).unwrap_or(usize::MAX);
+            flow.queue.move_to(into, items.div_ceil(8), bytes / 8);
             return Poll::Ready((Arrived::Items, None));
         }
         if let State::Complete(_) = flow.state {
@@ -253,7 +263,7 @@ impl Inflows {
     }
 
     /// A stream that the peer has not ended.
-    fn open_mut(&mut self, stream: StreamId) -> Result<&mut Inflow, Violation> {
+    pub(super) fn open_mut(&mut self, stream: StreamId) -> Result<&mut Inflow, Violation> {
         let key = self.open.get(place(stream)).copied().flatten();
         let flow = key.and_then(|key| self.flows.get_mut(key.0));
         let flow = flow.filter(|flow| !matches!(flow.state, State::Complete(_)));

@@ -9,7 +9,9 @@ use std::task::{Poll, Waker};
 
 use slab::Slab;
 
+use super::Lent;
 use crate::id::StreamId;
+use crate::payload::{Content, REFERRING};
 use crate::wire::{LEAST_STREAMS, Violation, Window};
 
 /// Everything that this side streams.
@@ -47,8 +49,6 @@ pub struct StreamRoom {
     pub items: u32,
     /// How many bytes.
     pub bytes: u64,
-    /// How many bytes one item counts at most.
-    pub most: u64,
 }
 
 /// Nobody takes what a stream would still bring.
@@ -109,7 +109,6 @@ impl Outflows {
         stream: StreamId,
         waker: &Waker,
     ) -> Poll<Result<StreamRoom, Stopped>> {
-        let window = self.window.map_or(0, |window| window.bytes);
         let Some(flow) = self.flows.get_mut(place(stream)) else {
             return Poll::Ready(Err(Stopped));
         };
@@ -126,8 +125,15 @@ impl Outflows {
         Poll::Ready(Ok(StreamRoom {
             items: flow.items,
             bytes: flow.bytes,
-            most: cost(usize::MAX, window),
         }))
+    }
+
+    /// Whether an item may be sent. Where nobody wants it, that is found out by sending it.
+    pub(super) fn has_room(&self, stream: StreamId, item: Cost) -> bool {
+        let flow = self.flows.get(place(stream));
+        let flow = flow.filter(|flow| flow.state == State::Open);
+        let (items, bytes) = item.within(self.window.as_ref());
+        flow.is_none_or(|flow| flow.items >= items && flow.bytes >= bytes)
     }
 
     /// Counts an item as sent.
@@ -135,14 +141,14 @@ impl Outflows {
     /// # Errors
     ///
     /// There is not enough room for it, or nobody wants it.
-    pub(super) fn spend(&mut self, stream: StreamId, bytes: usize) -> Result<(), Refused> {
-        let window = self.window.map_or(0, |window| window.bytes);
+    #[inline]
+    pub(super) fn spend(&mut self, stream: StreamId, item: Cost) -> Result<(), Refused> {
+        let (items, bytes) = item.within(self.window.as_ref());
         let flow = self.flows.get_mut(place(stream));
         let Some(flow) = flow.filter(|flow| flow.state == State::Open) else {
             return Err(Refused::Stopped);
         };
-        let cost = cost(bytes, window);
-        let left = (flow.items.checked_sub(1), flow.bytes.checked_sub(cost));
+        let left = (flow.items.checked_sub(items), flow.bytes.checked_sub(bytes));
         let (Some(items), Some(bytes)) = left else {
             return Err(Refused::NoRoom);
         };
@@ -215,10 +221,44 @@ pub(super) enum Refused {
     Stopped,
 }
 
-/// How much of its byte credit an item uses up: no more than half of the window. A consumer gives credit when it
-/// has used half, so there is always enough for the next item by then, however long that is.
-pub(crate) fn cost(bytes: usize, window: u64) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX).min(window / 2)
+/// What an item uses up of the credit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    /// How many bytes it has.
+    pub(crate) bytes: usize,
+    /// Whether it refers to objects or streams: then it takes more of this side's memory than it has bytes.
+    pub(crate) refers: bool,
+}
+
+impl Cost {
+    /// That of an item that refers to nothing.
+    #[inline]
+    pub(super) fn plain(item: &[u8]) -> Self {
+        Self {
+            bytes: item.len(),
+            refers: false,
+        }
+    }
+
+    pub(super) fn of<T>(item: Content<'_>, lent: &[Lent<T>]) -> Self {
+        Self {
+            bytes: item.len(),
+            refers: !lent.is_empty(),
+        }
+    }
+
+    /// Items and bytes: no more than half of the window. A consumer gives credit when it
+    /// has used half, so there is always enough for the next item by then, however long that is.
+    #[inline]
+    pub(crate) fn within(self, window: Option<&Window>) -> (u32, u64) {
+        let Some(window) = window else { return (1, 0) };
+        let bytes = u64::try_from(self.bytes).unwrap_or(u64::MAX);
+        let items = match self.refers {
+            true => (REFERRING as u32).min(window.items / 2).max(1),
+            false => 1,
+        };
+        (items, bytes.min(window.bytes / 2))
+    }
 }
 
 pub(super) fn place(stream: StreamId) -> usize {

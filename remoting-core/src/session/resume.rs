@@ -155,15 +155,20 @@ impl Resume {
     /// Counts a frame of the peer. Tells whether the peer should be told.
     #[inline]
     pub(super) fn on_frame(&mut self, kind: u8, length: usize) -> bool {
+        self.on_counted(u64::from(is_counted(kind)), length)
+    }
+
+    /// The same for several frames at once, which are counted.
+    pub(super) fn on_counted(&mut self, frames: u64, length: usize) -> bool {
         if self.state != State::Ready {
             return false;
         }
         // Who writes on has seen what it was told.
         self.previous = None;
-        if !is_counted(kind) {
+        if frames == 0 {
             return false;
         }
-        self.received = self.received.saturating_add(1);
+        self.received = self.received.saturating_add(frames);
         self.untold = self.untold.saturating_add(length);
         self.untold >= BYTES_PER_ACK || self.received.saturating_sub(self.told) >= FRAMES_PER_ACK
     }

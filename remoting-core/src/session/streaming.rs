@@ -1,18 +1,17 @@
 //! Streams, in both directions: what producers, consumers and the peer do with them.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::inflows::{Arrived, Leavings, StreamKey};
-use super::outflows::{Refused, Stopped, StreamRoom};
+use super::outflows::{Cost, Refused, Stopped, StreamRoom};
 use super::{Effects, Exported, Lent, Session};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::id::StreamId;
 use crate::limits::Limits;
-use crate::payload::{Content, Payload};
+use crate::payload::{Batch, Content};
 use crate::wire::{
     Credit, End, HeaderBlock, Item, LEAST_LIMIT, LEAST_STREAMS, TooLong, Violation, Window,
     WireFault, write_credit, write_end, write_item,
@@ -58,7 +57,7 @@ impl<T: Exported> Session<T> {
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Result<(), Error> {
-        match self.outflows.spend(stream, item.len()) {
+        match self.outflows.spend(stream, Cost::of(item, lent)) {
             Ok(()) => {}
             Err(Refused::Stopped) => return Err(stopped()),
             Err(Refused::NoRoom) => {
@@ -118,13 +117,8 @@ impl<T: Exported> Session<T> {
 
     /// Gives a consumer what has come.
     ///
-    /// - `into`: is empty, and gets the items. The objects that they refer to are attached.
-    pub fn poll_items(
-        &mut self,
-        key: StreamKey,
-        into: &mut VecDeque<Payload>,
-        waker: &Waker,
-    ) -> Poll<Arrived> {
+    /// - `into`: gets the items, or some of them. The objects that they refer to are attached.
+    pub fn poll_items(&mut self, key: StreamKey, into: &mut Batch, waker: &Waker) -> Poll<Arrived> {
         let polled = self.inflows.poll(key, into, waker);
         polled.map(|(arrived, stream)| {
             self.end_inflow(stream, None);
@@ -150,10 +144,9 @@ impl<T: Exported> Session<T> {
         self.liveness.on_append(now);
     }
 
-    /// The room that a stream of the peer has at its beginning: items and bytes.
-    pub fn window(&self) -> (u32, u64) {
-        let window = self.inflows.window();
-        (window.items, window.bytes)
+    /// The room that a stream of the peer has at its beginning.
+    pub fn window(&self) -> Window {
+        self.inflows.window()
     }
 
     /// A consumer reads no more of a stream.
@@ -173,7 +166,7 @@ impl<T: Exported> Session<T> {
                 Some(Fault::App(payload)) => Some(payload),
                 Some(Fault::Error(_)) | None => None,
             };
-            for mut payload in items.into_iter().chain(fault) {
+            for mut payload in items.into_others().chain(fault) {
                 let references = Self::unpack(&mut payload);
                 self.give_back_objects(references, &mut keys, effects);
             }
@@ -225,12 +218,18 @@ impl<T: Exported> Session<T> {
         if item.more {
             return Err(Violation::ItemInParts);
         }
-        let (length, counters) = (item.payload.len(), &self.config.counters);
-        if !self.inflows.on_item(item.stream, length, counters)? {
+        let cost = Cost {
+            bytes: item.payload.len(),
+            refers: !item.header.references.is_empty(),
+        };
+        let window = self.inflows.window();
+        let inflow = self.inflows.open_mut(item.stream)?;
+        if !inflow.count(cost, &window, &self.config.counters)? {
             return self.decline(item.header.references);
         }
         let payload = self.keep(item.payload, item.header.references)?;
-        self.inflows.push(item.stream, payload, &mut effects.wakers);
+        let inflow = self.inflows.open_mut(item.stream)?;
+        inflow.push(payload, &mut effects.wakers);
         Ok(())
     }
 
@@ -335,7 +334,7 @@ impl<T: Exported> Session<T> {
 const EXECUTED: u8 = 1;
 
 /// The error of a stream that nobody reads.
-fn stopped() -> Error {
+pub(super) fn stopped() -> Error {
     let text = "nobody reads the stream any more";
     Error::new(ErrorKind::Cancelled, text).with_executed(Executed::Yes)
 }

@@ -16,13 +16,23 @@ use crate::budget::ScanLimits;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::{ByteVec, FormatError, FormatterRef};
 use crate::object::app_fault;
-use crate::payload::Payload;
-use crate::proxy::{CallError, Style, decode, decode_error, encode_owned};
+use crate::payload::{Batch, Entry, Payload};
+use crate::proxy::{CallError, Pen, Style, decode, decode_error, decode_plain};
 
 /// The items of a stream, encoded. After an error, or the end, nothing more comes.
 pub trait Items: Send {
-    /// Gives the next item.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>>;
+    /// Gives the next items, one at least: as many as there are for now, until the batch is full. What has been made
+    /// already comes also if there is more of it.
+    ///
+    /// - `into`: gets them behind what it holds, and is not full.
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Batch,
+    ) -> Poll<Option<Result<(), Fault>>>;
+
+    /// What was given last has been read, all of it.
+    fn used(&mut self) {}
 
     /// The error of whoever reads the stream, when the item that came last makes no sense. No other is asked for then.
     ///
@@ -71,14 +81,20 @@ impl fmt::Debug for Freight {
 
 /// Writes the items of a stream.
 pub(super) struct Encoding<T, E> {
+    /// Gone when it has ended.
     items: Option<ItemStream<T, E>>,
+    /// How it has ended, until that is told.
+    fault: Option<Fault>,
     style: Style,
 }
 
 impl<T, E> Encoding<T, E> {
     pub(super) fn new(items: ItemStream<T, E>, style: Style) -> Self {
-        let items = Some(items);
-        Self { items, style }
+        Self {
+            items: Some(items),
+            fault: None,
+            style,
+        }
     }
 }
 
@@ -87,28 +103,48 @@ where
     T: Serialize + 'static,
     E: Serialize + 'static,
 {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
-        let Some(items) = &mut self.items else {
-            return Poll::Ready(None);
-        };
-        let written = match ready!(items.as_mut().poll_next(cx)) {
-            None => None,
-            Some(Ok(item)) => Some(encode_item(&self.style, item).map_err(|error| {
-                let text = format!("an item of the stream could not be written: {error}");
-                Fault::executed(ErrorKind::BadResult, text)
-            })),
-            Some(Err(error)) => Some(Err(app_fault("a stream", &self.style, &error))),
-        };
-        if !matches!(written, Some(Ok(_))) {
-            self.items = None;
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Batch,
+    ) -> Poll<Option<Result<(), Fault>>> {
+        let before = into.len();
+        let mut pen = Pen::new(&self.style);
+        let mut ended = None;
+        if let Some(items) = &mut self.items {
+            loop {
+                match items.as_mut().poll_next(cx) {
+                    Poll::Pending if into.len() == before => return Poll::Pending,
+                    Poll::Pending => break,
+                    Poll::Ready(Some(Ok(item))) => match write_item(&mut pen, item, into) {
+                        Ok(()) if into.is_full() => break,
+                        Ok(()) => continue,
+                        Err(fault) => ended = Some(Some(fault)),
+                    },
+                    Poll::Ready(Some(Err(error))) => {
+                        ended = Some(Some(app_fault("a stream", &self.style, &error)));
+                    }
+                    Poll::Ready(None) => ended = Some(None),
+                }
+                break;
+            }
         }
-        Poll::Ready(written)
+        drop(pen);
+        if let Some(fault) = ended {
+            (self.items, self.fault) = (None, fault);
+        }
+        Poll::Ready(match into.len() > before {
+            true => Some(Ok(())),
+            false => self.fault.take().map(Err),
+        })
     }
 }
 
 /// Reads the items of a stream.
 pub(super) struct Decoding<T, E> {
-    items: Option<Box<dyn Items>>,
+    items: Box<dyn Items>,
+    /// What has come, and waits to be read.
+    batch: Batch,
     formatter: FormatterRef,
     limits: ScanLimits,
     of: PhantomData<fn() -> Result<T, E>>,
@@ -117,7 +153,8 @@ pub(super) struct Decoding<T, E> {
 impl<T, E> Decoding<T, E> {
     pub(super) fn new(items: Box<dyn Items>, formatter: FormatterRef, limits: ScanLimits) -> Self {
         Self {
-            items: Some(items),
+            items,
+            batch: Batch::one(),
             formatter,
             limits,
             of: PhantomData,
@@ -130,40 +167,58 @@ impl<T: DeserializeOwned + 'static, E: CallError> Stream for Decoding<T, E> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(items) = &mut this.items else {
-            return Poll::Ready(None);
-        };
-        let read = ready!(items.poll_next(cx)).map(|item| match item {
-            Ok(item) => decode_item(&this.formatter, item, this.limits)
-                .map_err(|error| E::from(items.unreadable(&error.to_string()))),
-            Err(fault) => Err(decode_error(&this.formatter, fault)),
-        });
-        if !matches!(read, Some(Ok(_))) {
-            this.items = None;
+        loop {
+            if let Some(item) = this.batch.take_first() {
+                let read = decode_item(&this.formatter, item, this.limits);
+                let read = read.map_err(|error| this.items.unreadable(&error.to_string()).into());
+                if this.batch.is_empty() {
+                    this.items.used();
+                }
+                return Poll::Ready(Some(read));
+            }
+            match ready!(this.items.poll_batch(cx, &mut this.batch)) {
+                Some(Ok(())) => {}
+                Some(Err(fault)) => {
+                    return Poll::Ready(Some(Err(decode_error(&this.formatter, fault))));
+                }
+                None => return Poll::Ready(None),
+            }
         }
-        Poll::Ready(read)
     }
 }
 
 /// Writes an item; bytes as bytes, and not as a list of numbers.
-fn encode_item<T: Serialize + 'static>(style: &Style, mut item: T) -> Result<Payload, FormatError> {
-    match (&mut item as &mut dyn Any).downcast_mut::<Vec<u8>>() {
-        Some(bytes) => encode_owned(style, ByteVec(std::mem::take(bytes))),
-        None => encode_owned(style, item),
-    }
+fn write_item<T: Serialize + 'static>(
+    pen: &mut Pen<'_>,
+    mut item: T,
+    into: &mut Batch,
+) -> Result<(), Fault> {
+    let written = match (&mut item as &mut dyn Any).downcast_mut::<Vec<u8>>() {
+        Some(bytes) => pen.write_bytes(std::mem::take(bytes), into),
+        None => pen.write(&item, into),
+    };
+    written.map_err(|error| {
+        let text = format!("an item of the stream could not be written: {error}");
+        Fault::executed(ErrorKind::BadResult, text)
+    })
 }
 
-/// Reads what [`encode_item`] has written.
+/// Reads what [`write_item`] has written.
 fn decode_item<T: DeserializeOwned + 'static>(
     formatter: &FormatterRef,
-    item: Payload,
+    item: Entry<'_, Payload>,
     limits: ScanLimits,
 ) -> Result<T, FormatError> {
     let mut read: Option<T> = None;
-    if let Some(bytes) = (&mut read as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
-        *bytes = Some(formatter.decode_bytes(item)?);
-    } else {
-        read = Some(decode(formatter, &item, limits)?);
-    }
+    let Some(bytes) = (&mut read as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() else {
+        return match item {
+            Entry::Plain(bytes) => decode_plain(formatter, bytes, limits),
+            Entry::Other(payload) => decode(formatter, &payload, limits),
+        };
+    };
+    *bytes = Some(match item {
+        Entry::Plain(bytes) => formatter.decode::<ByteVec>(bytes, ScanLimits::default())?.0,
+        Entry::Other(payload) => formatter.decode_bytes(payload)?,
+    });
     read.ok_or_else(|| FormatError::decode("an item is missing"))
 }

@@ -65,7 +65,7 @@ type ItemStream<T, E> = Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>;
 impl<T, E> Streaming<T, E> {
     /// Streams what another stream gives; after its first error nothing more.
     pub fn new(items: impl Stream<Item = Result<T, E>> + Send + 'static) -> Self {
-        Self::of_boxed(Box::pin(items))
+        Self(Mutex::new(Some(Box::pin(items))))
     }
 
     /// Streams the values of an iterator.
@@ -130,10 +130,6 @@ impl<T, E> Streaming<T, E> {
             all.extend([item?]);
         }
         Ok(all)
-    }
-
-    fn of_boxed(items: ItemStream<T, E>) -> Self {
-        Self(Mutex::new(Some(items)))
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, E>>> {

@@ -43,15 +43,16 @@ pub use message::{
     Post, Renew, Return, Target, WireFault,
 };
 pub use preface::{MAJOR, MINOR, PREFACE, PREFACE_LENGTH, Preface};
+pub use read::plain_item;
 pub use references::{MAX_REFERENCES, ReferenceTable, Referred};
 pub use release::{ForgottenCalls, Release, ReleasedSlots};
 pub use resolve::{MAX_KEY, Resolve, ResolveAnswer, ResolveRequest, ResolveWhat};
 pub use varint::{ID_LIMIT, Reader, Varint, cut_text, put_prefixed, put_varint, varint_length};
 pub use violation::Violation;
 pub use write::{
-    write_abort, write_ack, write_call, write_cancel, write_cont, write_credit, write_end,
-    write_error, write_go_away, write_hello, write_item, write_kept_call, write_ping, write_pong,
-    write_post, write_release, write_resolve, write_return,
+    PLAIN_ITEM, write_abort, write_ack, write_call, write_cancel, write_cont, write_credit,
+    write_end, write_error, write_go_away, write_hello, write_item, write_kept_call, write_ping,
+    write_plain_item, write_pong, write_post, write_release, write_resolve, write_return,
 };
 
 // For the vectors and the fuzz targets, which stand outside of the crate.

@@ -15,6 +15,7 @@ use super::resolve::{Resolve, ResolveRequest, ResolveWhat};
 use super::varint::Reader;
 use super::violation::Violation;
 use crate::id::{CallId, MethodId, Slot, StreamId};
+use crate::payload::LARGE;
 
 impl<'a> Message<'a> {
     /// Reads a frame.
@@ -72,6 +73,23 @@ impl<'a> Item<'a> {
         check_flags(frame)?;
         item(frame.flags, &mut Reader::new(frame.body))
     }
+}
+
+/// Cuts an ITEM off that is short and nothing but its payload, as almost all of them are. Gives its stream, its payload
+/// and what is behind it; nothing if other bytes come first.
+#[inline]
+pub fn plain_item(bytes: &[u8]) -> Option<(StreamId, &[u8], &[u8])> {
+    let (&[low, middle, 0, kind::ITEM], rest) = bytes.split_first_chunk()? else {
+        return None;
+    };
+    let length = usize::from(low) | usize::from(middle) << 8;
+    if length >= LARGE {
+        return None;
+    }
+    let (body, behind) = rest.split_at_checked(length)?;
+    let mut reader = Reader::new(body);
+    let stream = reader.stream().ok()?;
+    Some((stream, reader.rest(), behind))
 }
 
 #[inline]

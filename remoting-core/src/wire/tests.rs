@@ -2,6 +2,7 @@
 
 mod frames;
 mod headers;
+mod items;
 mod messages;
 mod numbers;
 

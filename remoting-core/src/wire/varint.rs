@@ -48,8 +48,13 @@ impl Varint {
 pub fn put_varint(out: &mut Vec<u8>, value: u64) {
     match u8::try_from(value) {
         Ok(byte) if byte < 0x80 => out.push(byte),
-        _ => out.extend_from_slice(Varint::new(value).as_slice()),
+        _ => put_long(out, value),
     }
+}
+
+#[cold]
+fn put_long(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(Varint::new(value).as_slice());
 }
 
 /// Appends `bytes` behind their length.

@@ -12,7 +12,7 @@ use super::header_block::HeaderBlock;
 use super::hello::Hello;
 use super::message::{Abort, ContOf, Credit, GoAway, MAX_TEXT, Ping, Target, WireFault};
 use super::resolve::{ResolveRequest, ResolveWhat};
-use super::varint::{cut_text, put_prefixed, put_varint};
+use super::varint::{cut_text, put_prefixed, put_varint, varint_length};
 use crate::id::{CallId, MethodId, Slot, StreamId};
 
 /// More than the fixed fields of a CALL ever take.
@@ -183,6 +183,27 @@ pub fn write_item(
 ) -> Result<(), TooLong> {
     let fields = |out: &mut Vec<u8>| put_varint(out, u64::from(stream.0));
     write_payload(out, kind::ITEM, fields, header, payload)
+}
+
+/// How much longer than its payload the body of a [plain item](write_plain_item) is at most.
+pub const PLAIN_ITEM: usize = 5;
+
+/// Writes an ITEM that is nothing but its payload.
+///
+/// - `payload`: fits into a frame, with [`PLAIN_ITEM`] more.
+#[inline]
+pub fn write_plain_item(out: &mut Vec<u8>, stream: StreamId, payload: &[u8]) {
+    let id = stream.0;
+    let length = varint_length(u64::from(id)).saturating_add(payload.len());
+    let [low, middle, high, ..] = length.to_le_bytes();
+    match u8::try_from(id) {
+        Ok(id) if id < 0x80 => out.extend_from_slice(&[low, middle, high, kind::ITEM, id]),
+        _ => {
+            out.extend_from_slice(&[low, middle, high, kind::ITEM]);
+            put_varint(out, u64::from(id));
+        }
+    }
+    out.extend_from_slice(payload);
 }
 
 /// Writes a CREDIT: leave to send more items.

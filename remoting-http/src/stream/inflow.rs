@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Body;
-use remoting_core::channel::{Freight, Items};
+use remoting_core::channel::{Batch, Freight, Items};
 use remoting_core::formatter::Payload;
 use remoting_core::{Counters, Error, ErrorKind, Executed, Fault};
 use tokio::sync::OwnedSemaphorePermit;
@@ -220,9 +220,14 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Display,
 {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Fault>>> {
+    /// Gives one line: which it was has to be known until it was read.
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Batch,
+    ) -> Poll<Option<Result<(), Fault>>> {
         let line = ready!(self.poll_line(cx));
-        Poll::Ready(line.map(|line| line.map_err(Fault::Error)))
+        Poll::Ready(line.map(|line| line.map(|line| into.push(line)).map_err(Fault::Error)))
     }
 
     fn unreadable(&mut self, why: &str) -> Error {

@@ -170,7 +170,7 @@ impl Drop for Seat {
 /// What is left of a stream.
 pub(crate) enum Found {
     /// It goes on.
-    Course(Course),
+    Course(Box<Course>),
     /// The caller has got all of it.
     Over,
     /// Nothing, or not enough.
@@ -228,7 +228,7 @@ impl Lingering {
         match course.goes_on_after(got) {
             false => Found::Nothing,
             true if course.is_over() => Found::Over,
-            true => Found::Course(course),
+            true => Found::Course(Box::new(course)),
         }
     }
 

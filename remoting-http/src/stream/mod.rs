@@ -160,7 +160,7 @@ impl Service {
         match found {
             None => Ok(None),
             Some(Found::Course(course)) => {
-                let stream = outbound.go_on(course);
+                let stream = outbound.go_on(*course);
                 Ok(Some(Answer::empty(StatusCode::OK).streaming(stream)))
             }
             Some(Found::Over) => Ok(Some(Answer::empty(StatusCode::NO_CONTENT))),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use remoting_core::channel::{Freight, Items};
+use remoting_core::channel::{Batch, Freight, Items};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::form::Form;
@@ -99,6 +99,8 @@ impl fmt::Debug for Streamed {
 pub(crate) struct Course {
     /// Gone when it has ended.
     flow: Option<Box<dyn Items>>,
+    /// What has come of it.
+    came: Batch,
     /// What its events are known by.
     name: String,
     /// How many parts there were: items, and the end.
@@ -112,6 +114,7 @@ impl Course {
     pub(crate) fn new(freight: &Freight, name: String, recent: Recent) -> Self {
         Self {
             flow: freight.take(),
+            came: Batch::one(),
             name,
             number: 0,
             recent,
@@ -143,18 +146,19 @@ impl Course {
         let Some(flow) = &mut self.flow else {
             return Poll::Ready(None);
         };
-        let item = ready!(flow.poll_next(cx));
+        let came = match self.came.is_empty() {
+            true => ready!(flow.poll_batch(cx, &mut self.came)),
+            false => None,
+        };
+        let item = self.came.pop();
         self.number += 1;
         let place = (self.name.as_str(), self.number);
-        let part = match item {
-            Some(Ok(item)) => form.item(place, item.as_slice()),
-            Some(Err(fault)) => {
+        let part = match (item, came) {
+            (Some(item), _) => form.item(place, item.as_slice()),
+            (None, came) => {
                 self.flow = None;
-                form.end(place, Some(&error_body(&fault)))
-            }
-            None => {
-                self.flow = None;
-                form.end(place, None)
+                let error = came.and_then(Result::err).as_ref().map(error_body);
+                form.end(place, error.as_deref())
             }
         };
         self.recent.push(&part);

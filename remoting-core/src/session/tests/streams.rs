@@ -3,6 +3,7 @@
 mod broken;
 mod random;
 mod support;
+mod together;
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};

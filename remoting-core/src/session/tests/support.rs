@@ -86,7 +86,11 @@ impl Side {
         let unread = std::mem::take(&mut self.unread);
         let mut rest = &unread[..];
         let result = loop {
-            match split_frame(rest, MAX_BODY) {
+            let items = self.session.on_items(rest, now, &mut self.effects);
+            rest = rest
+                .get(*items.as_ref().unwrap_or(&0)..)
+                .unwrap_or_default();
+            match items.and_then(|_| split_frame(rest, MAX_BODY)) {
                 Err(violation) => break Err(End::Violation(violation)),
                 Ok(None) => break Ok(()),
                 Ok(Some((frame, length))) => {

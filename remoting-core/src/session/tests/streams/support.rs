@@ -1,6 +1,5 @@
 //! Streams from one session to another, and what tests do with them.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
@@ -8,7 +7,7 @@ use super::super::support::{Pair, Side, result, sent};
 use crate::error::{Error, Fault};
 use crate::id::{Slot, StreamId};
 use crate::limits::Limits;
-use crate::payload::{Content, Payload};
+use crate::payload::{Batch, Content};
 use crate::session::{Arrived, Lent, Received, Request, StreamKey, StreamSource};
 use crate::wire::{Target, split_frame};
 
@@ -130,11 +129,13 @@ pub(super) fn send(side: &mut Side, stream: StreamId, item: &[u8]) -> Result<(),
 pub(super) fn read(side: &mut Side, key: StreamKey) -> (Vec<u8>, Option<Option<Fault>>) {
     let mut items = Vec::new();
     loop {
-        let mut batch: VecDeque<Payload> = VecDeque::new();
+        let mut batch = Batch::one();
         match side.session.poll_items(key, &mut batch, Waker::noop()) {
             Poll::Pending => return (items, None),
             Poll::Ready(Arrived::Items) => {
-                items.extend(batch.iter().flat_map(|item| item.as_slice().to_vec()));
+                while let Some(item) = batch.pop() {
+                    items.extend_from_slice(item.as_slice());
+                }
             }
             Poll::Ready(Arrived::End(fault)) => return (items, Some(fault)),
         }
