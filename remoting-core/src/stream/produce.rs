@@ -1,5 +1,6 @@
 //! Streams that are made by a future: it sends item after item, each when the consumer is ready for it.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,27 +42,41 @@ impl<T> Producer<T> {
     /// `Cancelled`: nobody reads the stream any more. Only who has taken the producer out of its future sees
     /// that: the future itself is dropped with the stream.
     pub async fn send(&mut self, item: T) -> Result<(), Error> {
-        let mut item = Some(item);
-        let sending = Sending(&self.0);
-        poll_fn(|cx| sending.poll(&mut item, cx)).await
+        let mut sending = Sending {
+            slot: &self.0,
+            item: Some(item),
+            is_there: false,
+        };
+        poll_fn(|cx| sending.poll(cx)).await
     }
 }
 
 /// An item on its way into the slot and out of it. Dropped, it takes it back.
-struct Sending<'a, T>(&'a Slot<T>);
+struct Sending<'a, T> {
+    slot: &'a Arc<Slot<T>>,
+    item: Option<T>,
+    /// It may be in the slot.
+    is_there: bool,
+}
 
 impl<T> Sending<'_, T> {
-    fn poll(&self, item: &mut Option<T>, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-        let mut shared = self.0.lock();
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let mut shared = self.slot.lock();
         if !shared.is_read {
             let text = "nobody reads the stream any more";
             let error = Error::new(ErrorKind::Cancelled, text);
             return Poll::Ready(Err(error.with_executed(Executed::Yes)));
         }
-        if let Some(item) = item.take() {
+        if let Some(item) = self.item.take() {
             shared.item = Some(item);
+            self.is_there = true;
         } else if shared.item.is_none() {
+            self.is_there = false;
             return Poll::Ready(Ok(()));
+        }
+        if Turn::of(self.slot, cx).is_now() {
+            // The stream looks next, and comes back for more.
+            return Poll::Pending;
         }
         shared.producer = Some(cx.waker().clone());
         let stream = shared.stream.take();
@@ -73,8 +88,47 @@ impl<T> Sending<'_, T> {
 
 impl<T> Drop for Sending<'_, T> {
     fn drop(&mut self) {
-        let item = self.0.lock().item.take();
-        drop(item);
+        if self.is_there {
+            let item = self.slot.lock().item.take();
+            drop(item);
+        }
+    }
+}
+
+/// Names the slot whose stream lets its future go on, and whom that wakes: a producer that waits in there needs no
+/// other waker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Turn([usize; 3]);
+
+thread_local! {
+    static NOW: Cell<Option<Turn>> = const { Cell::new(None) };
+}
+
+impl Turn {
+    fn of<T>(slot: &Arc<Slot<T>>, cx: &Context<'_>) -> Self {
+        let waker = cx.waker();
+        Self([
+            Arc::as_ptr(slot).addr(),
+            waker.data().addr(),
+            std::ptr::from_ref(waker.vtable()).addr(),
+        ])
+    }
+
+    fn is_now(self) -> bool {
+        NOW.get() == Some(self)
+    }
+
+    fn begin(self) -> Interrupted {
+        Interrupted(NOW.replace(Some(self)))
+    }
+}
+
+/// The turn that goes on behind this one.
+struct Interrupted(Option<Turn>);
+
+impl Drop for Interrupted {
+    fn drop(&mut self) {
+        NOW.set(self.0);
     }
 }
 
@@ -126,7 +180,10 @@ impl<T, E, F: Future<Output = Result<(), E>>> Produced<T, E, F> {
         let Some(future) = &mut self.future else {
             return;
         };
-        if let Poll::Ready(ended) = future.as_mut().poll(cx) {
+        let turn = Turn::of(&self.slot, cx).begin();
+        let polled = future.as_mut().poll(cx);
+        drop(turn);
+        if let Poll::Ready(ended) = polled {
             self.failure = ended.err();
             self.future = None;
         }
@@ -168,5 +225,55 @@ impl<T, E, F> Drop for Produced<T, E, F> {
         let left = (shared.item.take(), shared.producer.take());
         drop(shared);
         left.1.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Streaming;
+    use crate::error::{ErrorKind, Result};
+
+    #[tokio::test]
+    async fn a_producer_outside_of_its_future_is_woken_for_each_item() {
+        let (give, got) = tokio::sync::oneshot::channel();
+        let mut numbers: Streaming<u64> = Streaming::produce(|out| {
+            let given = give.send(out);
+            async move {
+                assert!(given.is_ok());
+                std::future::pending().await
+            }
+        });
+        let mut out = got.await.unwrap();
+        let send = async {
+            for number in 0..100 {
+                out.send(number).await.unwrap();
+            }
+            out
+        };
+        let read = async {
+            for number in 0..100 {
+                assert_eq!(numbers.next().await.unwrap().unwrap(), number);
+            }
+        };
+        // Both in one task, with one waker.
+        let (mut out, ()) = tokio::join!(send, read);
+        drop(numbers);
+        let error = out.send(100).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn an_item_whose_sending_is_dropped_is_not_sent() -> Result<()> {
+        let numbers: Streaming<u64> = Streaming::produce(|mut out| async move {
+            out.send(1).await?;
+            tokio::select! {
+                biased;
+                sent = out.send(2) => sent?,
+                () = std::future::ready(()) => {}
+            }
+            out.send(3).await
+        });
+        assert_eq!(numbers.collect::<Vec<_>>().await?, [1, 3]);
+        Ok(())
     }
 }
