@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use crate::subjects::{Subject, Workload, floor, objects};
-use crate::{Outcome, floor_rmp};
+use crate::{Outcome, floor_rmp, streams};
 
 /// The flag that makes the program make calls. After it come the contestant, the workload
 /// and how many calls each caller makes.
@@ -21,27 +21,31 @@ pub(crate) enum Work {
     Calls(Workload),
     /// A connection for each call, which is closed after it.
     Connect,
+    /// The items of one stream.
+    Stream,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Calls(Workload::ALL[0]),
         Self::Calls(Workload::ALL[1]),
         Self::Calls(Workload::ALL[2]),
         Self::Connect,
+        Self::Stream,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Calls(workload) => workload.name(),
             Self::Connect => "connect, call and close",
+            Self::Stream => "an item of a stream",
         }
     }
 
     pub(crate) fn callers(self) -> usize {
         match self {
             Self::Calls(workload) => workload.callers(),
-            Self::Connect => 1,
+            Self::Connect | Self::Stream => 1,
         }
     }
 }
@@ -107,6 +111,9 @@ fn serve_and_call(contestant: Contestant, work: Work, each: usize) -> Outcome<()
 }
 
 async fn contest(contestant: Contestant, work: Work, each: usize) -> Outcome<()> {
+    if let Work::Stream = work {
+        return streams::stream(contestant, each as u64).await;
+    }
     match contestant {
         Contestant::Floor => {
             let (listener, address) = listen().await?;
@@ -125,7 +132,7 @@ async fn contest(contestant: Contestant, work: Work, each: usize) -> Outcome<()>
     }
 }
 
-async fn listen() -> Outcome<(TcpListener, SocketAddr)> {
+pub(crate) async fn listen() -> Outcome<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     Ok((listener, address))
@@ -139,7 +146,7 @@ async fn call<S: Subject, E: Error + 'static>(
 ) -> Outcome<()> {
     let workload = match work {
         Work::Calls(workload) => workload,
-        Work::Connect => {
+        Work::Connect | Work::Stream => {
             for number in 0..each {
                 assert_eq!(connect().await?.add(number as i32, 0).await, number as i32);
             }
