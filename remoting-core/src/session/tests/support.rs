@@ -209,14 +209,8 @@ impl Side {
             payload: Content::from(&[] as &[u8]),
         };
         let deadline = now + Duration::from_secs(30);
-        self.session.start(
-            outgoing,
-            &[],
-            Waker::noop(),
-            deadline,
-            now,
-            &mut self.effects,
-        )
+        let (session, effects) = (&mut self.session, &mut self.effects);
+        session.start(outgoing, &[], Waker::noop(), deadline, now, effects)
     }
 
     pub(super) fn post(&mut self, target: Target, payload: &[u8], now: Instant) -> bool {
