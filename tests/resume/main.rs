@@ -7,3 +7,4 @@ mod bytes;
 mod ends;
 mod goes_on;
 mod ground;
+mod streams;
