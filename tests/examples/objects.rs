@@ -163,6 +163,21 @@ fn pipelining_takes_one_round_trip() {
 }
 
 #[test]
+fn resume_loses_nothing_over_a_line_that_is_cut() {
+    assert_lines(
+        &run("resume", &[]),
+        &[
+            "the line was cut ",
+            "100000 readings came, each once and in order, and 100 callbacks",
+            "the meter is the one that was installed: it stands at 101000",
+            "after two seconds without a line: ",
+            "and the meter has gone with it: ",
+            "executed: No",
+        ],
+    );
+}
+
+#[test]
 fn chat_goes_on_when_a_guest_is_killed() {
     let output = run("chat", &[]);
     assert_lines(

@@ -48,6 +48,8 @@ pub enum End {
     Drained,
     /// The host on this side was dropped.
     HostGone,
+    /// The link was lost, and there is no other; why.
+    Away(String),
     /// The link goes on with another session, which the peer wanted back.
     Resumed,
     /// The session has another link.
@@ -123,6 +125,7 @@ impl End {
             | Self::WriteStalled
             | Self::NotOurProtocol(_)
             | Self::Refused { .. }
+            | Self::Away(_)
             | Self::Resumed
             | Self::Superseded
             | Self::Aborted { .. } => LastWords::None,
@@ -146,6 +149,7 @@ impl End {
             | Self::WriteStalled
             | Self::NotOurProtocol(_)
             | Self::Refused { .. }
+            | Self::Away(_)
             | Self::Resumed
             | Self::Superseded
             | Self::Aborted { .. } => String::new(),
@@ -218,6 +222,7 @@ impl fmt::Display for End {
             Self::Refused { what, .. } => f.write_str(what),
             Self::Drained => f.write_str("all calls were finished after a goodbye"),
             Self::HostGone => f.write_str("the host was dropped"),
+            Self::Away(why) => write!(f, "{}", PeerText(why)),
             Self::Resumed => f.write_str("the peer went on with the session that it had before"),
             Self::Superseded => f.write_str("the peer has made another connection"),
         }
