@@ -135,7 +135,10 @@ async fn cut_everywhere(direction: Direction) {
         })
         .collect();
     let most = lines.join_all().await.into_iter().max();
-    assert_eq!(most, Some(CORN), "some cuts come behind the last item");
+    // What goes to the server is there before anything comes back.
+    if direction == Direction::ToClient {
+        assert_eq!(most, Some(CORN), "some cuts come behind the last item");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,8 +52,8 @@ pub(super) async fn redial(
             Failed::ForNow => refusals = 0,
         }
         if refusals >= REFUSALS {
-            let text = "the connection was lost, and nobody listens where the peer was";
-            return Err(End::Lost(text.to_owned()));
+            let text = "nobody listens where the peer was";
+            return Err(End::Away(text.to_owned()));
         }
         sleep(crate::jitter::full(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -97,8 +97,8 @@ fn of_dialling(error: &Error) -> Failed {
     match error.kind() {
         ErrorKind::ConnectFailed if is_refused => Failed::Refused,
         ErrorKind::ConnectFailed | ErrorKind::Overloaded => Failed::ForNow,
-        _ => Failed::For(End::Lost(format!(
-            "the connection was lost and cannot be made again: {}",
+        _ => Failed::For(End::Away(format!(
+            "the connection cannot be made again: {}",
             error.message()
         ))),
     }

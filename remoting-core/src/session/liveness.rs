@@ -94,7 +94,7 @@ impl Liveness {
                 return Ok(false);
             }
             self.counters.resume_window.add();
-            return Err(End::Lost(AWAY_TOO_LONG.to_owned()));
+            return Err(End::Away(AWAY_TOO_LONG.to_owned()));
         }
         if self.hello_by.is_some_and(|by| by <= now) {
             self.counters.handshake_time.add();
@@ -180,7 +180,7 @@ impl Liveness {
 }
 
 /// What is said of a session whose connection did not come back.
-const AWAY_TOO_LONG: &str = "the connection was lost and not made again in time";
+const AWAY_TOO_LONG: &str = "the connection was not made again in time";
 
 #[cfg(test)]
 mod tests {

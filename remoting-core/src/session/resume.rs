@@ -331,7 +331,7 @@ impl<T: Exported> Session<T> {
         let peer = self.peer.as_ref();
         let is_same = peer.is_some_and(|peer| peer.incarnation == hello.incarnation);
         let text = if is_same { FORGOTTEN } else { RESTARTED };
-        Err(End::Lost(text.to_owned()))
+        Err(End::Away(text.to_owned()))
     }
 
     /// Goes on with a peer that was dialled again and [knows](Self::recognize) the session.
@@ -386,5 +386,5 @@ impl<T: Exported> Session<T> {
     }
 }
 
-const FORGOTTEN: &str = "the peer had given the session up when the connection was made again; it was away for too long";
+const FORGOTTEN: &str = "the peer had given the session up when the connection was made again";
 const RESTARTED: &str = "the peer was started anew, and knows nothing of the session";
