@@ -33,9 +33,9 @@ pub use remoting_core::formatter::Json;
 pub use remoting_core::formatter::MessagePack;
 pub use remoting_core::{
     Activatable, Adopts, Call, CallContext, CallMessage, CallOptions, ChannelHandle, ChannelLimits,
-    Counters, Dispatcher, Drained, Error, ErrorKind, Executed, Flow, GoneReason, Host, HostBuilder,
-    Limits, ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyHeaders, ReplyMessage,
-    Result, RunUntil,
+    ConnectPolicy, Counters, Dispatcher, Drained, Error, ErrorKind, Executed, Flow, GoneReason,
+    Host, HostBuilder, Limits, ObjectName, ObjectRef, ObjectUrl, Proxy, Publication, ReplyHeaders,
+    ReplyMessage, Result, RunUntil,
 };
 pub use remoting_core::{
     Admitted, Authenticator, Credentials, Denied, ErrorDetail, Principals, Secret, Token,

@@ -77,8 +77,8 @@ pub use crate::object::{
 };
 pub use crate::peer::{Certificate, Peer, Principal};
 pub use crate::proxy::{
-    Activatable, Adopts, Call, CallOptions, Proxy, Removed, ReplyHeaders, SubscriberId,
-    Subscribers, WhenFull,
+    Activatable, Adopts, Call, CallOptions, ConnectPolicy, Proxy, Removed, ReplyHeaders,
+    SubscriberId, Subscribers, WhenFull,
 };
 #[cfg(feature = "json")]
 pub use crate::proxy::{DynamicError, ObjectHandle};

@@ -10,6 +10,9 @@ use crate::id::TICKET;
 /// The longest name of a publication, in bytes.
 const MAX_NAME: usize = 128;
 
+/// The most addresses that a URL may have.
+const MOST_ADDRESSES: usize = 16;
+
 /// What the names of objects begin with that are known by a ticket.
 pub(crate) const TICKETS: &str = "~/";
 
@@ -18,6 +21,10 @@ pub(crate) const TICKETS: &str = "~/";
 /// Names are case-sensitive, like the paths of URLs. Where the objects of a host are below a path of a
 /// server that has other things too, it stands before the name: `http://api.example/objects/bank`.
 /// Most channels know no such paths, and refuse them.
+///
+/// A host that can be reached at several addresses, or several hosts of which each will do, have them all in the URL:
+/// `tcp://one.example:8080,two.example:8080/bank`, at most 16. They are dialled one after the other, beginning with the one
+/// that worked last. Objects that are called without a session, by `http://`, have one address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectUrl {
     scheme: String,
@@ -32,7 +39,7 @@ impl ObjectUrl {
         &self.scheme
     }
 
-    /// What the channel dials: `127.0.0.1:8080`.
+    /// What the channel dials: `127.0.0.1:8080`, or several such addresses of one host with commas between them.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -72,18 +79,17 @@ impl ObjectUrl {
         }
     }
 
-    /// Whether the address is one of this machine's own: `localhost`, or a number that stands for it.
+    /// The same object at each of its addresses, in the order in which they stand in the URL.
+    pub fn addresses(&self) -> impl Iterator<Item = Self> + '_ {
+        self.authority.split(',').map(|authority| Self {
+            authority: authority.to_owned(),
+            ..self.clone()
+        })
+    }
+
+    /// Whether all addresses are of this machine's own: `localhost`, or a number that stands for it.
     pub fn is_on_this_machine(&self) -> bool {
-        let host = match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => &self.authority,
-        };
-        let inside = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        let number = inside.unwrap_or(host).parse::<IpAddr>();
-        host.eq_ignore_ascii_case("localhost")
-            || number.is_ok_and(|number| number.to_canonical().is_loopback())
+        self.authority.split(',').all(is_of_this_machine)
     }
 
     /// Refuses a path before the name, for channels that know none.
@@ -137,6 +143,13 @@ impl FromStr for ObjectUrl {
         if authority.is_empty() {
             return Err(invalid("it has no address"));
         }
+        let addresses = authority.split(',');
+        if addresses.clone().any(str::is_empty) {
+            return Err(invalid("one of its addresses is empty"));
+        }
+        if addresses.count() > MOST_ADDRESSES {
+            return Err(invalid("it has more than 16 addresses"));
+        }
         if authority
             .bytes()
             .any(|byte| byte.is_ascii_control() || b" @?#\\".contains(&byte))
@@ -164,6 +177,20 @@ fn invalid(text: &str, what: &str) -> Error {
     let text =
         format!("`{shown}` is no object's URL: {what}; write it like `tcp://127.0.0.1:8080/bank`");
     Error::new(ErrorKind::InvalidUrl, text)
+}
+
+/// Whether an address is one of this machine's own.
+fn is_of_this_machine(address: &str) -> bool {
+    let host = match address.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => address,
+    };
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let number = inside.unwrap_or(host).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost")
+        || number.is_ok_and(|number| number.to_canonical().is_loopback())
 }
 
 /// Whether a name is that of an object which is known by a ticket.
@@ -250,6 +277,38 @@ mod tests {
         );
         let url: ObjectUrl = "tcp://host:1/bank".parse().unwrap();
         assert!(url.without_path().is_ok());
+    }
+
+    #[test]
+    fn a_url_may_have_several_addresses() {
+        let url: ObjectUrl = "tcp://[::1]:1,b:2,127.0.0.1:3/bank".parse().unwrap();
+        let addresses: Vec<_> = url.addresses().map(|url| url.to_string()).collect();
+        let expected = [
+            "tcp://[::1]:1/bank",
+            "tcp://b:2/bank",
+            "tcp://127.0.0.1:3/bank",
+        ];
+        assert_eq!(addresses, expected);
+        assert_eq!(url.base(), "tcp://[::1]:1,b:2,127.0.0.1:3");
+        assert!(!url.is_on_this_machine(), "not all of them are");
+        let one: ObjectUrl = "tcp://[::1]:1,localhost:3/bank".parse().unwrap();
+        assert!(one.is_on_this_machine());
+        let one: ObjectUrl = "tcp://b:2/bank".parse().unwrap();
+        assert_eq!(
+            one.addresses().collect::<Vec<_>>(),
+            std::slice::from_ref(&one)
+        );
+        let most = vec!["a:1"; MOST_ADDRESSES].join(",");
+        assert!(format!("tcp://{most}/bank").parse::<ObjectUrl>().is_ok());
+        for (text, reason) in [
+            (format!("tcp://{most},b:2/bank"), "more than 16 addresses"),
+            ("tcp://a:1,/bank".to_owned(), "addresses is empty"),
+            ("tcp://a:1,,b:2/bank".to_owned(), "addresses is empty"),
+            ("tcp://,/bank".to_owned(), "addresses is empty"),
+        ] {
+            let error = text.parse::<ObjectUrl>().unwrap_err();
+            assert!(error.message().contains(reason), "{text}: {error}");
+        }
     }
 
     #[test]

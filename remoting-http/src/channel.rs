@@ -9,7 +9,7 @@ use remoting_core::channel::{
 };
 use remoting_core::formatter::FormatterRef;
 use remoting_core::sink::SinkRef;
-use remoting_core::{ChannelLimits, Error, ErrorKind, ObjectUrl, Peer, Token};
+use remoting_core::{ChannelLimits, ConnectPolicy, Error, ErrorKind, ObjectUrl, Peer, Token};
 use remoting_tcp::sockets::{
     AcceptGuard, Farewells, ListenAt, Protocol, Security, Shelter, Socket, Unwelcome, accept_all,
     accept_secure, needs_runtime, tune,
@@ -152,6 +152,13 @@ impl HttpChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Says what calls do where there is no connection; without it, as the host says.
+    #[must_use]
+    pub fn connect_policy(mut self, policy: ConnectPolicy) -> Self {
+        self.settings.connect_policy = Some(policy);
         self
     }
 

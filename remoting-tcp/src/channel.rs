@@ -8,7 +8,7 @@ use remoting_core::channel::{
 };
 use remoting_core::formatter::FormatterRef;
 use remoting_core::sink::SinkRef;
-use remoting_core::{ChannelLimits, Error, ObjectUrl, Peer, Token};
+use remoting_core::{ChannelLimits, ConnectPolicy, Error, ObjectUrl, Peer, Token};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -106,6 +106,13 @@ impl TcpChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Says what calls do where there is no connection; without it, as the host says.
+    #[must_use]
+    pub fn connect_policy(mut self, policy: ConnectPolicy) -> Self {
+        self.settings.connect_policy = Some(policy);
         self
     }
 

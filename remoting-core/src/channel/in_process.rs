@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
 use crate::limits::ChannelLimits;
 use crate::peer::Peer;
-use crate::proxy::OnRuntime;
+use crate::proxy::{ConnectPolicy, OnRuntime};
 use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
@@ -95,6 +95,13 @@ impl InProcessChannel {
     #[must_use]
     pub fn formatter(mut self, formatter: impl Into<FormatterRef>) -> Self {
         self.settings.formatter = formatter.into();
+        self
+    }
+
+    /// Says what calls do where there is no connection; without it, as the host says.
+    #[must_use]
+    pub fn connect_policy(mut self, policy: ConnectPolicy) -> Self {
+        self.settings.connect_policy = Some(policy);
         self
     }
 

@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::formatter::FormatterRef;
 use crate::limits::ChannelLimits;
 use crate::peer::Peer;
+use crate::proxy::ConnectPolicy;
 use crate::sink::{CallMessage, ReplyMessage, SinkRef};
 use crate::url::ObjectUrl;
 
@@ -82,6 +83,8 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Checks what only the channel knows of URLs of its scheme, before anything is dialled.
     ///
+    /// - `url`: has one address, as those have that are dialled.
+    ///
     /// # Errors
     ///
     /// `InvalidUrl` if the channel cannot dial such an address; by itself, where there is a path before
@@ -98,6 +101,26 @@ pub trait Channel: Send + Sync + 'static {
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>>;
 }
 
+/// Checks that a channel can dial each address of a URL.
+///
+/// # Errors
+///
+/// Those of [`Channel::check`]; `InvalidUrl` for several addresses of an object that is called without a session, since
+/// what one server keeps of its calls the next one knows nothing of.
+#[doc(hidden)]
+pub fn check_addresses(channel: &dyn Channel, url: &ObjectUrl) -> Result<(), Error> {
+    if let (Some(session), Some(_)) = (channel.session_url(url), url.addresses().nth(1)) {
+        let what = format!(
+            "several addresses need a session, and `{}://` has none; use `{}://`",
+            url.scheme(),
+            session.scheme()
+        );
+        return Err(url.invalid(&what));
+    }
+    url.addresses()
+        .try_for_each(|address| channel.check(&address))
+}
+
 /// What all channels have.
 #[derive(Debug, Clone)]
 pub struct ChannelSettings {
@@ -109,6 +132,8 @@ pub struct ChannelSettings {
     pub formatter: FormatterRef,
     /// What is shown to those whom the channel dials, to prove who this side is.
     pub token: Option<Token>,
+    /// What calls do where there is no connection, in the place of what the host says.
+    pub connect_policy: Option<ConnectPolicy>,
     /// Bounds in the place of the host's.
     pub limits: ChannelLimits,
     /// What calls pass through that leave or come through the channel, the outermost one first.
@@ -123,6 +148,7 @@ impl ChannelSettings {
             priority: 1,
             formatter: FormatterRef::default(),
             token: None,
+            connect_policy: None,
             limits: ChannelLimits::default(),
             sinks: Vec::new(),
         }

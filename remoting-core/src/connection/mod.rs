@@ -260,6 +260,11 @@ impl Connection {
         self.lock().end.is_some()
     }
 
+    /// Whether the peer has said of itself what it has to say.
+    pub(crate) fn is_greeted(&self) -> bool {
+        self.lock().session.peer().is_some()
+    }
+
     pub(crate) fn stats(&self) -> SessionStats {
         self.lock().session.stats()
     }

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
@@ -12,13 +11,10 @@ use super::{Connection, Origin};
 use crate::authentication::Token;
 use crate::channel::{Link, LinkError};
 use crate::error::{Error, ErrorKind};
+use crate::jitter::Pauses;
 use crate::session::{End, longest_body};
 use crate::wire::{Abort, BYE, Hello, Message, Violation, split_frame, write_abort};
 
-/// How long to wait before dialling for the second time, at most; it doubles from then on.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest that it gets.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After how many times that the machine was there and nobody listened, the peer is taken for dead.
 const REFUSALS: u32 = 2;
 
@@ -37,7 +33,7 @@ pub(super) async fn redial(
     connection: Arc<Connection>,
     origin: Arc<dyn Origin>,
 ) -> Result<Arrival, End> {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     let mut refusals = 0;
     loop {
         let attempt = try_once(&connection, &*origin);
@@ -55,8 +51,7 @@ pub(super) async fn redial(
             let text = "nobody listens where the peer was";
             return Err(End::Away(text.to_owned()));
         }
-        sleep(crate::jitter::full(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        sleep(pauses.draw()).await;
     }
 }
 

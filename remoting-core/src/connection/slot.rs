@@ -84,7 +84,8 @@ impl Endpoint for SlotEndpoint {
             let destination = Destination::Target(Target::Slot(self.slot));
             let fetched = ready!(self.connection.poll_call(call, destination, cx));
             lost = matches!(&fetched, Err(Fault::Error(error))
-                if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
+                if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No)
+                && !self.connection.can_call();
             if !lost {
                 return Poll::Ready(fetched);
             }

@@ -8,8 +8,12 @@ use std::time::Instant;
 use super::{Connection, Export, State, Then, apply};
 use crate::error::{ErrorKind, Fault};
 use crate::id::CallId;
-use crate::proxy::{CallState, Flight, Waiting};
+use crate::proxy::{CallState, ConnectPolicy, Flight, Waiting};
 use crate::session::{Effects, Lent, Outgoing, Posting, Start, WaiterId};
+
+/// What a call is told that does not wait for a session to have its connection back.
+const AWAY: &str =
+    "the connection was lost, the session waits for another, and the call was told to fail fast";
 
 /// What is to be sent.
 pub(super) enum Submission<'a> {
@@ -117,6 +121,9 @@ impl Connection {
         let deadline = call.deadline.unwrap_or(now);
         let waiter = self.place_of(call);
         let mut state = self.lock();
+        if state.is_away && call.connect_policy() == Some(ConnectPolicy::FailFast) {
+            return Err(Fault::refused(ErrorKind::Disconnected, AWAY));
+        }
         if let Some(waiter) = waiter {
             match state.session.poll_wait(waiter, wakers.place, now) {
                 Poll::Pending => return Ok(Started::Queued),

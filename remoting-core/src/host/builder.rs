@@ -9,6 +9,7 @@ use crate::error::{ErrorDetail, Result};
 use crate::formatter::{Formatter, FormatterRef};
 use crate::lifetime::LeasePolicy;
 use crate::limits::Limits;
+use crate::proxy::ConnectPolicy;
 use crate::sink::SinkRef;
 
 /// Collects what a host is made of; made by `Host::builder`.
@@ -28,6 +29,7 @@ pub(super) struct HostSettings {
     pub(super) allow_anonymous: bool,
     pub(super) on_own_runtime: bool,
     pub(super) policy: LeasePolicy,
+    pub(super) connect_policy: ConnectPolicy,
     pub(super) authenticator: Option<Arc<dyn Authenticator>>,
     pub(super) error_detail: ErrorDetail,
     pub(super) client_sinks: Vec<SinkRef>,
@@ -58,6 +60,12 @@ impl HostBuilder {
     /// Sets how long objects live for which nothing else was said; without it, the default policy.
     pub fn lease(mut self, policy: LeasePolicy) -> Self {
         self.settings.policy = policy;
+        self
+    }
+
+    /// Says what calls do where there is no connection; without it, they fail fast.
+    pub fn connect_policy(mut self, policy: ConnectPolicy) -> Self {
+        self.settings.connect_policy = policy;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::named::{NamedEndpoint, into_error};
 use super::peers::{Route, host_is_gone};
@@ -14,20 +15,34 @@ use crate::proxy::{CallState, Endpoint, Flight, RequestKind, drive};
 impl NamedEndpoint {
     /// Connects and makes sure that the name is there and has the interface.
     pub(super) async fn connect(&self) -> Result<(), Error> {
-        match self.connect_once().await {
-            // The connection, or the dialling, ended with somebody else's runtime.
-            Err(error) if error.kind() == ErrorKind::Disconnected => self.connect_once().await,
-            other => other,
+        let deadline = clock::now().checked_add(self.default_deadline);
+        let (mut last, mut again) = (None, false);
+        loop {
+            let mut call = CallState::probe(self.interface);
+            call.deadline = deadline;
+            // The connection, or the dialling, may have ended with somebody else's runtime.
+            call.retried = std::mem::replace(&mut again, true);
+            match self.connect_once(&mut call, last.take()).await {
+                Err(error) if self.goes_out_again(&call, &error) => {
+                    self.note_failure();
+                    last = Some(error);
+                }
+                other => return other,
+            }
         }
     }
 
-    async fn connect_once(&self) -> Result<(), Error> {
-        let mut call = CallState::probe(self.interface);
-        call.deadline = clock::now().checked_add(self.default_deadline);
+    /// - `failure`: why it has to be tried again.
+    async fn connect_once(
+        &self,
+        call: &mut CallState,
+        failure: Option<Error>,
+    ) -> Result<(), Error> {
         let route = match self.route().map_err(into_error)? {
             Some(route) => route,
             None => {
-                let Flight::Dialing(dialling) = self.dial(&call).map_err(into_error)? else {
+                let reaching = self.reach(call, failure).map_err(into_error)?;
+                let Flight::Dialing(dialling) = reaching else {
                     return Ok(());
                 };
                 let route = dialling.await?;
@@ -39,11 +54,11 @@ impl NamedEndpoint {
         };
         let connection = match route {
             Route::Session(connection) => connection,
-            Route::Exchange(_) => return self.ask(call).await,
+            Route::Exchange(_) => return self.ask(call.deadline).await,
         };
         std::future::poll_fn(|cx| {
             let mut deferred = Deferred::new();
-            let polled = self.poll_found(&connection, &mut call, cx, &mut deferred);
+            let polled = self.poll_found(&connection, call, cx, &mut deferred);
             deferred.settle(&connection);
             polled
         })
@@ -53,7 +68,9 @@ impl NamedEndpoint {
     }
 
     /// Asks the object whether it is there.
-    async fn ask(&self, mut call: CallState) -> Result<(), Error> {
+    async fn ask(&self, deadline: Option<Instant>) -> Result<(), Error> {
+        let mut call = CallState::probe(self.interface);
+        call.deadline = deadline;
         call.kind = RequestKind::Forwarded(DESCRIBE);
         call.formatter = self.formatter();
         let nothing = call.formatter.encode::<[(); 0]>(&[]);

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::channels::Registered;
 use super::named::NamedEndpoint;
 use super::{Host, registrations};
+use crate::channel::check_addresses;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::proxy::{Activatable, Activator, Proxy, Reference};
@@ -135,7 +136,7 @@ impl Host {
             .iter()
             .find(|channel| channel.registered.channel().serves(url.scheme()))
         {
-            handle.registered.channel().check(url)?;
+            check_addresses(handle.registered.channel(), url)?;
             return Ok(Arc::clone(&handle.registered));
         }
         let mut schemes: Vec<_> = channels

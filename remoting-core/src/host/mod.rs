@@ -23,6 +23,7 @@ mod named;
 mod object_ref;
 mod offer;
 mod peers;
+mod reach;
 mod register;
 mod registrations;
 mod registry;
@@ -49,7 +50,7 @@ use crate::connection::{ConnectionConfig, Service};
 use crate::id::{InterfaceId, random_bytes};
 use crate::limits::{Counters, Limits};
 use crate::peer::Peer;
-use crate::proxy::{own_runtime, runtime};
+use crate::proxy::{ConnectPolicy, own_runtime, runtime};
 use crate::session::End;
 use crate::sink::{CallMessage, ReplyMessage};
 
@@ -72,6 +73,7 @@ pub(crate) struct HostInner {
     well_known: Mutex<HashMap<InterfaceId, String>>,
     allow_plaintext: bool,
     allow_anonymous: bool,
+    connect_policy: ConnectPolicy,
     /// Drawn at random, so that peers can tell this host from one that is started in its place.
     incarnation: u64,
     /// Whether connections are driven by a runtime of our own, and not by that of the first caller.
@@ -81,6 +83,7 @@ pub(crate) struct HostInner {
 impl HostInner {
     fn new(settings: HostSettings) -> Self {
         let on_own_runtime = settings.on_own_runtime;
+        let connect_policy = settings.connect_policy;
         let (allow_plaintext, allow_anonymous) =
             (settings.allow_plaintext, settings.allow_anonymous);
         Self {
@@ -91,6 +94,7 @@ impl HostInner {
             well_known: Mutex::default(),
             allow_plaintext,
             allow_anonymous,
+            connect_policy,
             incarnation: u64::from_le_bytes(random_bytes()).max(1),
             on_own_runtime,
         }

@@ -10,14 +10,13 @@ use super::channels::Registered;
 use super::exchanging::{Holding, OverSession};
 use super::peers::{Route, host_is_gone};
 use crate::channel::Exchange;
-use crate::clock;
 use crate::connection::{Connection, Deferred, Destination};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::Slot;
 use crate::object::Pinned;
-use crate::proxy::{CallState, Endpoint, Fetched, Flight, Identity, Reference, is_spent};
+use crate::proxy::{CallState, ConnectPolicy, Endpoint, Fetched, Flight, Identity, Reference};
 use crate::sink::Sinks;
 use crate::url::ObjectUrl;
 use crate::wire::message::Target;
@@ -32,6 +31,8 @@ pub(super) struct NamedEndpoint {
     /// What calls pass through.
     sinks: Sinks,
     pub(super) default_deadline: Duration,
+    /// What calls do where there is no connection, unless they were told otherwise.
+    pub(super) connect_policy: ConnectPolicy,
     /// The longest message over a channel without sessions, which does not know what its peer takes.
     pub(super) max_message: usize,
     pub(super) binding: Binding,
@@ -56,7 +57,10 @@ impl NamedEndpoint {
         holding: Option<Arc<Holding>>,
     ) -> Arc<Self> {
         let formatter = channel.channel().settings().formatter.clone();
-        let registry = host.upgrade().map(|host| Arc::clone(&host.registry));
+        let known = host.upgrade();
+        let own_policy = channel.channel().settings().connect_policy;
+        let of_host = known.as_ref().map(|host| host.connect_policy);
+        let registry = known.map(|host| Arc::clone(&host.registry));
         let limits = Arc::clone(channel.limits());
         let sinks = registry.map(|own| channel.behind(&own.client_sinks));
         let session = channel.channel().session_url(&url).map(OverSession::new);
@@ -68,6 +72,7 @@ impl NamedEndpoint {
             formatter,
             sinks: sinks.unwrap_or_default(),
             default_deadline: limits.default_deadline,
+            connect_policy: own_policy.or(of_host).unwrap_or_default(),
             max_message: limits.max_message,
             binding: Binding::new(),
             session,
@@ -86,27 +91,6 @@ impl NamedEndpoint {
     ) -> Arc<Self> {
         let (host, channel) = (self.host.clone(), Arc::clone(&self.channel));
         Self::new(host, channel, url, interface, self.holding.clone())
-    }
-
-    /// Dials, or waits for somebody else's dialling, until the call's deadline.
-    pub(super) fn dial(&self, call: &CallState) -> Result<Flight, Fault> {
-        let host = self.host.upgrade().ok_or_else(host_is_gone)?;
-        let config = host.connection_config(&self.channel);
-        let own = self.host.clone();
-        let dialling = host
-            .peers
-            .dial(&self.channel, &self.url, config, own, &host.runtime());
-        let deadline = call.deadline.unwrap_or_else(clock::now);
-        let url = self.url.to_string();
-        let runtime = crate::proxy::runtime();
-        let _runtime = runtime.enter();
-        let within = tokio::time::timeout_at(deadline.into(), dialling);
-        Ok(Flight::Dialing(Box::pin(async move {
-            within.await.unwrap_or_else(|_| {
-                let text = format!("the call's deadline passed while `{url}` was being dialled");
-                Err(Error::new(ErrorKind::DeadlineExceeded, text))
-            })
-        })))
     }
 
     /// Starts a call on a connection, finding the name there first.
@@ -194,7 +178,7 @@ impl NamedEndpoint {
                         }
                         None => {
                             call.departing = None;
-                            call.flight = self.dial(call)?;
+                            call.flight = self.reach(call, None)?;
                         }
                     }
                 }
@@ -296,16 +280,14 @@ impl Endpoint for NamedEndpoint {
         loop {
             let result = ready!(self.poll_once(call, cx));
             match result {
-                // The connection had ended, or was ending, before the call was taken: it may go out again, once.
-                Err(Fault::Error(error))
-                    if error.kind() == ErrorKind::Disconnected
-                        && error.executed() == Executed::No
-                        && !call.retried
-                        && !is_spent(&call.payload)
-                        && self.host.strong_count() > 0 =>
-                {
+                Err(Fault::Error(error)) if self.goes_out_again(call, &error) => {
+                    self.note_failure();
                     call.retried = true;
-                    call.flight = Flight::Grounded;
+                    call.departing = None;
+                    call.flight = match self.waits(call) {
+                        true => self.reach(call, Some(error))?,
+                        false => Flight::Grounded,
+                    };
                 }
                 Err(fault) => return Poll::Ready(Err(self.explain(fault))),
                 Ok(fetched) => return Poll::Ready(Ok(fetched)),

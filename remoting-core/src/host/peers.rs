@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use super::HostInner;
 use super::channels::Registered;
 use super::dialling::Dialling;
+use super::reach::may_pass;
 use crate::authentication::Token;
 use crate::channel::{BoxFuture, Dialed, Exchange, Link};
+use crate::clock;
 use crate::connection::{Connection, ConnectionConfig, Origin};
 use crate::error::{Error, ErrorKind};
+use crate::jitter::Backoff;
 use crate::proxy::OnRuntime;
 use crate::session::End;
 use crate::url::ObjectUrl;
@@ -25,13 +29,23 @@ pub(super) struct Peers {
 
 /// One peer.
 #[derive(Default)]
-struct Peer(Mutex<Known>);
+struct Peer {
+    known: Mutex<Known>,
+    /// Told when there is a connection.
+    there: Notify,
+}
 
 #[derive(Default)]
 struct Known {
     route: Option<Route>,
     /// A dialling that is under way.
     dialling: Option<Dialling<Route>>,
+    /// Which of the addresses is dialled first: the one that worked last.
+    first: usize,
+    /// Which of them it is that the connection goes to, or last did.
+    at: usize,
+    /// When those who wait dial again.
+    backoff: Backoff,
 }
 
 /// How calls get to a peer.
@@ -63,8 +77,7 @@ impl Peers {
     /// - `runtime`: dials, and drives the connection.
     pub(super) fn dial(
         &self,
-        channel: &Arc<Registered>,
-        url: &ObjectUrl,
+        (channel, url): (&Arc<Registered>, &ObjectUrl),
         mut config: ConnectionConfig,
         host: Weak<HostInner>,
         runtime: &Handle,
@@ -79,10 +92,9 @@ impl Peers {
                 Some(dialling) => (dialling, false),
                 None => {
                     config.token = channel.channel().settings().token.clone();
-                    config.origin = Some(Dialled::origin(&host, channel, url));
                     let (channel, url) = (Arc::clone(channel), url.clone());
                     let peer = Arc::clone(&peer);
-                    let dial = async move { peer.dial(&channel, &url, config, &host).await };
+                    let dial = async move { peer.dial((&channel, &url), config, &host).await };
                     let dialling = Dialling::new(runtime, dial);
                     known.dialling = Some(dialling.clone());
                     (dialling, true)
@@ -96,6 +108,33 @@ impl Peers {
             let another = dialling.join();
             Box::pin(async move { Ok(Arc::new(another.await?) as _) })
         }
+    }
+
+    /// Lets the pause before the next dialling pass, if there is one. It ends early when there is a connection.
+    pub(super) fn pause(
+        &self,
+        channel: &Registered,
+        url: &ObjectUrl,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let peer = self.peer(channel, url);
+        async move {
+            loop {
+                let there = peer.there.notified();
+                let pause = {
+                    let known = peer.known();
+                    let pause = known.backoff.pause(clock::now());
+                    pause.filter(|_| !known.is_connected())
+                };
+                let Some(until) = pause else { return };
+                let _which = tokio::time::timeout_at(until.into(), there).await;
+            }
+        }
+    }
+
+    /// Notes that a peer was there, and of no use: those who wait leave it in peace for a while.
+    pub(super) fn failed(&self, channel: &Registered, url: &ObjectUrl) {
+        let peer = self.peer(channel, url);
+        peer.known().failed();
     }
 
     /// All connections of a channel, or of all channels.
@@ -125,20 +164,27 @@ impl Peers {
 
 impl Peer {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Dials, and remembers what came of it.
     async fn dial(
         &self,
-        channel: &Registered,
-        url: &ObjectUrl,
-        config: ConnectionConfig,
+        (channel, url): (&Arc<Registered>, &ObjectUrl),
+        mut config: ConnectionConfig,
         host: &Weak<HostInner>,
     ) -> Result<Route, Error> {
-        let dialed = channel.channel().dial(url).await;
-        let result = dialed.map(|dialed| match dialed {
+        let dialed = self.dial_any(channel, url).await;
+        let result = dialed.map(|(address, dialed)| match dialed {
             Dialed::Link(link) => {
+                let (host, channel) = (Weak::clone(host), Arc::downgrade(channel));
+                let url = url.clone();
+                config.origin = Some(Arc::new(Dialled {
+                    host,
+                    channel,
+                    url,
+                    address,
+                }));
                 Route::Session(Connection::start(config, link, Box::new(()), None))
             }
             Dialed::Exchange(exchange) => Route::Exchange(exchange),
@@ -146,12 +192,16 @@ impl Peer {
         let spent = {
             let mut known = self.known();
             known.dialling = None;
-            result
-                .as_ref()
-                .ok()
-                .and_then(|route| known.route.replace(route.clone()))
+            match &result {
+                Ok(route) => known.route.replace(route.clone()),
+                Err(_) => {
+                    known.backoff.failed(clock::now());
+                    None
+                }
+            }
         };
         drop(spent);
+        self.there.notify_waiters();
         if let (Ok(Route::Session(connection)), 0) = (&result, host.strong_count()) {
             // The host was dropped meanwhile, and knew nothing of this connection.
             connection.shut(End::HostGone);
@@ -160,9 +210,72 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// Dials the addresses of a URL, one after the other, until somebody answers. Gives the one where that was.
+    async fn dial_any(
+        &self,
+        channel: &Registered,
+        url: &ObjectUrl,
+    ) -> Result<(ObjectUrl, Dialed), Error> {
+        let mut addresses: Vec<_> = url.addresses().enumerate().collect();
+        let first = self.known().first.checked_rem(addresses.len());
+        addresses.rotate_left(first.unwrap_or_default());
+        let mut failures = Vec::new();
+        for (number, address) in addresses {
+            match channel.channel().dial(&address).await {
+                Ok(dialed) => {
+                    let mut known = self.known();
+                    (known.first, known.at) = (number, number);
+                    drop(known);
+                    return Ok((address, dialed));
+                }
+                Err(error) if may_pass(&error) => failures.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(all_failed(url, failures))
+    }
+}
+
+/// The error of a URL none of whose addresses answers; that of a single address says all there is to say.
+fn all_failed(url: &ObjectUrl, mut failures: Vec<Error>) -> Error {
+    let many = failures.len() > 1;
+    let texts: Vec<_> = failures.iter().map(Error::to_string).collect();
+    let last = failures.pop();
+    match last {
+        Some(only) if !many => only,
+        last => {
+            let text = format!("no address of `{url}` can be reached: {}", texts.join("; "));
+            let error = Error::new(ErrorKind::ConnectFailed, text);
+            match last {
+                Some(last) => error.with_source(last),
+                None => error,
+            }
+        }
+    }
+}
+
 impl Known {
+    /// Notes that the peer was of no use.
+    fn failed(&mut self) {
+        let unheard = match &self.route {
+            Some(Route::Session(connection)) => connection.is_closed() && !connection.is_greeted(),
+            Some(Route::Exchange(_)) | None => false,
+        };
+        if unheard {
+            // Who has closed the door there does so for everybody: the next address is tried first.
+            self.first = self.at.saturating_add(1);
+        }
+        self.backoff.failed(clock::now());
+    }
+
     fn ready(&self) -> Option<Route> {
         self.route.clone().filter(Route::works)
+    }
+
+    /// Whether there is a connection that takes calls. Without sessions, nobody knows.
+    fn is_connected(&self) -> bool {
+        matches!(self.ready(), Some(Route::Session(_)))
     }
 
     /// Whether there is nothing to remember.
@@ -181,20 +294,8 @@ struct Dialled {
     host: Weak<HostInner>,
     channel: Weak<Registered>,
     url: ObjectUrl,
-}
-
-impl Dialled {
-    fn origin(
-        host: &Weak<HostInner>,
-        channel: &Arc<Registered>,
-        url: &ObjectUrl,
-    ) -> Arc<dyn Origin> {
-        Arc::new(Self {
-            host: Weak::clone(host),
-            channel: Arc::downgrade(channel),
-            url: url.clone(),
-        })
-    }
+    /// The one of its addresses where the session is.
+    address: ObjectUrl,
 }
 
 impl Origin for Dialled {
@@ -204,9 +305,8 @@ impl Origin for Dialled {
         };
         let config = host.connection_config(&channel);
         let own = Weak::clone(&self.host);
-        let dialling = host
-            .peers
-            .dial(&channel, &self.url, config, own, &host.runtime());
+        let place = (&channel, &self.url);
+        let dialling = host.peers.dial(place, config, own, &host.runtime());
         let patience = channel.limits().handshake_time;
         Box::pin(OnRuntime::new(async move {
             let told = async {
@@ -223,7 +323,7 @@ impl Origin for Dialled {
     fn dial(&self) -> BoxFuture<'_, Result<Link, Error>> {
         Box::pin(async move {
             let channel = self.channel.upgrade().ok_or_else(host_is_gone)?;
-            let dialed = channel.channel().dial(&self.url).await?;
+            let dialed = channel.channel().dial(&self.address).await?;
             match dialed {
                 Dialed::Link(link) => Ok(link),
                 Dialed::Exchange(_) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::{CallState, Endpoint, Fetched, Flight};
-use super::{CallError, ReplyHeaders, Stub, passage, sinks, wait};
+use super::{CallError, ConnectPolicy, ReplyHeaders, Stub, passage, sinks, wait};
 use crate::budget::ScanLimits;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
@@ -57,6 +57,13 @@ impl<T, E> Call<T, E> {
     /// told. Has no effect once the call was polled.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         Arc::make_mut(self.state.options.get_or_insert_default()).deadline = Some(deadline);
+        self
+    }
+
+    /// Says what to do where there is no connection, in the place of what the channel and the host say. Has no effect
+    /// once the call was polled.
+    pub fn connect_policy(mut self, policy: ConnectPolicy) -> Self {
+        Arc::make_mut(self.state.options.get_or_insert_default()).connect_policy = Some(policy);
         self
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::keeping::behind;
 use super::passage::promises;
 use super::promise::Promise;
-use super::{CallOptions, Reference};
+use super::{CallOptions, ConnectPolicy, Reference};
 use crate::clock;
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 use crate::error::{Error, Executed, Fault};
@@ -255,6 +255,13 @@ impl CallState {
                 self.method().map(|known| known.id)
             }
         }
+    }
+
+    /// What the caller has said of calls that have no connection, if anything.
+    pub(crate) fn connect_policy(&self) -> Option<ConnectPolicy> {
+        self.options
+            .as_ref()
+            .and_then(|options| options.connect_policy)
     }
 
     /// Whether the call makes an object.

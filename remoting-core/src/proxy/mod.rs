@@ -5,6 +5,7 @@
 //! session; a [`Call`] is the same for all of them.
 
 mod call;
+mod connect_policy;
 mod endpoint;
 mod forwarder;
 #[cfg(feature = "json")]
@@ -34,6 +35,7 @@ use crate::object::{Dispatch, Dispatcher, Lease};
 
 pub use call::Call;
 pub(crate) use call::decode_error;
+pub use connect_policy::ConnectPolicy;
 pub(crate) use endpoint::{
     CallState, Endpoint, Fetched, Flight, Identity, RequestKind, Waiting, Wire,
 };

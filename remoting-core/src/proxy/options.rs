@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ConnectPolicy;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::wire::header_block::HeaderBlock;
 
@@ -14,6 +15,8 @@ pub struct CallOptions {
     pub deadline: Option<Duration>,
     /// Pairs that the handler finds in `CallContext::headers`. At most 64 and 8 KiB in all.
     pub headers: Vec<(String, String)>,
+    /// What to do where there is no connection. `None`: as the channel or the host says.
+    pub connect_policy: Option<ConnectPolicy>,
 }
 
 impl CallOptions {
@@ -31,6 +34,13 @@ impl CallOptions {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Says what to do where there is no connection, in the place of what the channel and the host say.
+    #[must_use]
+    pub fn connect_policy(mut self, policy: ConnectPolicy) -> Self {
+        self.connect_policy = Some(policy);
         self
     }
 

@@ -1,0 +1,11 @@
+//! Connections that cannot be made, are lost and come back: what calls do meanwhile, which address they go
+//! to, and what can be seen of it.
+
+#![allow(missing_docs, reason = "an interface of a test explains nothing")]
+
+mod addresses;
+mod desk;
+mod dials;
+mod policy;
+mod relay;
+mod waiting;
