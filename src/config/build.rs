@@ -135,7 +135,8 @@ pub(crate) async fn build(config: &Config, classes: &Classes) -> Result<Host> {
     let mut builder = Host::builder()
         .limits(settings.limits.clone())
         .lease(settings.lifetime.clone())
-        .error_detail(settings.host.error_detail);
+        .error_detail(settings.host.error_detail)
+        .connect_policy(settings.host.connect_policy);
     if settings.host.allow_plaintext {
         builder = builder.allow_plaintext();
     }

@@ -107,6 +107,10 @@ macro_rules! common {
         let channel = $sinks
             .into_iter()
             .fold(channel, |channel, sink| channel.sink(sink));
+        let channel = match $settings.connect_policy {
+            Some(policy) => channel.connect_policy(policy),
+            None => channel,
+        };
         let channel = match &$settings.token {
             Some(token) => channel.token(token.clone()),
             None => channel,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use remoting_core::channel::check_addresses;
 use remoting_core::{ObjectUrl, Secret};
 
 use super::channels;
@@ -270,7 +271,7 @@ fn url(found: &Found, settings: &Settings, entry: &ClientSettings, mistakes: &mu
         .collect();
     match known.iter().find(|channel| channel.serves(url.scheme())) {
         Some(channel) => {
-            if let Err(error) = channel.check(&url) {
+            if let Err(error) = check_addresses(&**channel, &url) {
                 mistakes.add(&found.origin(&path), &path, why_no_url(&error));
             }
         }

@@ -102,6 +102,7 @@ const PRIORITIES: Kind = Kind::Number {
 const ERROR_DETAIL: Kind = Kind::Choice(&["off", "local-only", "on"]);
 const PROTOCOLS: Kind = Kind::Choice(&["tcp", "http"]);
 const FORMATTERS: Kind = Kind::Choice(&["message-pack", "json"]);
+const CONNECT_POLICIES: Kind = Kind::Choice(&["fail-fast", "wait"]);
 const ACTIVATIONS: Kind = Kind::Choice(&["singleton", "single-call", "activated"]);
 
 pub(super) const fn key(path: &'static str, kind: Kind, doc: &'static str) -> Key {
@@ -146,6 +147,7 @@ const HOST: &[Key] = &[
     with_default("host.allow-anonymous", Kind::Flag, "false", "whether callers that nobody knows may call from beyond this machine"),
     with_default("host.insecure-listen", Kind::Flag, "false", "both `allow-plaintext` and `allow-anonymous`"),
     with_default("host.admit-strangers", Kind::Flag, "false", "whether callers are let in whom [principals] does not list, without roles"),
+    with_default("host.connect-policy", CONNECT_POLICIES, "\"fail-fast\"", "whether calls wait for a server that cannot be reached"),
     key("host.client-sinks", Kind::Texts, "the program's sinks that calls pass through when they leave the host, the outermost one first"),
     key("host.server-sinks", Kind::Texts, "the program's sinks that calls pass through when they come to the host, the outermost one first"),
     with_default("lifetime.initial", LEASE, "\"5m\"", "how long a new lease runs (`0s`, like `infinite`: for ever)"),
@@ -164,6 +166,7 @@ const CHANNELS: &[Key] = &[
     with_default("channels.*.priority", PRIORITIES, "1", "channels of higher priority are tried first"),
     with_default("channels.*.formatter", FORMATTERS, "\"message-pack\"", "how calls that leave through it are written"),
     with_default("channels.*.allow-plaintext", Kind::Flag, "false", "whether it may listen beyond this machine, and send its token there, in clear text"),
+    key("channels.*.connect-policy", CONNECT_POLICIES, "whether calls that leave through it wait for a server that cannot be reached (without it, as [host] has it)"),
     key("channels.*.origins", Kind::Texts, "the origins whose pages may call"),
     key("channels.*.host-names", Kind::Texts, "names that the server may be called by"),
     key("channels.*.sinks", Kind::Texts, "the program's sinks that calls pass through when they leave or come through it, behind those of the host"),

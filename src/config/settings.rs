@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use remoting_core::{ChannelLimits, ErrorDetail, LeasePolicy, Limits, Secret};
+use remoting_core::{ChannelLimits, ConnectPolicy, ErrorDetail, LeasePolicy, Limits, Secret};
 
 use super::limits;
 use super::path::KeyPath;
@@ -37,6 +37,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct HostSettings {
     pub(crate) error_detail: ErrorDetail,
+    pub(crate) connect_policy: ConnectPolicy,
     pub(crate) allow_plaintext: bool,
     pub(crate) allow_anonymous: bool,
     /// Whether callers are let in that are no principals, where there are any.
@@ -74,6 +75,7 @@ pub(crate) struct ChannelSettings {
     pub(crate) priority: i32,
     pub(crate) format: Format,
     pub(crate) allow_plaintext: bool,
+    pub(crate) connect_policy: Option<ConnectPolicy>,
     pub(crate) origins: Vec<String>,
     pub(crate) host_names: Vec<String>,
     pub(crate) sinks: Vec<String>,
@@ -218,6 +220,13 @@ impl<'a> Table<'a> {
         }
     }
 
+    fn connect_policy(&self) -> Option<ConnectPolicy> {
+        Some(match self.text("connect-policy")?.as_str() {
+            "wait" => ConnectPolicy::Wait,
+            _ => ConnectPolicy::FailFast,
+        })
+    }
+
     fn flag(&self, key: &str) -> bool {
         matches!(self.value(key), Some(Value::Flag(true)))
     }
@@ -260,6 +269,7 @@ fn host(found: &Found) -> HostSettings {
     };
     HostSettings {
         error_detail,
+        connect_policy: table.connect_policy().unwrap_or_default(),
         allow_plaintext: insecure || table.flag("allow-plaintext"),
         allow_anonymous: insecure || table.flag("allow-anonymous"),
         admit_strangers: table.flag("admit-strangers"),
@@ -320,6 +330,7 @@ fn channel(table: &Table<'_>) -> Option<ChannelSettings> {
         priority,
         format,
         allow_plaintext: table.flag("allow-plaintext"),
+        connect_policy: table.connect_policy(),
         origins: table.texts("origins").unwrap_or_default(),
         host_names: table.texts("host-names").unwrap_or_default(),
         sinks: table.texts("sinks").unwrap_or_default(),

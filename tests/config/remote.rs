@@ -1,5 +1,7 @@
 //! A server and a client that are nothing but a file each.
 
+use std::time::Duration;
+
 use remoting::config::Classes;
 use remoting::prelude::*;
 use remoting::{ErrorKind, Result};
@@ -225,4 +227,31 @@ async fn the_variable_or_the_current_folder_says_where_the_file_is() {
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_server_where_the_file_says_so() {
+    let policies = |host: &str, channel: &str| {
+        format!("[host]\n{host}\n[channels.out]\nkind = \"tcp\"\n{channel}\n")
+    };
+    let (wait, fail) = (
+        "connect-policy = \"wait\"",
+        "connect-policy = \"fail-fast\"",
+    );
+    for (text, waits) in [
+        (policies("", ""), false),
+        (policies(wait, ""), true),
+        (policies("", wait), true),
+        (policies(wait, fail), false),
+    ] {
+        let host = parse(&text).unwrap().start(classes()).await.unwrap();
+        // Ports below 1024 are never given out by the system.
+        let tally: TallyProxy = host.get("tcp://127.0.0.1:1/tally").unwrap();
+        let call = tally.next().deadline(Duration::from_millis(50));
+        let kind = match waits {
+            true => ErrorKind::DeadlineExceeded,
+            false => ErrorKind::ConnectFailed,
+        };
+        assert_eq!(call.await.unwrap_err().kind(), kind, "{text}");
+    }
 }
