@@ -46,6 +46,9 @@ pub use remoting_core::{
     SponsorProxy, Streaming, SubscriberId, Subscribers, Tracked, TrackingEvent, TrackingEvents,
     WhenFull, sponsor_fn,
 };
+pub use remoting_core::{
+    ConnectionChange, ConnectionEvent, ConnectionEvents, ConnectionInfo, ConnectionState, Direction,
+};
 #[cfg(feature = "json")]
 pub use remoting_core::{DynamicError, ObjectHandle};
 pub use remoting_core::{formatter, sink};

@@ -71,6 +71,12 @@ impl Backoff {
         self.until = now.checked_add(full(self.longest));
     }
 
+    /// How much is left of the pause, if there is one.
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
+        let until = self.pause(now)?;
+        Some(until.saturating_duration_since(now))
+    }
+
     /// Until when there is a pause, if there is one.
     pub(crate) fn pause(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| *until > now)

@@ -63,6 +63,9 @@ mod host;
 pub mod testing;
 
 pub use crate::authentication::{Admitted, Authenticator, Credentials, Denied, Principals, Token};
+pub use crate::connection::{
+    ConnectionChange, ConnectionEvent, ConnectionEvents, ConnectionInfo, ConnectionState, Direction,
+};
 pub use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
 pub use crate::error::{Error, ErrorDetail, ErrorKind, Executed, Fault, GoneReason, Result};
 pub use crate::host::{

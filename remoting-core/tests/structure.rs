@@ -121,6 +121,7 @@ fn the_driver_holds_no_table_of_its_own() {
         "known",
         "origin",
         "closed",
+        "beginning",
     ];
     assert_eq!(names("Connection"), fixed);
     // What changes: the session has the tables, the rest is one link and one task.

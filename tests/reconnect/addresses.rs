@@ -1,7 +1,7 @@
 //! Several addresses in one URL.
 
 use remoting::ConnectPolicy::{FailFast, Wait};
-use remoting::{ErrorKind, Executed, Limits};
+use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, Host, Limits};
 
 use crate::desk::*;
 use crate::dials::Counting;
@@ -13,6 +13,12 @@ fn url(servers: &[&Server]) -> String {
         .map(|server| server.address.as_str())
         .collect();
     format!("tcp://{}/desk", addresses.join(","))
+}
+
+/// Waits until a client knows that its connection is lost: what it sends before that is sent.
+async fn noticed(client: &Host) {
+    let is_open = |connection: ConnectionInfo| connection.state == ConnectionState::Open;
+    until(|| !client.connections().into_iter().any(is_open)).await;
 }
 
 #[test]
@@ -27,6 +33,7 @@ fn addresses_are_dialled_in_order_beginning_with_the_one_that_worked_last() {
         assert_eq!(dials.all(), [first.address.clone()]);
         // The call was not sent when the first server went: it goes to the second by itself.
         first.kill().await;
+        noticed(&client).await;
         assert_eq!(desk.name().await.unwrap(), "second");
         assert_eq!(dials.all().last(), Some(&second.address));
         // It stays there although the first is back, and when it has to be dialled again.
@@ -34,6 +41,7 @@ fn addresses_are_dialled_in_order_beginning_with_the_one_that_worked_last() {
         assert_eq!(desk.name().await.unwrap(), "second");
         dials.forget();
         second.kill().await;
+        noticed(&client).await;
         second.revive().await;
         assert_eq!(desk.name().await.unwrap(), "second");
         assert!(dials.all().iter().all(|dialled| *dialled == second.address));

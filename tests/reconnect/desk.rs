@@ -43,7 +43,7 @@ impl Desk for Clerk {
 }
 
 impl Clerk {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let closed = || Arc::new(Semaphore::new(0));
         Self {
             name: name.to_owned(),
@@ -137,6 +137,10 @@ impl Server {
             let ending = tokio::task::spawn_blocking(move || drop((runtime, host)));
             ending.await.unwrap();
         }
+    }
+
+    pub fn host(&self) -> &Host {
+        &self.life.as_ref().unwrap().1
     }
 
     pub fn url(&self, scheme: &str) -> String {

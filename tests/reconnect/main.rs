@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
 mod addresses;
+mod connections;
 mod desk;
 mod dials;
 mod policy;

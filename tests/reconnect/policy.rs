@@ -257,8 +257,8 @@ fn a_call_without_a_session_waits_for_its_server_too() {
         let desk: DeskProxy = client.get(&server.url("http")).unwrap();
         assert_eq!(desk.name().await.unwrap(), "http");
         server.kill().await;
-        let error = desk.name().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectFailed);
+        // The first may still find a connection that it had.
+        while desk.name().await.unwrap_err().kind() != ErrorKind::ConnectFailed {}
         let call = desk.name().connect_policy(Wait);
         let in_vain = call.deadline(Duration::from_millis(300)).await.unwrap_err();
         assert_eq!(in_vain.kind(), ErrorKind::DeadlineExceeded);

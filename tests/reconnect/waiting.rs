@@ -19,7 +19,7 @@ async fn ten_thousand_calls_that_wait_dial_no_more_often_than_one() {
         let desk: DeskProxy = client.get("tcp://127.0.0.1:1/desk").unwrap();
         let mut calls = JoinSet::new();
         for _ in 0..callers {
-            let call = desk.name().deadline(Duration::from_secs(120));
+            let call = desk.name().deadline(Duration::from_secs(20));
             calls.spawn(async move { call.await });
         }
         while let Some(ended) = calls.join_next().await {
@@ -31,9 +31,27 @@ async fn ten_thousand_calls_that_wait_dial_no_more_often_than_one() {
         assert_eq!(dials.most_at_once.load(Ordering::SeqCst), 1);
         dialled.push(dials.count());
     }
-    // Two minutes of pauses that grow to 5 s, half of it on average.
+    // 20 s of pauses that grow to 5 s, half of it on average.
     for count in &dialled {
-        assert!((30..150).contains(count), "{dialled:?}");
+        assert!((6..60).contains(count), "{dialled:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_ends_with_its_host() {
+    for _ in 0..10 {
+        let (counting, dials) = Counting::new(Some(ErrorKind::ConnectFailed));
+        let client = counting.policy(Wait).client();
+        let desk: DeskProxy = client.get("tcp://127.0.0.1:1/desk").unwrap();
+        let waiting = tokio::spawn(desk.name().deadline(Duration::from_secs(600)));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(dials.count() > 10);
+        let dropped = tokio::time::Instant::now();
+        drop(client);
+        let error = waiting.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Disconnected);
+        assert_eq!(error.executed(), Executed::No);
+        assert_eq!(dropped.elapsed(), Duration::ZERO);
     }
 }
 

@@ -9,9 +9,11 @@
 mod aftermath;
 mod calls;
 mod driver;
+mod events;
 mod export;
 mod flush;
 mod inbox;
+mod info;
 mod intake;
 mod login;
 mod outbound;
@@ -36,6 +38,7 @@ use tokio::sync::Notify;
 
 use self::aftermath::{apply, apply_all};
 use self::driver::Driven;
+use self::events::Beginning;
 use self::flush::{Flush, Then};
 use self::login::Login;
 use self::outbound::Outbound;
@@ -55,7 +58,10 @@ use crate::sink::Sinks;
 use crate::wire::{ResumeSecret, SessionId};
 
 pub(crate) use self::calls::Destination;
+pub use self::events::{ConnectionChange, ConnectionEvent, ConnectionEvents, Direction};
+pub(crate) use self::events::{Events, Label};
 pub(crate) use self::export::Export;
+pub use self::info::{ConnectionInfo, ConnectionState};
 pub(crate) use self::login::judge;
 pub(crate) use self::sessions::Sessions;
 pub(crate) use self::slot::SlotEndpoint;
@@ -94,6 +100,9 @@ pub(crate) trait Service: Send + Sync {
 
     /// The sessions that peers may come back to.
     fn sessions(&self) -> &Sessions;
+
+    /// Who is told what happens to connections.
+    fn events(&self) -> &Events;
 }
 
 /// Where a connection was dialled to.
@@ -135,6 +144,7 @@ pub(crate) struct Connection {
     origin: Option<Arc<dyn Origin>>,
     /// Told when the connection is closed.
     closed: Notify,
+    beginning: Beginning,
 }
 
 /// All that changes; one short lock.
@@ -180,6 +190,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) origin: Option<Arc<dyn Origin>>,
     /// What this side shows of itself, if it dials.
     pub(crate) token: Option<Token>,
+    /// What it is to people.
+    pub(crate) label: Label,
 }
 
 impl Connection {
@@ -234,6 +246,7 @@ impl Connection {
             known: OnceLock::new(),
             origin: config.origin,
             closed: Notify::new(),
+            beginning: Beginning::new(config.label, now),
         });
         let driven = Driven::new(&connection, guard);
         // Who has dialled logs in; whom this side has dialled, it knows.
@@ -317,7 +330,7 @@ impl Connection {
     /// Ends the session; the first end is the one that counts. Tells whether this was it.
     fn end(&self, end: End) -> bool {
         let mut effects = Effects::new();
-        let lost;
+        let (lost, told) = (end.is_loss(), end.clone());
         {
             let mut state = self.lock();
             if state.end.is_some() {
@@ -327,7 +340,6 @@ impl Connection {
                 state.session.assume_written();
             }
             state.session.close(&end, &mut effects);
-            lost = end.is_loss();
             state.end = Some(end);
             state.flush = Flush::Due;
         }
@@ -337,6 +349,7 @@ impl Connection {
             dropped.filter_map(Export::hold).for_each(Hold::lose);
         }
         self.forget_session();
+        self.tell_end(&told);
         self.closed.notify_waiters();
         apply(effects);
         true

@@ -38,6 +38,8 @@ pub(super) struct Reader {
     /// The time at which frames were last handled in this turn of the driver.
     now: Option<Instant>,
     effects: Effects<Export>,
+    /// Whether it is known, and told, that the peer is there.
+    is_greeted: bool,
     /// The session that the peer wants to go on with, and what it has said.
     wanted: Option<(Arc<Connection>, Resumption)>,
 }
@@ -51,6 +53,8 @@ impl Reader {
             start: 0,
             paused: false,
             handshake,
+            // Who has dialled is greeted when it was let in.
+            is_greeted: !matches!(login, Login::Done),
             login,
             trial: None,
             now: None,
@@ -66,6 +70,7 @@ impl Reader {
         let mut reader = Self::new(link, None, Login::Done);
         reader.paused = !unread.is_empty();
         reader.buffer = unread;
+        reader.is_greeted = true;
         reader
     }
 
@@ -163,7 +168,12 @@ impl Reader {
     /// Handles the frames that have come, and writes the answers. Tells whether so much waits to
     /// be written after it that nothing more should be read.
     fn handle(&mut self, connection: &Arc<Connection>, cx: &mut Context<'_>) -> Result<bool, End> {
-        if !self.handle_frames(connection)? {
+        let unsent = self.handle_frames(connection)?;
+        if !self.is_greeted && connection.is_greeted() {
+            self.is_greeted = true;
+            connection.tell_connected();
+        }
+        if !unsent {
             return Ok(false);
         }
         if let Poll::Ready(Err(end)) = connection.poll_write(cx) {
@@ -241,6 +251,7 @@ impl Reader {
         match connection.find_wanted() {
             None | Some((Found::Nothing, _)) => {
                 connection.remember_session();
+                connection.tell_connected();
                 Ok(())
             }
             Some((Found::Denied, _)) => Err(End::Unauthenticated),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::{sleep, timeout};
 
 use super::resume::{Arrival, Greeting};
-use super::{Connection, Origin};
+use super::{Connection, ConnectionChange, Origin};
 use crate::authentication::Token;
 use crate::channel::{Link, LinkError};
 use crate::error::{Error, ErrorKind};
@@ -18,12 +18,17 @@ use crate::wire::{Abort, BYE, Hello, Message, Violation, split_frame, write_abor
 /// After how many times that the machine was there and nobody listened, the peer is taken for dead.
 const REFUSALS: u32 = 2;
 
+/// What is said of a peer that can be dialled and does not answer.
+const MUTE: &str = "the peer can be dialled, and does not answer";
+/// The same of one that lets nobody in.
+const FULL: &str = "the peer lets nobody in for now";
+
 /// Why a link was not had.
 enum Failed {
     /// Nobody listens there, although the machine answers.
-    Refused,
+    Refused(String),
     /// There may be one later.
-    ForNow,
+    ForNow(String),
     /// The session is over.
     For(End),
 }
@@ -40,18 +45,27 @@ pub(super) async fn redial(
         let failed = match timeout(connection.limits.handshake_time, attempt).await {
             Ok(Ok(arrival)) => return Ok(arrival),
             Ok(Err(failed)) => failed,
-            Err(_) => Failed::ForNow,
+            Err(_) => Failed::ForNow(MUTE.to_owned()),
         };
-        match failed {
+        let why = match failed {
             Failed::For(end) => return Err(end),
-            Failed::Refused => refusals += 1,
-            Failed::ForNow => refusals = 0,
-        }
+            Failed::Refused(why) => {
+                refusals += 1;
+                why
+            }
+            Failed::ForNow(why) => {
+                refusals = 0;
+                why
+            }
+        };
         if refusals >= REFUSALS {
             let text = "nobody listens where the peer was";
             return Err(End::Away(text.to_owned()));
         }
-        sleep(pauses.draw()).await;
+        let pause = pauses.draw();
+        let next = Some(pause);
+        connection.tell(|| ConnectionChange::DialFailed { why, next });
+        sleep(pause).await;
     }
 }
 
@@ -64,7 +78,7 @@ async fn try_once(connection: &Arc<Connection>, origin: &dyn Origin) -> Result<A
     };
     write(&mut link, &plea)
         .await
-        .map_err(|_broken| Failed::ForNow)?;
+        .map_err(|broken| Failed::ForNow(broken.to_string()))?;
     let longest = longest_body(&connection.limits);
     let (hello, unread) = read_hello(&mut link, longest).await?;
     let recognized = connection.lock().session.recognize(&hello);
@@ -90,8 +104,8 @@ fn of_dialling(error: &Error) -> Failed {
     let source = source.and_then(|source| source.downcast_ref::<io::Error>());
     let is_refused = source.is_some_and(|source| source.kind() == io::ErrorKind::ConnectionRefused);
     match error.kind() {
-        ErrorKind::ConnectFailed if is_refused => Failed::Refused,
-        ErrorKind::ConnectFailed | ErrorKind::Overloaded => Failed::ForNow,
+        ErrorKind::ConnectFailed if is_refused => Failed::Refused(error.to_string()),
+        ErrorKind::ConnectFailed | ErrorKind::Overloaded => Failed::ForNow(error.to_string()),
         _ => Failed::For(End::Away(format!(
             "the connection cannot be made again: {}",
             error.message()
@@ -125,7 +139,7 @@ async fn read_hello(link: &mut Link, longest: usize) -> Result<(Hello, Vec<u8>),
                     Ok((hello, unread))
                 }
                 Message::Abort(abort) if abort.code == ErrorKind::Overloaded.code() => {
-                    Err(Failed::ForNow)
+                    Err(Failed::ForNow(FULL.to_owned()))
                 }
                 Message::Abort(abort) => Err(Failed::For(End::Aborted {
                     code: abort.code,
@@ -135,12 +149,12 @@ async fn read_hello(link: &mut Link, longest: usize) -> Result<(Hello, Vec<u8>),
             };
         }
         match poll_fn(|cx| link.reader.poll_read(cx, &mut buffer)).await {
-            Ok(0) | Err(LinkError::Io(_)) => return Err(Failed::ForNow),
+            Ok(0) | Err(LinkError::Io(_)) => return Err(Failed::ForNow(MUTE.to_owned())),
             Ok(_) => {}
             Err(LinkError::Refused {
                 kind: ErrorKind::Overloaded,
                 ..
-            }) => return Err(Failed::ForNow),
+            }) => return Err(Failed::ForNow(FULL.to_owned())),
             Err(LinkError::Refused { kind, what }) => {
                 return Err(Failed::For(End::Refused { kind, what }));
             }

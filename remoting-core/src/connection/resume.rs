@@ -14,7 +14,7 @@ use super::outbound::Outbound;
 use super::reader::Reader;
 use super::redial::redial;
 use super::sessions::Place;
-use super::{Connection, Flush, apply};
+use super::{Connection, ConnectionChange, Flush, apply};
 use crate::channel::{LinkReader, LinkWriter};
 use crate::clock;
 use crate::id::random_bytes;
@@ -139,6 +139,7 @@ impl Connection {
             }
         };
         tracing::info!(target: "remoting::connection", peer = %self.peer(), "connection lost, the session waits for another: {end}");
+        self.tell(|| ConnectionChange::Lost(crate::log::clean(&end.to_string())));
         Ok(place)
     }
 
@@ -197,6 +198,7 @@ impl Connection {
         apply(effects);
         attached?;
         tracing::info!(target: "remoting::connection", peer = %self.peer(), "the session goes on");
+        self.tell(|| ConnectionChange::Resumed);
         Ok((Reader::again(arrival.reader, arrival.unread), arrival.guard))
     }
 

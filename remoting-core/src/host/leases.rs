@@ -38,7 +38,7 @@ impl Host {
             let (_, holders) = known.entry(place).or_insert_with(|| (tenant, Vec::new()));
             holders.extend(holder);
         };
-        for connection in self.connections() {
+        for connection in self.all_connections() {
             for tenant in connection.held() {
                 note(tenant, Some(connection.peer().to_string()));
             }

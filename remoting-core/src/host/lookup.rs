@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::entry::{Entry, Named};
 use super::registry::Registry;
 use crate::authentication::Authenticator;
-use crate::connection::{Export, Service, Sessions};
+use crate::connection::{Events, Export, Service, Sessions};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::formatter::FormatterRef;
@@ -182,5 +182,9 @@ impl Service for Registry {
 
     fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    fn events(&self) -> &Events {
+        &self.events
     }
 }

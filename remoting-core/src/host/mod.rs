@@ -9,6 +9,7 @@ mod binding;
 mod builder;
 mod channels;
 mod connect;
+mod connections;
 mod construct;
 mod dialling;
 mod door;
@@ -22,6 +23,7 @@ mod marshalled;
 mod named;
 mod object_ref;
 mod offer;
+mod origin;
 mod peers;
 mod reach;
 mod register;
@@ -46,7 +48,7 @@ use self::channels::Registered;
 use self::door::Door;
 use self::peers::Peers;
 use self::registry::Registry;
-use crate::connection::{ConnectionConfig, Service};
+use crate::connection::{ConnectionConfig, Label, Service};
 use crate::id::{InterfaceId, random_bytes};
 use crate::limits::{Counters, Limits};
 use crate::peer::Peer;
@@ -126,6 +128,10 @@ impl HostInner {
             incarnation: self.incarnation,
             origin: None,
             token: None,
+            label: Label {
+                channel: channel.name().into(),
+                dialled: None,
+            },
         }
     }
 }
@@ -144,6 +150,7 @@ impl Drop for HostInner {
         for connection in accepted.chain(self.peers.connections(None)) {
             connection.shut(End::HostGone);
         }
+        self.peers.wake();
     }
 }
 
@@ -207,14 +214,14 @@ impl Host {
         for channel in &channels {
             channel.stop_at_once();
         }
-        for connection in self.connections() {
+        for connection in self.all_connections() {
             connection.shut(End::HostGone);
         }
     }
 
     /// Loses all connections, as if the network had: nobody says goodbye.
     pub(crate) fn cut(&self) {
-        for connection in self.connections() {
+        for connection in self.all_connections() {
             connection.shut(End::Lost("cut by a test".to_owned()));
         }
     }
@@ -227,7 +234,7 @@ impl Host {
         }
     }
 
-    fn connections(&self) -> Vec<Arc<crate::connection::Connection>> {
+    fn all_connections(&self) -> Vec<Arc<crate::connection::Connection>> {
         let channels = self.0.channels().clone();
         let accepted = channels.iter().flat_map(|channel| channel.connections());
         accepted.chain(self.0.peers.connections(None)).collect()

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
@@ -10,14 +11,15 @@ use tokio::sync::Notify;
 use super::HostInner;
 use super::channels::Registered;
 use super::dialling::Dialling;
+use super::origin::Dialled;
 use super::reach::may_pass;
-use crate::authentication::Token;
-use crate::channel::{BoxFuture, Dialed, Exchange, Link};
+use crate::channel::{BoxFuture, Dialed, Exchange};
 use crate::clock;
-use crate::connection::{Connection, ConnectionConfig, Origin};
+use crate::connection::{
+    Connection, ConnectionChange, ConnectionConfig, ConnectionEvent, Direction,
+};
 use crate::error::{Error, ErrorKind};
 use crate::jitter::Backoff;
-use crate::proxy::OnRuntime;
 use crate::session::End;
 use crate::url::ObjectUrl;
 
@@ -33,6 +35,8 @@ struct Peer {
     known: Mutex<Known>,
     /// Told when there is a connection.
     there: Notify,
+    /// How many calls dial until there is one.
+    waiting: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -47,6 +51,9 @@ struct Known {
     /// When those who wait dial again.
     backoff: Backoff,
 }
+
+/// The way to a [`Route`], as a call takes it along.
+pub(super) type Reaching = BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>>;
 
 /// How calls get to a peer.
 #[derive(Clone)]
@@ -81,7 +88,7 @@ impl Peers {
         mut config: ConnectionConfig,
         host: Weak<HostInner>,
         runtime: &Handle,
-    ) -> BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>> {
+    ) -> Reaching {
         let peer = self.peer(channel, url);
         let (dialling, is_first) = {
             let mut known = peer.known();
@@ -126,9 +133,41 @@ impl Peers {
                     pause.filter(|_| !known.is_connected())
                 };
                 let Some(until) = pause else { return };
-                let _which = tokio::time::timeout_at(until.into(), there).await;
+                let waited = tokio::time::timeout_at(until.into(), there).await;
+                if waited.is_ok() {
+                    return;
+                }
             }
         }
+    }
+
+    /// Ends all pauses: the host is gone, as those who wait will find out.
+    pub(super) fn wake(&self) {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        for peer in table.values() {
+            peer.there.notify_waiters();
+        }
+    }
+
+    /// Notes that a call dials until there is a connection, until dropped.
+    pub(super) fn wait_for(&self, channel: &Registered, url: &ObjectUrl) -> Waiting {
+        let peer = self.peer(channel, url);
+        peer.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(peer)
+    }
+
+    /// What is being dialled by a channel, without objects' names.
+    pub(super) fn under_way(&self, channel: u64) -> Vec<String> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let peers = table.iter().filter(|((number, _), _)| channel == *number);
+        let dialling = |known: &Known| {
+            let dialling = known.dialling.as_ref();
+            dialling.is_some_and(Dialling::is_under_way)
+        };
+        peers
+            .filter(|(_, peer)| dialling(&peer.known()))
+            .map(|((_, base), _)| base.clone())
+            .collect()
     }
 
     /// Notes that a peer was there, and of no use: those who wait leave it in peace for a while.
@@ -179,6 +218,7 @@ impl Peer {
             Dialed::Link(link) => {
                 let (host, channel) = (Weak::clone(host), Arc::downgrade(channel));
                 let url = url.clone();
+                config.label.dialled = Some(address.base().into());
                 config.origin = Some(Arc::new(Dialled {
                     host,
                     channel,
@@ -189,19 +229,32 @@ impl Peer {
             }
             Dialed::Exchange(exchange) => Route::Exchange(exchange),
         });
+        let mut failed = None;
         let spent = {
             let mut known = self.known();
             known.dialling = None;
             match &result {
                 Ok(route) => known.route.replace(route.clone()),
-                Err(_) => {
+                Err(error) => {
                     known.backoff.failed(clock::now());
+                    failed = Some((error.to_string(), known.backoff.left(clock::now())));
                     None
                 }
             }
         };
         drop(spent);
-        self.there.notify_waiters();
+        if result.is_ok() {
+            self.there.notify_waiters();
+        }
+        if let (Some((why, next)), Some(host)) = (failed, host.upgrade()) {
+            let next = next.filter(|_| self.waiting.load(Ordering::Relaxed) > 0);
+            host.registry.events.tell(|| ConnectionEvent {
+                what: ConnectionChange::DialFailed { why, next },
+                channel: channel.name().into(),
+                direction: Direction::Dialled,
+                peer: url.base().into(),
+            });
+        }
         if let (Ok(Route::Session(connection)), 0) = (&result, host.strong_count()) {
             // The host was dropped meanwhile, and knew nothing of this connection.
             connection.shut(End::HostGone);
@@ -289,54 +342,12 @@ impl Known {
     }
 }
 
-/// Where a connection was dialled to.
-struct Dialled {
-    host: Weak<HostInner>,
-    channel: Weak<Registered>,
-    url: ObjectUrl,
-    /// The one of its addresses where the session is.
-    address: ObjectUrl,
-}
+/// A call that dials until there is a connection.
+pub(super) struct Waiting(Arc<Peer>);
 
-impl Origin for Dialled {
-    fn incarnation(&self) -> BoxFuture<'static, Option<u64>> {
-        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
-            return Box::pin(std::future::ready(None));
-        };
-        let config = host.connection_config(&channel);
-        let own = Weak::clone(&self.host);
-        let place = (&channel, &self.url);
-        let dialling = host.peers.dial(place, config, own, &host.runtime());
-        let patience = channel.limits().handshake_time;
-        Box::pin(OnRuntime::new(async move {
-            let told = async {
-                let route = dialling.await.ok()?;
-                match route.downcast_ref::<Route>()? {
-                    Route::Session(connection) => connection.incarnation().await,
-                    Route::Exchange(_) => None,
-                }
-            };
-            tokio::time::timeout(patience, told).await.ok().flatten()
-        }))
-    }
-
-    fn dial(&self) -> BoxFuture<'_, Result<Link, Error>> {
-        Box::pin(async move {
-            let channel = self.channel.upgrade().ok_or_else(host_is_gone)?;
-            let dialed = channel.channel().dial(&self.address).await?;
-            match dialed {
-                Dialed::Link(link) => Ok(link),
-                Dialed::Exchange(_) => {
-                    let text = "the channel gives links no more";
-                    Err(Error::new(ErrorKind::Unsupported, text))
-                }
-            }
-        })
-    }
-
-    fn token(&self) -> Option<Token> {
-        let channel = self.channel.upgrade()?;
-        channel.channel().settings().token.clone()
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,8 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::named::NamedEndpoint;
-use super::peers::host_is_gone;
-use crate::channel::BoxFuture;
+use super::peers::{Reaching, Waiting, host_is_gone};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::proxy::{CallState, ConnectPolicy, Flight, OnRuntime, is_spent};
@@ -39,6 +38,10 @@ impl NamedEndpoint {
         waits: bool,
         last: &mut Option<Error>,
     ) -> Result<Arc<dyn Any + Send + Sync>, Error> {
+        let _waiting = match waits {
+            true => Some(self.wait_for()?),
+            false => None,
+        };
         loop {
             if waits {
                 self.pause()?.await;
@@ -54,12 +57,17 @@ impl NamedEndpoint {
     }
 
     /// Dials once, or waits for the end of somebody else's dialling.
-    fn dial(&self) -> Result<BoxFuture<'static, Result<Arc<dyn Any + Send + Sync>, Error>>, Error> {
+    fn dial(&self) -> Result<Reaching, Error> {
         let host = self.host.upgrade().ok_or_else(host_is_gone)?;
         let config = host.connection_config(&self.channel);
         let (own, runtime) = (self.host.clone(), host.runtime());
         let place = (&self.channel, &self.url);
         Ok(host.peers.dial(place, config, own, &runtime))
+    }
+
+    fn wait_for(&self) -> Result<Waiting, Error> {
+        let host = self.host.upgrade().ok_or_else(host_is_gone)?;
+        Ok(host.peers.wait_for(&self.channel, &self.url))
     }
 
     /// Lets a pause pass, if there is one; it ends early when the peer is there.

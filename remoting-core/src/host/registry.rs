@@ -18,7 +18,7 @@ use super::entry::{Entry, Offer};
 use super::marshalled::Marshalled;
 use super::tickets::Tickets;
 use crate::authentication::Authenticator;
-use crate::connection::Sessions;
+use crate::connection::{Events, Sessions};
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{Error, ErrorDetail, ErrorKind, Fault, GoneReason};
 use crate::formatter::FormatterRef;
@@ -49,6 +49,8 @@ pub(super) struct Registry {
     pub(super) keeper: Arc<Keeper>,
     pub(super) tickets: Tickets,
     pub(super) sessions: Sessions,
+    /// Who is told what happens to connections.
+    pub(super) events: Events,
     /// Ends the streams of answers when the host is gone.
     pub(super) closing: watch::Sender<bool>,
 }
@@ -87,6 +89,7 @@ impl Registry {
             keeper,
             tickets,
             sessions: Sessions::default(),
+            events: Events::default(),
             closing: watch::Sender::new(false),
         });
         let names: Weak<Self> = Arc::downgrade(&registry);

@@ -344,6 +344,11 @@ impl<T: Exported> Session<T> {
         self.refusal.is_none()
     }
 
+    /// Whether one of the sides has asked the other to make no more calls.
+    pub fn is_draining(&self) -> bool {
+        self.going_away || self.refusal.is_some()
+    }
+
     /// How full the tables are.
     pub fn stats(&self) -> SessionStats {
         SessionStats {

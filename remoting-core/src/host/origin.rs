@@ -1,0 +1,64 @@
+//! The way back to whom a connection was dialled.
+
+use std::sync::Weak;
+
+use super::HostInner;
+use super::channels::Registered;
+use super::peers::{Route, host_is_gone};
+use crate::authentication::Token;
+use crate::channel::{BoxFuture, Dialed, Link};
+use crate::connection::Origin;
+use crate::error::{Error, ErrorKind};
+use crate::proxy::OnRuntime;
+use crate::url::ObjectUrl;
+
+/// Where a connection was dialled to.
+pub(super) struct Dialled {
+    pub(super) host: Weak<HostInner>,
+    pub(super) channel: Weak<Registered>,
+    pub(super) url: ObjectUrl,
+    /// The one of its addresses where the session is.
+    pub(super) address: ObjectUrl,
+}
+
+impl Origin for Dialled {
+    fn incarnation(&self) -> BoxFuture<'static, Option<u64>> {
+        let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
+            return Box::pin(std::future::ready(None));
+        };
+        let config = host.connection_config(&channel);
+        let own = Weak::clone(&self.host);
+        let place = (&channel, &self.url);
+        let dialling = host.peers.dial(place, config, own, &host.runtime());
+        let patience = channel.limits().handshake_time;
+        Box::pin(OnRuntime::new(async move {
+            let told = async {
+                let route = dialling.await.ok()?;
+                match route.downcast_ref::<Route>()? {
+                    Route::Session(connection) => connection.incarnation().await,
+                    Route::Exchange(_) => None,
+                }
+            };
+            tokio::time::timeout(patience, told).await.ok().flatten()
+        }))
+    }
+
+    fn dial(&self) -> BoxFuture<'_, Result<Link, Error>> {
+        Box::pin(async move {
+            let channel = self.channel.upgrade().ok_or_else(host_is_gone)?;
+            let dialed = channel.channel().dial(&self.address).await?;
+            match dialed {
+                Dialed::Link(link) => Ok(link),
+                Dialed::Exchange(_) => {
+                    let text = "the channel gives links no more";
+                    Err(Error::new(ErrorKind::Unsupported, text))
+                }
+            }
+        })
+    }
+
+    fn token(&self) -> Option<Token> {
+        let channel = self.channel.upgrade()?;
+        channel.channel().settings().token.clone()
+    }
+}

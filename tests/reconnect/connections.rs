@@ -1,0 +1,224 @@
+//! What can be seen of connections: a list of them, and what happens to them.
+
+use std::time::Duration;
+
+use remoting::ConnectPolicy::{FailFast, Wait};
+use remoting::{ConnectionChange, ConnectionEvents, ConnectionInfo, ConnectionState, Direction};
+use remoting::{Host, Principal, Principals, Proxy, TcpChannel};
+use tokio::net::TcpListener;
+
+use crate::desk::*;
+use crate::relay::Relay;
+
+/// The one connection of a host.
+fn only(host: &Host) -> ConnectionInfo {
+    let mut all = host.connections();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+async fn until_state(host: &Host, state: ConnectionState) -> ConnectionInfo {
+    let is_there = || {
+        let all = host.connections();
+        all.len() == 1 && all[0].state == state
+    };
+    until(is_there).await;
+    only(host)
+}
+
+#[test]
+fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
+    within_patience(async {
+        let known = Principals::new().token("secret-of-ann", Principal::new("ann"));
+        let server = Host::builder()
+            .authenticator(known)
+            .channel(TcpChannel::listen("127.0.0.1:0").named("office"));
+        let server = server.start().await.unwrap();
+        let clerk = Clerk::new("seen");
+        let own = clerk.clone();
+        let publication = DeskDispatcher::singleton(move || own.clone());
+        server.publish("desk", publication).unwrap();
+        let channel = TcpChannel::client().token("secret-of-ann");
+        let client = Host::builder().channel(channel).start_client().unwrap();
+        assert_eq!(
+            (client.connections(), server.connections()),
+            (vec![], vec![])
+        );
+
+        let url = server.url("desk").unwrap();
+        let desk: DeskProxy = client.get(&url).unwrap();
+        assert_eq!(desk.name().await.unwrap(), "seen");
+        let waiting = tokio::spawn(desk.wait());
+        clerk.entered.acquire().await.unwrap().forget();
+        let (here, there) = (only(&client), only(&server));
+        assert_eq!(here.direction, Direction::Dialled);
+        assert_eq!(there.direction, Direction::Accepted);
+        assert_eq!((&*here.channel, &*there.channel), ("tcp", "office"));
+        assert_eq!(format!("{}/desk", here.peer), url);
+        assert!(there.peer.starts_with("127.0.0.1:"), "{there}");
+        assert_eq!(here.state, ConnectionState::Open);
+        assert_eq!(there.state, ConnectionState::Open);
+        assert_eq!(
+            (here.principal, there.principal.as_deref()),
+            (None, Some("ann"))
+        );
+        assert_eq!((here.calls_out, here.calls_in), (1, 0));
+        assert_eq!((there.calls_out, there.calls_in), (0, 1));
+        assert_eq!((here.objects_held, here.objects_lent), (1, 0));
+        assert_eq!((there.objects_held, there.objects_lent), (0, 1));
+        assert!(here.age < PATIENCE);
+        let line = there.to_string();
+        assert!(line.starts_with("accepted 127.0.0.1:"), "{line}");
+        assert!(line.contains("(`office`) as ann: open, "), "{line}");
+        assert!(
+            line.ends_with("calls 0 out 1 in, objects 0 held 1 lent"),
+            "{line}"
+        );
+
+        // The channel closes when the call has ended.
+        let office = server.channel("office").unwrap();
+        let stopping = tokio::spawn(async move { office.stop_listening().await });
+        until_state(&client, ConnectionState::Draining).await;
+        until_state(&server, ConnectionState::Draining).await;
+        clerk.door.add_permits(1);
+        assert_eq!(waiting.await.unwrap().unwrap(), 7);
+        stopping.await.unwrap();
+        until(|| client.connections().is_empty() && server.connections().is_empty()).await;
+    });
+}
+
+#[test]
+fn a_connection_whose_peer_has_not_spoken_is_connecting() {
+    within_patience(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = client(FailFast);
+        let url = format!("tcp://{}/desk", listener.local_addr().unwrap());
+        let desk: DeskProxy = client.get(&url).unwrap();
+        let call = tokio::spawn(desk.name());
+        let (_mute, _) = listener.accept().await.unwrap();
+        let seen = until_state(&client, ConnectionState::Connecting).await;
+        assert_eq!(seen.direction, Direction::Dialled);
+        assert_eq!(format!("{}/desk", seen.peer), url);
+        call.abort();
+    });
+}
+
+/// The next event that is not about a dialling that has failed; and how often that was the case before it.
+async fn next(events: &mut ConnectionEvents) -> (ConnectionChange, usize) {
+    let mut failed = 0;
+    loop {
+        let event = events.next().await.expect("the host is there");
+        match event.what {
+            ConnectionChange::DialFailed { why, next } => {
+                let next = next.expect("a session dials again by itself");
+                assert!(next <= Duration::from_secs(5), "{why}: {next:?}");
+                failed += 1;
+            }
+            what => return (what, failed),
+        }
+    }
+}
+
+#[test]
+fn a_session_that_comes_back_is_lost_and_resumed_at_both_ends() {
+    within_patience(async {
+        let server = Server::start("back").await;
+        let relay = Relay::to(&server.address).await;
+        let (client, host) = (client(FailFast), server.host().clone());
+        let (mut here, mut there) = (client.connection_events(), host.connection_events());
+        let url = format!("tcp://{}/desk", relay.address);
+        let desk: DeskProxy = client.get(&url).unwrap();
+        assert_eq!(desk.name().await.unwrap(), "back");
+        assert_eq!(next(&mut here).await, (ConnectionChange::Connected, 0));
+        assert_eq!(next(&mut there).await, (ConnectionChange::Connected, 0));
+        relay.close();
+        let (lost, _) = next(&mut here).await;
+        assert!(matches!(lost, ConnectionChange::Lost(_)), "{lost:?}");
+        let (lost, _) = next(&mut there).await;
+        assert!(matches!(lost, ConnectionChange::Lost(_)), "{lost:?}");
+        let away = until_state(&client, ConnectionState::Away).await;
+        assert_eq!(away.objects_held, 1);
+        until_state(&host, ConnectionState::Away).await;
+        relay.open();
+        assert_eq!(desk.name().await.unwrap(), "back");
+        assert_eq!(next(&mut here).await.0, ConnectionChange::Resumed);
+        assert_eq!(next(&mut there).await, (ConnectionChange::Resumed, 0));
+        until_state(&client, ConnectionState::Open).await;
+        client.shutdown();
+        let (ended, _) = next(&mut here).await;
+        assert!(matches!(ended, ConnectionChange::Ended(_)), "{ended:?}");
+        let (ended, _) = next(&mut there).await;
+        let goodbye = |why: &String| why.contains("said goodbye");
+        assert!(
+            matches!(&ended, ConnectionChange::Ended(why) if goodbye(why)),
+            "{ended:?}"
+        );
+        drop((desk, client));
+        assert_eq!(here.next().await, None, "the host is gone");
+        assert_eq!(here.missed(), 0);
+    });
+}
+
+#[test]
+fn a_server_that_dies_is_lost_then_given_up_and_then_dialled_by_those_who_wait() {
+    within_patience(async {
+        let mut server = Server::start("dead").await;
+        let client = client(FailFast);
+        let mut events = client.connection_events();
+        let desk: DeskProxy = client.get(&server.url("tcp")).unwrap();
+        assert_eq!(desk.name().await.unwrap(), "dead");
+        assert_eq!(next(&mut events).await, (ConnectionChange::Connected, 0));
+        server.kill().await;
+        let (lost, _) = next(&mut events).await;
+        assert!(matches!(lost, ConnectionChange::Lost(_)), "{lost:?}");
+        let (ended, _) = next(&mut events).await;
+        let refused = |why: &String| why.contains("nobody listens");
+        assert!(
+            matches!(&ended, ConnectionChange::Ended(why) if refused(why)),
+            "{ended:?}"
+        );
+
+        assert!(desk.name().await.is_err());
+        let event = events.next().await.unwrap();
+        let Some(ConnectionChange::DialFailed { why, next: None }) = Some(event.what.clone())
+        else {
+            panic!("nobody waits: {event:?}")
+        };
+        assert!(why.contains("cannot connect to"), "{why}");
+        assert_eq!(format!("{}/desk", event.peer), server.url("tcp"));
+        assert!(event.to_string().contains("cannot be reached"), "{event}");
+
+        let waiting = tokio::spawn(desk.name().connect_policy(Wait));
+        let event = events.next().await.unwrap();
+        let waits = |what: &ConnectionChange| {
+            matches!(what, ConnectionChange::DialFailed { next: Some(_), .. })
+        };
+        assert!(waits(&event.what), "{event:?}");
+        server.revive().await;
+        assert_eq!(waiting.await.unwrap().unwrap(), "dead");
+        assert_eq!(next(&mut events).await.0, ConnectionChange::Connected);
+    });
+}
+
+#[test]
+fn a_stranger_that_is_not_let_in_is_no_connection() {
+    within_patience(async {
+        let known = Principals::new().token("secret-of-ann", Principal::new("ann"));
+        let server = Host::builder()
+            .authenticator(known)
+            .channel(TcpChannel::listen("127.0.0.1:0"));
+        let server = server.start().await.unwrap();
+        let client = client(FailFast);
+        let (mut here, mut there) = (client.connection_events(), server.connection_events());
+        let url = format!("{}/desk", server.channels()[0].address().unwrap());
+        let desk: DeskProxy = client.get(&url).unwrap();
+        let error = Proxy::cast::<DeskProxy>(&desk).await.err().unwrap();
+        assert_eq!(error.kind(), remoting::ErrorKind::Unauthenticated);
+        let event = here.next().await.unwrap();
+        assert!(
+            matches!(event.what, ConnectionChange::DialFailed { .. }),
+            "{event:?}"
+        );
+        assert_eq!(there.try_next(), None);
+    });
+}
