@@ -5,8 +5,11 @@
 
 mod addresses;
 mod connections;
+#[cfg(unix)]
+mod descriptors;
 mod desk;
 mod dials;
 mod policy;
 mod relay;
+mod storm;
 mod waiting;
