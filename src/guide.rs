@@ -11,6 +11,10 @@ pub mod lifetime {}
 pub mod http {}
 
 #[cfg(all(feature = "tcp", feature = "macros"))]
+#[doc = include_str!("guide/reconnect.md")]
+pub mod reconnect {}
+
+#[cfg(all(feature = "tcp", feature = "macros"))]
 #[doc = include_str!("guide/streams.md")]
 pub mod streams {}
 
