@@ -381,7 +381,8 @@ impl Channel for HttpChannel {
             }
             let make = || pool(Arc::clone(&self.security));
             let pool = self.pool.get_or_init(make).clone();
-            let server = Server::new(pool, url.base(), self.settings.token.clone());
+            let (security, token) = (Arc::clone(&self.security), self.settings.token.clone());
+            let server = Server::new(pool, security, url.base(), token);
             Ok(Dialed::Exchange(Arc::new(server)))
         })
     }

@@ -19,6 +19,7 @@ use remoting_core::{CallMessage, Error, ErrorKind, Executed, Fault, ReplyMessage
 use remoting_tcp::sockets::{Security, refusal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tower_service::Service as _;
 
 use crate::connector::Connector;
 use crate::headers::{CallHeaders, EXECUTED, pairs_of};
@@ -52,6 +53,8 @@ pub(crate) fn pool(security: Arc<Security>) -> Pool {
 /// The way to one server.
 pub(crate) struct Server {
     pool: Pool,
+    /// How it connects.
+    security: Arc<Security>,
     /// What proves who this side is.
     token: Option<Token>,
     /// What stands before the names of objects: `http://host:port`.
@@ -61,14 +64,28 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(pool: Pool, base: String, token: Option<Token>) -> Self {
+    pub(crate) fn new(
+        pool: Pool,
+        security: Arc<Security>,
+        base: String,
+        token: Option<Token>,
+    ) -> Self {
         let releases = Arc::new(Semaphore::new(RELEASES));
         Self {
             pool,
+            security,
             token,
             base,
             releases,
         }
+    }
+
+    /// Opens a connection and closes it.
+    async fn probe(&self) -> Result<(), Error> {
+        let uri = Uri::try_from(format!("{}/", self.base));
+        let uri = uri.map_err(|error| Error::new(ErrorKind::InvalidUrl, error.to_string()))?;
+        let mut connector = Connector::new(Arc::clone(&self.security));
+        connector.call(uri).await.map(drop)
     }
 
     async fn call(&self, call: CallMessage) -> ReplyMessage {
@@ -179,6 +196,10 @@ async fn read(response: Response<Incoming>, most: usize, formatter: &FormatterRe
 impl Exchange for Server {
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage> {
         Box::pin(self.call(call))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.probe())
     }
 
     fn release(&self, name: &str) -> BoxFuture<'static, ()> {

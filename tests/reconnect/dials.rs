@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use remoting::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
+use remoting::channel::{
+    Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Exchange, Listener,
+};
+use remoting::{CallMessage, ReplyMessage};
 use remoting::{ConnectPolicy, Error, ErrorKind, Host, ObjectUrl, TcpChannel};
 
 /// What was dialled.
@@ -12,9 +15,21 @@ pub struct Dials {
     addresses: Mutex<Vec<String>>,
     at_once: AtomicUsize,
     pub most_at_once: AtomicUsize,
+    /// How many calls went out without a session.
+    pub exchanges: AtomicUsize,
 }
 
 impl Dials {
+    fn begin(&self, address: &str) {
+        self.addresses.lock().unwrap().push(address.to_owned());
+        let at_once = 1 + self.at_once.fetch_add(1, Ordering::SeqCst);
+        self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// The addresses, in order.
     pub fn all(&self) -> Vec<String> {
         self.addresses.lock().unwrap().clone()
@@ -29,12 +44,33 @@ impl Dials {
     }
 }
 
+/// The way to a server without sessions that cannot be reached.
+struct Nowhere(Arc<Dials>);
+
+impl Exchange for Nowhere {
+    fn exchange(&self, _: CallMessage) -> BoxFuture<'_, ReplyMessage> {
+        self.0.exchanges.fetch_add(1, Ordering::SeqCst);
+        let error = Error::new(ErrorKind::ConnectFailed, "as the test wants it");
+        Box::pin(std::future::ready(Err(error.into())))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            self.0.begin("probed");
+            tokio::task::yield_now().await;
+            self.0.end();
+            Err(Error::new(ErrorKind::ConnectFailed, "as the test wants it"))
+        })
+    }
+}
+
 /// TCP, or a channel that fails in one way only.
 pub struct Counting {
     tcp: TcpChannel,
     settings: ChannelSettings,
     dials: Arc<Dials>,
     failure: Option<ErrorKind>,
+    has_no_sessions: bool,
 }
 
 impl Counting {
@@ -45,8 +81,15 @@ impl Counting {
             settings: ChannelSettings::new("counting"),
             dials: Arc::clone(&dials),
             failure,
+            has_no_sessions: false,
         };
         (counting, dials)
+    }
+
+    /// Gives exchanges instead, by which nobody can be reached.
+    pub fn without_sessions(mut self) -> Self {
+        self.has_no_sessions = true;
+        self
     }
 
     pub fn policy(mut self, policy: ConnectPolicy) -> Self {
@@ -74,18 +117,17 @@ impl Channel for Counting {
 
     fn dial<'a>(&'a self, url: &'a ObjectUrl) -> BoxFuture<'a, Result<Dialed, Error>> {
         Box::pin(async move {
-            let dials = &self.dials;
-            let address = url.authority().to_owned();
-            dials.addresses.lock().unwrap().push(address);
-            let at_once = 1 + dials.at_once.fetch_add(1, Ordering::SeqCst);
-            dials.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+            if self.has_no_sessions {
+                return Ok(Dialed::Exchange(Arc::new(Nowhere(Arc::clone(&self.dials)))));
+            }
+            self.dials.begin(url.authority());
             // Others get a chance to dial too.
             tokio::task::yield_now().await;
             let dialed = match self.failure {
                 Some(kind) => Err(Error::new(kind, "as the test wants it")),
                 None => self.tcp.dial(url).await,
             };
-            dials.at_once.fetch_sub(1, Ordering::SeqCst);
+            self.dials.end();
             dialed
         })
     }

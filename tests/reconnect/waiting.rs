@@ -38,6 +38,26 @@ async fn ten_thousand_calls_that_wait_dial_no_more_often_than_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_without_a_session_share_one_look_at_whether_their_server_is_there() {
+    let (counting, dials) = Counting::new(None);
+    let client = counting.without_sessions().policy(Wait).client();
+    let desk: DeskProxy = client.get("tcp://127.0.0.1:1/desk").unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..1000 {
+        let call = desk.name().deadline(Duration::from_secs(20));
+        calls.spawn(async move { call.await });
+    }
+    while let Some(ended) = calls.join_next().await {
+        let error = ended.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+        assert_eq!(error.executed(), Executed::No);
+    }
+    assert_eq!(dials.exchanges.load(Ordering::SeqCst), 1000, "one each");
+    assert_eq!(dials.most_at_once.load(Ordering::SeqCst), 1);
+    assert!((6..60).contains(&dials.count()), "{}", dials.count());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_waits_ends_with_its_host() {
     for _ in 0..10 {
         let (counting, dials) = Counting::new(Some(ErrorKind::ConnectFailed));

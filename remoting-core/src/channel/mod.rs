@@ -312,6 +312,17 @@ pub trait Exchange: Send + Sync {
     /// Dropping the future gives the call up.
     fn exchange(&self, call: CallMessage) -> BoxFuture<'_, ReplyMessage>;
 
+    /// Finds out whether the other side can be reached, without a call: for calls that wait until it can, all together.
+    ///
+    /// By itself it finds out nothing, and each of them tries for itself.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectFailed` with the address that was tried, and others that calls would end with before they are sent.
+    fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Gives back the ticket of an object that came in an answer, and that nobody here needs any more.
     /// Where it does not arrive, the ticket's lease ends by itself.
     ///

@@ -48,6 +48,8 @@ struct Known {
     first: usize,
     /// Which of them it is that the connection goes to, or last did.
     at: usize,
+    /// Whether the other side of an exchange could not be reached when it was tried last.
+    in_doubt: bool,
     /// When those who wait dial again.
     backoff: Backoff,
 }
@@ -92,7 +94,7 @@ impl Peers {
         let peer = self.peer(channel, url);
         let (dialling, is_first) = {
             let mut known = peer.known();
-            if let Some(route) = known.ready() {
+            if let Some(route) = known.ready().filter(|_| !known.in_doubt) {
                 return Box::pin(std::future::ready(Ok(Arc::new(route) as _)));
             }
             match known.dialling.clone().filter(Dialling::is_under_way) {
@@ -210,31 +212,31 @@ impl Peer {
     async fn dial(
         &self,
         (channel, url): (&Arc<Registered>, &ObjectUrl),
-        mut config: ConnectionConfig,
+        config: ConnectionConfig,
         host: &Weak<HostInner>,
     ) -> Result<Route, Error> {
-        let dialed = self.dial_any(channel, url).await;
-        let result = dialed.map(|(address, dialed)| match dialed {
-            Dialed::Link(link) => {
-                let (host, channel) = (Weak::clone(host), Arc::downgrade(channel));
-                let url = url.clone();
-                config.label.dialled = Some(address.base().into());
-                config.origin = Some(Arc::new(Dialled {
-                    host,
-                    channel,
-                    url,
-                    address,
-                }));
-                Route::Session(Connection::start(config, link, Box::new(()), None))
+        let known = self.known().ready();
+        let result = match known {
+            // Which is in doubt.
+            Some(Route::Exchange(exchange)) => {
+                let probed = exchange.probe().await;
+                probed.map(|()| Route::Exchange(exchange))
             }
-            Dialed::Exchange(exchange) => Route::Exchange(exchange),
-        });
+            Some(Route::Session(_)) | None => {
+                let place = (channel, url);
+                let dialed = self.dial_any(channel, url).await;
+                dialed.map(|dialed| begin(dialed, place, config, host))
+            }
+        };
         let mut failed = None;
         let spent = {
             let mut known = self.known();
             known.dialling = None;
             match &result {
-                Ok(route) => known.route.replace(route.clone()),
+                Ok(route) => {
+                    known.in_doubt = false;
+                    known.route.replace(route.clone())
+                }
                 Err(error) => {
                     known.backoff.failed(clock::now());
                     failed = Some((error.to_string(), known.backoff.left(clock::now())));
@@ -290,6 +292,28 @@ impl Peer {
     }
 }
 
+/// Makes a way to a peer of what dialling gave.
+fn begin(
+    (address, dialed): (ObjectUrl, Dialed),
+    (channel, url): (&Arc<Registered>, &ObjectUrl),
+    mut config: ConnectionConfig,
+    host: &Weak<HostInner>,
+) -> Route {
+    match dialed {
+        Dialed::Link(link) => {
+            config.label.dialled = Some(address.base().into());
+            config.origin = Some(Arc::new(Dialled {
+                host: Weak::clone(host),
+                channel: Arc::downgrade(channel),
+                url: url.clone(),
+                address,
+            }));
+            Route::Session(Connection::start(config, link, Box::new(()), None))
+        }
+        Dialed::Exchange(exchange) => Route::Exchange(exchange),
+    }
+}
+
 /// The error of a URL none of whose addresses answers; that of a single address says all there is to say.
 fn all_failed(url: &ObjectUrl, mut failures: Vec<Error>) -> Error {
     let many = failures.len() > 1;
@@ -313,7 +337,11 @@ impl Known {
     fn failed(&mut self) {
         let unheard = match &self.route {
             Some(Route::Session(connection)) => connection.is_closed() && !connection.is_greeted(),
-            Some(Route::Exchange(_)) | None => false,
+            Some(Route::Exchange(_)) => {
+                self.in_doubt = true;
+                false
+            }
+            None => false,
         };
         if unheard {
             // Who has closed the door there does so for everybody: the next address is tried first.

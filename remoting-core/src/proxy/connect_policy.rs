@@ -31,8 +31,7 @@ pub enum ConnectPolicy {
     /// `VersionMismatch`, is told at once.
     ///
     /// All calls that wait for one server share its dialling and its pauses, which are drawn at random and grow from
-    /// 50 ms to 5 s. Over HTTP without sessions, where each call is a request of its own, they share the pauses, a server
-    /// that has no room says so of each and is not waited for,
-    /// and a request that was under way at the deadline may have been executed.
+    /// 50 ms to 5 s. Over HTTP without sessions each call is a request of its own, so what a server says that has no room
+    /// is said of that call and not waited for, and a request that was under way at the deadline may have been executed.
     Wait,
 }
