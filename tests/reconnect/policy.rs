@@ -69,7 +69,7 @@ fn a_call_that_waits_is_answered_when_the_server_comes() {
                 if said_for_the_call {
                     call = call.connect_policy(Wait);
                 }
-                let call = tokio::spawn(async move { call.await });
+                let call = tokio::spawn(call);
                 until(|| dials.count() >= 3).await;
                 server.revive().await;
                 assert_eq!(call.await.unwrap().unwrap(), "late");

@@ -54,7 +54,7 @@ fn many_clients_are_back_soon_after_their_server_is() {
         assert_eq!(desk.name().await.unwrap(), "second");
         let mut slowest = Duration::ZERO;
         let mut strangers = 0;
-        while calling.len() > 0 {
+        while !calling.is_empty() {
             let begun = Instant::now();
             assert_eq!(desk.name().await.unwrap(), "second");
             slowest = slowest.max(begun.elapsed());

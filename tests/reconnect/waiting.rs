@@ -20,7 +20,7 @@ async fn ten_thousand_calls_that_wait_dial_no_more_often_than_one() {
         let mut calls = JoinSet::new();
         for _ in 0..callers {
             let call = desk.name().deadline(Duration::from_secs(20));
-            calls.spawn(async move { call.await });
+            calls.spawn(call);
         }
         while let Some(ended) = calls.join_next().await {
             let error = ended.unwrap().unwrap_err();
@@ -45,7 +45,7 @@ async fn calls_without_a_session_share_one_look_at_whether_their_server_is_there
     let mut calls = JoinSet::new();
     for _ in 0..1000 {
         let call = desk.name().deadline(Duration::from_secs(20));
-        calls.spawn(async move { call.await });
+        calls.spawn(call);
     }
     while let Some(ended) = calls.join_next().await {
         let error = ended.unwrap().unwrap_err();
