@@ -37,6 +37,9 @@ pub(crate) fn read_base(base: &str) -> Result<Base, Error> {
     if !["http", "https"].contains(&url.scheme()) {
         return Err(wrong("its scheme is not `http` or `https`"));
     }
+    if url.addresses().nth(1).is_some() {
+        return Err(wrong("it has several addresses"));
+    }
     check_address(url.authority()).map_err(|what| wrong(&what))?;
     let authority = url.authority().parse::<Authority>();
     let authority = authority.map_err(|error| wrong(&error.to_string()))?;
@@ -111,6 +114,7 @@ mod tests {
             ("/objects", "no object has a URL below it"),
             ("http://api.example/a b", "no object has a URL below it"),
             ("tcp://api.example:1", "its scheme is not `http` or `https`"),
+            ("http://a.example,b.example", "it has several addresses"),
             ("http://api.example:0/objects", "`0` is no port"),
         ] {
             let error = read_base(base).unwrap_err();

@@ -381,8 +381,7 @@ impl Channel for HttpChannel {
             }
             let make = || pool(Arc::clone(&self.security));
             let pool = self.pool.get_or_init(make).clone();
-            let (security, token) = (Arc::clone(&self.security), self.settings.token.clone());
-            let server = Server::new(pool, security, url.base(), token);
+            let server = Server::new(pool, &self.security, url.base(), &self.settings.token);
             Ok(Dialed::Exchange(Arc::new(server)))
         })
     }

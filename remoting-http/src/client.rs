@@ -66,15 +66,15 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(
         pool: Pool,
-        security: Arc<Security>,
+        security: &Arc<Security>,
         base: String,
-        token: Option<Token>,
+        token: &Option<Token>,
     ) -> Self {
         let releases = Arc::new(Semaphore::new(RELEASES));
         Self {
             pool,
-            security,
-            token,
+            security: Arc::clone(security),
+            token: token.clone(),
             base,
             releases,
         }

@@ -134,6 +134,10 @@ const CASES: &[(&str, &str)] = &[
         "10:7: client.well-known.Tally.url: no channel of the file dials `ftp://`",
     ),
     (
+        "[client.well-known.Tally]\nurl = \"tcp://127.0.0.1:1,b/a\"\n",
+        "10:7: client.well-known.Tally.url: this is no object's URL: it names no port",
+    ),
+    (
         "[client.well-known.Tally]\nurl = \"tcp://127.0.0.1/a\"\n",
         "10:7: client.well-known.Tally.url: this is no object's URL: it names no port",
     ),

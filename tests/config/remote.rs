@@ -230,6 +230,19 @@ async fn the_variable_or_the_current_folder_says_where_the_file_is() {
 }
 
 #[tokio::test]
+async fn a_url_of_the_file_may_have_several_addresses() {
+    let server = server().await;
+    let there = server.channel("objects").unwrap().url("tally").unwrap();
+    // Ports below 1024 are never given out by the system.
+    let url = there.replacen("tcp://", "tcp://127.0.0.1:1,", 1);
+    let text =
+        format!("[channels.c]\nkind = \"tcp\"\n[client.well-known.Tally]\nurl = \"{url}\"\n");
+    let client = parse(&text).unwrap().start(classes()).await.unwrap();
+    let tally: TallyProxy = client.well_known().unwrap();
+    assert_eq!(tally.next().await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn calls_wait_for_a_server_where_the_file_says_so() {
     let policies = |host: &str, channel: &str| {
         format!("[host]\n{host}\n[channels.out]\nkind = \"tcp\"\n{channel}\n")

@@ -32,7 +32,8 @@ impl Host {
     /// # Errors
     ///
     /// Those of [`Host::get`]; `ConnectFailed` if nobody answers at the address;
-    /// `NotFound`, `ObjectGone` or `WrongInterface` if the object is not what was expected.
+    /// `NotFound`, `ObjectGone` or `WrongInterface` if the object is not what was expected. Whether a host that cannot
+    /// be reached is waited for, a [`ConnectPolicy`](crate::ConnectPolicy) says.
     pub async fn connect<P: Proxy>(&self, url: &str) -> Result<P> {
         let endpoint = self.endpoint(url, P::interface())?;
         endpoint.connect().await?;
