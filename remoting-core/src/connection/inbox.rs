@@ -37,7 +37,7 @@ impl Inbox {
         }
     }
 
-    /// What items cost that have come together: an eighth of the window, or one alone that costs up to half.
+    /// What items cost that have come together: half of the window at most.
     fn cost(&self, items: usize, referring: usize, bytes: usize) -> (u32, u64) {
         let refers = true;
         let (each, bytes) = Cost { bytes, refers }.within(Some(&self.window));
@@ -47,12 +47,17 @@ impl Inbox {
         (items.saturating_add(more), bytes)
     }
 
-    /// Takes what has come out of the session. At the end the peer is told that it was seen.
+    /// Takes out of the session what may be read before the peer has to be given credit. At the end the peer is told that
+    /// it was seen.
     fn poll_session(&mut self, cx: &mut Context<'_>, into: &mut Batch) -> Poll<Arrived> {
+        let most = (
+            (self.window.items / 2).saturating_sub(self.used.0),
+            (self.window.bytes / 2).saturating_sub(self.used.1),
+        );
         let (polled, then) = {
             let mut state = self.connection.lock();
             let session = &mut state.session;
-            let polled = session.poll_items(self.key, into, cx.waker());
+            let polled = session.poll_items(self.key, (into, most), cx.waker());
             let then = match polled {
                 Poll::Ready(Arrived::End(_)) => state.flush_stream(),
                 Poll::Ready(Arrived::Items) | Poll::Pending => Then::Nothing,
@@ -105,7 +110,7 @@ impl Items for Inbox {
             self.used.1.saturating_add(bytes),
         );
         let Window { items, bytes, .. } = self.window;
-        if self.used.0 < items / 8 * 3 && self.used.1 < bytes / 8 * 3 {
+        if self.used.0 < items / 4 && self.used.1 < bytes / 4 {
             return;
         }
         let (items, bytes) = std::mem::take(&mut self.used);

@@ -179,22 +179,22 @@ impl Inflows {
         Ok(())
     }
 
-    /// Gives what has come, an eighth of the window at a time; at the end also the peer's number, where it has to be told.
+    /// Gives what has come; at the end also the peer's number, where it has to be told.
     ///
-    /// - `into`: gets the items.
+    /// - `into`: gets the items, one at least, and no more than cost as many items and bytes as `most` says.
     pub(super) fn poll(
         &mut self,
         key: StreamKey,
-        into: &mut Batch,
+        (into, (items, bytes)): (&mut Batch, (u32, u64)),
         waker: &Waker,
     ) -> Poll<(Arrived, Option<StreamId>)> {
         let Some(flow) = self.flows.get_mut(key.0) else {
             return Poll::Ready((Arrived::End(None), None));
         };
         if !flow.queue.is_empty() {
-            let items = usize::try_from(self.window.items).unwrap_or(usize::MAX);
-            let bytes = usize::try_from(self.window.bytes).unwrap_or(usize::MAX);
-            flow.queue.move_to(into, items.div_ceil(8), bytes / 8);
+            let items = usize::try_from(items).unwrap_or(usize::MAX);
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            flow.queue.move_to(into, items, bytes);
             return Poll::Ready((Arrived::Items, None));
         }
         if let State::Complete(_) = flow.state {

@@ -117,9 +117,15 @@ impl<T: Exported> Session<T> {
 
     /// Gives a consumer what has come.
     ///
-    /// - `into`: gets the items, or some of them. The objects that they refer to are attached.
-    pub fn poll_items(&mut self, key: StreamKey, into: &mut Batch, waker: &Waker) -> Poll<Arrived> {
-        let polled = self.inflows.poll(key, into, waker);
+    /// - `into`: gets the items, one at least, and no more than cost as many items and bytes as `most` says. The objects
+    ///   that they refer to are attached.
+    pub fn poll_items(
+        &mut self,
+        key: StreamKey,
+        (into, most): (&mut Batch, (u32, u64)),
+        waker: &Waker,
+    ) -> Poll<Arrived> {
+        let polled = self.inflows.poll(key, (into, most), waker);
         polled.map(|(arrived, stream)| {
             self.end_inflow(stream, None);
             arrived

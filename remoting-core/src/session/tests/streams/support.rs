@@ -129,8 +129,11 @@ pub(super) fn send(side: &mut Side, stream: StreamId, item: &[u8]) -> Result<(),
 pub(super) fn read(side: &mut Side, key: StreamKey) -> (Vec<u8>, Option<Option<Fault>>) {
     let mut items = Vec::new();
     loop {
-        let mut batch = Batch::one();
-        match side.session.poll_items(key, &mut batch, Waker::noop()) {
+        let (mut batch, most) = (Batch::one(), (u32::MAX, u64::MAX));
+        match side
+            .session
+            .poll_items(key, (&mut batch, most), Waker::noop())
+        {
             Poll::Pending => return (items, None),
             Poll::Ready(Arrived::Items) => {
                 while let Some(item) = batch.pop() {

@@ -38,10 +38,10 @@ impl River {
     }
 
     /// What comes at the next look.
-    fn look(&mut self) -> Option<Batch> {
+    fn look(&mut self, most: (u32, u64)) -> Option<Batch> {
         let mut came = Batch::one();
         let session = &mut self.pair.server.session;
-        match session.poll_items(self.key, &mut came, Waker::noop()) {
+        match session.poll_items(self.key, (&mut came, most), Waker::noop()) {
             Poll::Ready(Arrived::Items) => Some(came),
             _ => None,
         }
@@ -49,7 +49,7 @@ impl River {
 
     fn look_at_all(&mut self) -> Vec<Payload> {
         let mut all = Vec::new();
-        while let Some(mut came) = self.look() {
+        while let Some(mut came) = self.look((u32::MAX, u64::MAX)) {
             all.extend(std::iter::from_fn(|| came.pop()));
         }
         all
@@ -130,16 +130,13 @@ fn an_item_that_refers_to_something_costs_as_much_as_sixteen_and_no_more_than_ha
 }
 
 #[test]
-fn a_consumer_gets_an_eighth_of_the_window_at_a_time() {
-    let mut river = River::with(Limits {
-        stream_items: 16,
-        stream_bytes: 80_000,
-        ..Limits::default()
-    });
+fn a_consumer_gets_as_much_at_a_time_as_it_asks_for_and_one_item_at_least() {
+    let mut river = River::new();
     let long = vec![7; 20_000];
     let items = [vec![1], vec![2], vec![3], long, vec![4], vec![5; 9_999]];
     assert_eq!(river.send_all(&batch(items), Vec::new()), 6);
     river.pair.pass();
-    let looks: Vec<_> = std::iter::from_fn(|| river.look().map(|came| came.len())).collect();
+    let look = || river.look((2, 10_000)).map(|came| came.len());
+    let looks: Vec<_> = std::iter::from_fn(look).collect();
     assert_eq!(looks, [2, 1, 1, 2]);
 }
