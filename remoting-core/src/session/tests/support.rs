@@ -85,32 +85,28 @@ impl Side {
         self.unread.extend_from_slice(bytes);
         let unread = std::mem::take(&mut self.unread);
         let mut rest = &unread[..];
-        let result = loop {
-            let items = self.session.on_items(rest, now, &mut self.effects);
-            rest = rest
-                .get(*items.as_ref().unwrap_or(&0)..)
-                .unwrap_or_default();
-            match items.and_then(|_| split_frame(rest, MAX_BODY)) {
-                Err(violation) => break Err(End::Violation(violation)),
-                Ok(None) => break Ok(()),
-                Ok(Some((frame, length))) => {
-                    rest = &rest[length..];
-                    match self.session.handle_frame(frame, now, &mut self.effects) {
-                        Ok(Some(request)) => {
-                            let arrived = arrival(request, &mut self.borrowed);
-                            self.arrivals.push(arrived);
-                        }
-                        Ok(None) => self.take_assembled(),
-                        Err(end) => break Err(end),
-                    }
-                }
-            }
-        };
+        let result = self.read_frames(&mut rest, now);
         self.unread = rest.to_vec();
         if let Err(end) = &result {
             self.close(end.clone());
         }
         result
+    }
+
+    fn read_frames(&mut self, rest: &mut &[u8], now: Instant) -> Result<(), End> {
+        loop {
+            let items = self.session.on_items(rest, now, &mut self.effects)?;
+            *rest = &rest[items..];
+            let Some((frame, length)) = split_frame(rest, MAX_BODY)? else {
+                return Ok(());
+            };
+            *rest = &rest[length..];
+            let request = self.session.handle_frame(frame, now, &mut self.effects)?;
+            match request.map(|request| arrival(request, &mut self.borrowed)) {
+                Some(arrived) => self.arrivals.push(arrived),
+                None => self.take_assembled(),
+            }
+        }
     }
 
     /// Takes the request whose last frame has just come.
