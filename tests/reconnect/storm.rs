@@ -69,7 +69,7 @@ fn many_clients_are_back_soon_after_their_server_is() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert!(strangers <= HANDSHAKES, "{strangers}");
-        assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
         let all = server.host().connections();
         assert!(all.iter().all(|one| one.direction == Direction::Accepted));
         until(|| server.host().open_connections() == CLIENTS + 1).await;
