@@ -163,6 +163,21 @@ fn pipelining_takes_one_round_trip() {
 }
 
 #[test]
+fn failover_goes_on_when_its_server_is_killed() {
+    assert_lines(
+        &run("failover", &[]),
+        &[
+            "client: first has a drawer with one thing",
+            "client: the call that was under way: the connection was lost while the call was under way: nobody listens",
+            "client: second answers at the same address",
+            "client: the drawer: the server was started anew",
+            "client: when the left one was killed, the right one answered",
+            ": ended: the host was dropped",
+        ],
+    );
+}
+
+#[test]
 fn resume_loses_nothing_over_a_line_that_is_cut() {
     assert_lines(
         &run("resume", &[]),
