@@ -3,8 +3,10 @@
 //! Nothing that `accept` reports ends the loop: a process that is alive and
 //! refuses connections is worse than one that is down. Stopping closes the socket
 //! before the drop of the guard returns, so the same port can be listened on again
-//! at once.
+//! at once. Who has been let in by the system until then is welcome: the system would only reset
+//! the connection, and what its peer has sent already might have run or not, as far as that can tell.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -30,32 +32,70 @@ const LEAVING: usize = 64;
 const FAREWELL: Duration = Duration::from_secs(1);
 const UNREAD: u64 = 64 * 1024;
 
+/// How many connections are taken at most that wait when the listening ends.
+const LAST: usize = 4096;
+
 /// Accepts connections in a task of the current runtime until the guard is dropped.
 ///
 /// - `welcome`: is given each connection; must not block.
 pub fn accept_all(
     listener: TcpListener,
-    welcome: impl Fn(TcpStream, SocketAddr) + Send + 'static,
+    welcome: impl Fn(TcpStream, SocketAddr) + Send + Sync + 'static,
 ) -> AcceptGuard {
     let socket = Socket(Arc::new(Mutex::new(Some(listener))));
-    let task = tokio::spawn(accept_loop(CloseOnDrop(socket.clone()), welcome));
+    let welcome: Arc<Welcome> = Arc::new(welcome);
+    let task = tokio::spawn(accept_loop(
+        CloseOnDrop(socket.clone()),
+        Arc::clone(&welcome),
+    ));
     AcceptGuard {
         socket,
+        welcome,
+        runtime: Handle::current(),
         task: task.abort_handle(),
     }
 }
 
-/// Ends the accepting when dropped.
-#[derive(Debug)]
+/// What is done with each connection.
+type Welcome = dyn Fn(TcpStream, SocketAddr) + Send + Sync;
+
+/// Ends the accepting when dropped. Connections that wait at that moment are the last.
 pub struct AcceptGuard {
     socket: Socket,
+    welcome: Arc<Welcome>,
+    runtime: Handle,
     task: AbortHandle,
+}
+
+impl AcceptGuard {
+    fn accept_last(&self, listener: TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        let _inside = self.runtime.enter();
+        for _ in 0..LAST {
+            let (stream, peer) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            (self.welcome)(TcpStream::from_std(stream)?, peer);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for AcceptGuard {
     fn drop(&mut self) {
-        self.socket.close();
+        let listener = self.socket.take();
         self.task.abort();
+        if let Some(listener) = listener {
+            // It ends with an error: nobody waits any more.
+            let _nobody_waits = self.accept_last(listener);
+        }
+    }
+}
+
+impl fmt::Debug for AcceptGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptGuard")
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,9 +108,8 @@ impl Socket {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self) {
-        let listener = self.lock().take();
-        drop(listener);
+    fn take(&self) -> Option<TcpListener> {
+        self.lock().take()
     }
 
     /// Gives the next connection, or `None` when the socket is closed.
@@ -88,11 +127,12 @@ struct CloseOnDrop(Socket);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
-        self.0.close();
+        let listener = self.0.take();
+        drop(listener);
     }
 }
 
-async fn accept_loop(socket: CloseOnDrop, welcome: impl Fn(TcpStream, SocketAddr)) {
+async fn accept_loop(socket: CloseOnDrop, welcome: Arc<Welcome>) {
     let mut troubled = false;
     while let Some(accepted) = socket.0.accept().await {
         match accepted {
@@ -215,6 +255,29 @@ mod tests {
         let second = Runtime::new().unwrap();
         assert!(second.block_on(bind(&address)).is_ok());
         drop(guard);
+    }
+
+    #[tokio::test]
+    async fn connections_that_wait_when_the_listening_ends_are_the_last_that_are_let_in() {
+        let listener = bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, mut welcomed) = tokio::sync::mpsc::unbounded_channel();
+        // The loop has not run yet: this runtime has one thread, which is here.
+        let guard = accept_all(listener, move |stream, _| {
+            drop(sender.send(stream));
+        });
+        let waiting: Vec<_> = (0..3)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        drop(guard);
+        for stream in waiting {
+            stream.set_nonblocking(true).unwrap();
+            let mut stream = TcpStream::from_std(stream).unwrap();
+            let mut peer = welcomed.recv().await.unwrap();
+            peer.write_all(b"welcome").await.unwrap();
+            stream.read_exact(&mut [0; 7]).await.unwrap();
+        }
+        assert!(std::net::TcpStream::connect(address).is_err());
     }
 
     #[tokio::test]
