@@ -17,6 +17,8 @@ use log::{Log, with_log};
 #[remote]
 pub trait Counter {
     async fn next(&self) -> remoting::Result<u32>;
+    /// Waits for ever.
+    async fn last(&self) -> remoting::Result<u32>;
     async fn fail(&self) -> remoting::Result<()>;
 }
 
@@ -25,6 +27,10 @@ struct Tally;
 impl Counter for Tally {
     async fn next(&self) -> remoting::Result<u32> {
         Ok(1)
+    }
+    async fn last(&self) -> remoting::Result<u32> {
+        tracing::info!("the last call has begun");
+        std::future::pending().await
     }
     async fn fail(&self) -> remoting::Result<()> {
         panic!("a secret\nof two lines")
@@ -145,5 +151,24 @@ fn a_refused_frame_is_logged_with_its_rule_and_its_peer() {
         peer.read_to_end(&mut Vec::new()).await.unwrap();
         let line = line(&log, &["WARN", "remoting::connection", &from, "rule"]).await;
         assert!(line.contains("connection closed"), "{line}");
+    });
+}
+
+#[test]
+fn a_host_that_waits_for_calls_tells_how_many_there_are() {
+    with_log(async |log| {
+        let (host, address) = server().await;
+        let client = Host::builder().channel(TcpChannel::client());
+        let client = client.start().await.unwrap();
+        let tally: CounterProxy = client.get(&format!("{address}/tally")).unwrap();
+        let call = tokio::spawn(async move { tally.last().await });
+        line(&log, &["the last call has begun"]).await;
+        let (cut, is_cut) = tokio::sync::oneshot::channel::<()>();
+        let run = host.run_until(std::future::ready(())).cut_on(is_cut);
+        let run = tokio::spawn(run.drain(Duration::from_secs(3600)).into_future());
+        line(&log, &["INFO", "calls are under way", "calls=1"]).await;
+        drop(cut);
+        assert_eq!(run.await.unwrap().cut, 1);
+        assert!(call.await.unwrap().is_err());
     });
 }

@@ -21,7 +21,7 @@ const EVIL: &str = "evil\r\n\u{1b}[31mERROR\u{202e}\u{2066}\0\u{9b}";
 
 /// All that was logged, as it was given: a subscriber that escapes nothing.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub struct Log(Arc<Mutex<Vec<String>>>);
 
 struct Line(String);
 
@@ -57,7 +57,7 @@ impl Subscriber for Log {
 }
 
 impl Log {
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 

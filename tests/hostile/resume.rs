@@ -5,6 +5,7 @@ use remoting_core::wire::{
     Hello, PREFACE, RESUMES, ResumeSecret, SessionId, Violation, kind, write_ack, write_hello,
 };
 
+use crate::logs::Log;
 use crate::objects::*;
 use crate::raw::*;
 use crate::support::*;
@@ -247,6 +248,33 @@ fn what_a_lost_session_holds_goes_when_nobody_comes_back_for_it() {
         let (_, said) = greet(&server.address, Some(wanted)).await;
         assert_ne!(said.session, Some(wanted.id));
         server.goes_on().await;
+    });
+}
+
+#[test]
+fn a_session_that_waits_for_its_peer_ends_when_the_host_stops() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    within_patience_on(&mut builder, async {
+        let server = Server::new().await;
+        let (mut raw, wanted) = begin(&server.address).await;
+        raw.send(&call(1, 0, "wait", &[])).await;
+        take(&server.gate.entered, 1).await;
+        drop(raw);
+        until(|| {
+            let lines = log.lines();
+            lines.iter().any(|line| line.contains("waits for another"))
+        })
+        .await;
+        // Nobody listens any more, so that the peer cannot come back: it is not waited for.
+        let run = server.host.run_until(std::future::ready(()));
+        let stopped = run.drain(std::time::Duration::from_secs(3600)).await;
+        assert_eq!(stopped.cut, 1);
+        take(&server.gate.cut, 1).await;
+        server.host.channels()[0].start_listening().await.unwrap();
+        let (_, said) = greet(&server.address, Some(wanted)).await;
+        assert_ne!(said.session, Some(wanted.id));
     });
 }
 

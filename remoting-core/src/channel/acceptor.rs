@@ -45,6 +45,18 @@ impl Acceptor {
         self.0.visit()
     }
 
+    /// Whether callers had better go elsewhere: the channel does not listen any more, or the host says that it will soon
+    /// stop. Who calls all the same is served.
+    pub fn is_leaving(&self) -> bool {
+        self.0.is_leaving()
+    }
+
+    /// Is ready once a host that stops, or a channel, waits no longer for what has no session: the channel then closes
+    /// its connections, whatever is under way.
+    pub fn cut(&self) -> BoxFuture<'static, ()> {
+        self.0.cut()
+    }
+
     /// Runs a connection over `link`, as a task of the current runtime.
     pub fn accept(&self, link: Link, admission: Admission) {
         self.0.accept(link, admission);
@@ -268,6 +280,8 @@ impl fmt::Debug for Admission {
 pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
     fn visit(&self) -> Box<dyn Send + Sync>;
+    fn is_leaving(&self) -> bool;
+    fn cut(&self) -> BoxFuture<'static, ()>;
     fn accept(&self, link: Link, admission: Admission);
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage>;
     fn construct(

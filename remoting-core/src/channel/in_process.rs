@@ -225,7 +225,12 @@ impl Exchange for ByName {
                     .exchange(call, Arc::new(Peer::in_process(SCHEME)));
                 // Handlers that go on as tasks do so where the host lives, not where the caller does.
                 let reply = OnRuntime::of(door.runtime.clone(), reply);
-                Box::pin(async move { reply.await.map_err(from_there) })
+                let visit = door.acceptor.visit();
+                Box::pin(async move {
+                    let reply = reply.await;
+                    drop(visit);
+                    reply.map_err(from_there)
+                })
             }
             None => Box::pin(async move { Err(Fault::from(nobody(&self.0))) }),
         }

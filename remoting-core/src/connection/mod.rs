@@ -53,7 +53,9 @@ use crate::id::{InterfaceId, random_bytes};
 use crate::limits::{Counters, Limits};
 use crate::object::{Class, Hold, Keeper, Pinned, Trial, Workers};
 use crate::peer::Peer;
-use crate::session::{Effects, End, Identity, ResumeConfig, Session, SessionConfig, SessionStats};
+use crate::session::{
+    Cancellation, Effects, End, Identity, ResumeConfig, Session, SessionConfig, SessionStats,
+};
 use crate::sink::Sinks;
 use crate::wire::{ResumeSecret, SessionId};
 
@@ -290,6 +292,18 @@ impl Connection {
             state.ask_driver()
         };
         self.act(then);
+    }
+
+    /// Gives the calls of the peer that run here, which are to be told that the host stops. Their callers learn how far
+    /// they had come, as long as the connection is there.
+    pub(crate) fn stop_calls(&self) -> Vec<Arc<Cancellation>> {
+        self.lock().session.stop_requests()
+    }
+
+    /// Whether the session waits for another link, and none has come.
+    pub(crate) fn is_away(&self) -> bool {
+        let state = self.lock();
+        state.is_away && state.arrival.is_none() && state.end.is_none()
     }
 
     /// Ends the connection, now. What can be written at once still goes out.

@@ -1,10 +1,16 @@
 //! The host's open door: who is let in, and what becomes of them.
 
+use std::future::{Future, pending, poll_fn};
 use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::channels::Registered;
+use super::drain::Calls;
+use super::exchange::Through;
 use super::registry::Registry;
 use super::{HostInner, construct, exchange};
 use crate::channel::{Accept, Admission, BoxFuture, Link, TurnedAway};
@@ -17,6 +23,7 @@ use crate::limits::{Counters, Limits};
 use crate::log::Rate;
 use crate::peer::Peer;
 use crate::secret::Secret;
+use crate::session::CancelReason;
 use crate::sink::{CallMessage, ReplyMessage, Sinks, Ticket};
 use crate::url::TICKETS;
 
@@ -28,6 +35,8 @@ pub(super) struct HostAcceptor {
     counters: Arc<Counters>,
     /// What the calls pass through that come through the channel.
     sinks: Sinks,
+    /// Those of them that have no session and run.
+    calls: Calls,
     allow_plaintext: bool,
     allow_anonymous: bool,
     authenticates: bool,
@@ -41,6 +50,7 @@ impl HostAcceptor {
             limits: Arc::clone(channel.limits()),
             counters: Arc::clone(&host.registry.counters),
             sinks: channel.behind(&host.registry.server_sinks),
+            calls: channel.calls.clone(),
             allow_plaintext: host.allow_plaintext,
             allow_anonymous: host.allow_anonymous,
             authenticates: host.registry.authenticator.is_some(),
@@ -70,6 +80,11 @@ impl HostAcceptor {
         let registry = host.map(|host| Arc::clone(&host.registry));
         registry.ok_or_else(|| Fault::refused(ErrorKind::Disconnected, "the host has been dropped"))
     }
+
+    /// What calls without a session come through.
+    fn through(&self) -> Through {
+        Through::channel(self.limits(), self.sinks.clone(), self.calls.clone())
+    }
 }
 
 impl Accept for HostAcceptor {
@@ -91,6 +106,15 @@ impl Accept for HostAcceptor {
         Box::new(self.channel.upgrade().map(|channel| channel.visit()))
     }
 
+    fn is_leaving(&self) -> bool {
+        let channel = self.channel.upgrade();
+        channel.is_none_or(|channel| channel.leaving.load(Ordering::Relaxed))
+    }
+
+    fn cut(&self) -> BoxFuture<'static, ()> {
+        Box::pin(cut(self.channel.clone()))
+    }
+
     fn accept(&self, link: Link, admission: Admission) {
         let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
             return;
@@ -106,9 +130,11 @@ impl Accept for HostAcceptor {
     }
 
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage> {
-        let (limits, sinks) = (self.limits(), self.sinks.clone());
         match self.registry() {
-            Ok(registry) => Box::pin(exchange::run(registry, limits, call, peer, sinks)),
+            Ok(registry) => {
+                let reply = exchange::run(registry, self.through(), call, peer);
+                Box::pin(until_cut(self.channel.clone(), reply))
+            }
             Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }
@@ -118,9 +144,8 @@ impl Accept for HostAcceptor {
         call: CallMessage,
         peer: Arc<Peer>,
     ) -> BoxFuture<'static, Result<Ticket, Fault>> {
-        let (limits, sinks) = (self.limits(), self.sinks.clone());
         match self.registry() {
-            Ok(registry) => Box::pin(construct::run(registry, limits, call, peer, sinks)),
+            Ok(registry) => Box::pin(construct::run(registry, self.through(), call, peer)),
             Err(fault) => Box::pin(std::future::ready(Err(fault))),
         }
     }
@@ -201,4 +226,38 @@ impl Accept for HostAcceptor {
         let authenticator = host.and_then(|host| host.registry.authenticator.clone());
         authenticator.is_some_and(|authenticator| authenticator.denies_strangers())
     }
+}
+
+/// Waits until what has no session is not waited for any more.
+async fn cut(channel: Weak<Registered>) {
+    let cut = channel.upgrade().map(|channel| channel.cut.subscribe());
+    if let Some(mut cut) = cut {
+        if cut.wait_for(|cut| *cut).await.is_ok() {
+            return;
+        }
+    }
+    // A host that is dropped cuts nobody.
+    pending().await
+}
+
+/// Gives a call up, if its host does not wait for it.
+async fn until_cut(
+    channel: Weak<Registered>,
+    reply: impl Future<Output = ReplyMessage>,
+) -> ReplyMessage {
+    let mut reply = pin!(reply);
+    // Most end at once.
+    let first = poll_fn(|cx| Poll::Ready(reply.as_mut().poll(cx))).await;
+    if let Poll::Ready(reply) = first {
+        return reply;
+    }
+    let mut cut = pin!(cut(channel));
+    poll_fn(|cx| match reply.as_mut().poll(cx) {
+        Poll::Pending => cut
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(Fault::Error(CancelReason::HostStopped.error(true)))),
+        ready => ready,
+    })
+    .await
 }

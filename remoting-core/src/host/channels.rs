@@ -1,16 +1,17 @@
 //! The channels of a host: registered, listed, listening or not.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use super::HostInner;
 use super::acceptor::HostAcceptor;
 use super::door::Door;
+use super::drain::{Calls, LEAST, cut};
 use crate::channel::{Acceptor, Channel, Listener};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +30,13 @@ pub(super) struct Registered {
     sinks: Sinks,
     state: Mutex<Listening>,
     /// How many connections came in through it that have no session, and requests without a connection of its own.
-    visits: Arc<watch::Sender<usize>>,
+    pub(super) visits: Arc<watch::Sender<usize>>,
+    /// The calls among them that run.
+    pub(super) calls: Calls,
+    /// Callers had better go elsewhere: it stops to listen, or will soon.
+    pub(super) leaving: AtomicBool,
+    /// What has no session is not waited for any more.
+    pub(super) cut: watch::Sender<bool>,
     /// Held while listening starts or stops.
     changing: tokio::sync::Mutex<()>,
 }
@@ -57,6 +64,9 @@ impl Registered {
             channel,
             state: Mutex::default(),
             visits: Arc::default(),
+            calls: Calls::default(),
+            leaving: AtomicBool::new(false),
+            cut: watch::Sender::new(false),
             changing: tokio::sync::Mutex::new(()),
         }
     }
@@ -122,19 +132,23 @@ impl Registered {
         if self.state().listener.is_some() {
             return Ok(());
         }
+        self.leaving.store(false, Ordering::Relaxed);
+        self.calls.go_on();
+        self.cut.send_replace(false);
         let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(host, self)));
         if let Some(listener) = self.channel.listen(acceptor).await? {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "listening");
             let mut state = self.state();
             state.address = Some(listener.address.clone());
             state.listener = Some(listener);
+            host.leaving.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
 
     /// Stops to listen, and closes what came in when its calls have ended.
     ///
-    /// - `drain`: how long calls may go on; the peers are told.
+    /// - `drain`: how long calls may go on; the peers are told. Then they are cut.
     pub(super) async fn stop(&self, drain: Duration) {
         let _turn = self.changing.lock().await;
         // The peers are told first: once the channel says that it does not listen, it takes no calls.
@@ -144,38 +158,14 @@ impl Registered {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
         }
         drop(listener);
-        let until = end_of(drain);
-        drain_all(&self.send_away(drain), until).await;
-        self.wait_deserted(until).await;
-    }
-
-    /// Notes one more connection without a session, or request, until the answer is dropped.
-    pub(super) fn visit(&self) -> Visit {
-        self.visits.send_modify(|visits| *visits += 1);
-        Visit(Arc::clone(&self.visits))
-    }
-
-    /// How many connections without a session there are.
-    pub(super) fn visits(&self) -> usize {
-        *self.visits.borrow()
-    }
-
-    /// Waits until there are no connections without a session. Gives how many there still are when the
-    /// time is over.
-    pub(super) async fn wait_deserted(&self, until: Instant) -> usize {
-        let mut visits = self.visits.subscribe();
-        let deserted = visits.wait_for(|visits| *visits == 0);
-        let in_time = tokio::time::timeout_at(until, deserted).await.is_ok();
-        if in_time { 0 } else { self.visits() }
-    }
-
-    /// Tells all who came in through the channel to make no more calls.
-    pub(super) fn send_away(&self, drain: Duration) -> Vec<Arc<Connection>> {
-        let connections = self.connections();
-        for connection in &connections {
-            connection.go_away(drain, "the channel stopped listening");
+        self.send_away(drain);
+        self.end_away();
+        if timeout(drain.max(LEAST), self.wait_deserted())
+            .await
+            .is_err()
+        {
+            cut(&[self]).await;
         }
-        connections
     }
 
     /// Stops to listen, without waiting for anything.
@@ -187,38 +177,6 @@ impl Registered {
     fn state(&self) -> MutexGuard<'_, Listening> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A connection without a session, or a request that came in without one, until dropped.
-pub(super) struct Visit(Arc<watch::Sender<usize>>);
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.0
-            .send_modify(|visits| *visits = visits.saturating_sub(1));
-    }
-}
-
-/// When a drain is over that begins now.
-pub(super) fn end_of(drain: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(drain)
-        .unwrap_or_else(|| now + Duration::from_secs(86_400))
-}
-
-/// Waits until connections are closed; those that are not in time are cut. Gives the number of those.
-pub(super) async fn drain_all(connections: &[Arc<Connection>], until: Instant) -> usize {
-    let mut cut = 0;
-    for connection in connections {
-        if tokio::time::timeout_at(until, connection.wait_closed())
-            .await
-            .is_err()
-        {
-            cut += 1;
-            connection.shut(crate::session::End::Drained);
-        }
-    }
-    cut
 }
 
 /// A channel of a running host.
@@ -269,7 +227,8 @@ impl ChannelHandle {
     }
 
     /// Stops to listen: no new connections, and those there are close when the calls
-    /// under way have ended. Ends when all are closed; the channel stays registered.
+    /// under way have ended, or have taken as long as `Limits::max_deadline`. Sessions that wait for their peer to come
+    /// back end. Ends when all are closed; the channel stays registered.
     ///
     /// A dropped future leaves the listening stopped and the connections closing.
     /// (.NET: `StopListening`, which let old connections go on.)

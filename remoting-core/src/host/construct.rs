@@ -2,41 +2,42 @@
 
 use std::sync::Arc;
 
-use super::exchange::{call_of, check};
+use super::exchange::{Through, call_of, check};
 use super::registry::Registry;
 use crate::clock;
 use crate::connection::Service;
 use crate::error::{Error, ErrorKind, Executed, Fault};
-use crate::limits::Limits;
 use crate::object::{NewObject, Running, cap, construct as construct_through, constructor_of};
 use crate::peer::Peer;
-use crate::sink::{CallMessage, Sinks, Ticket};
+use crate::sink::{CallMessage, Ticket};
 
 /// Runs a constructor, and gives a ticket for the object. A dropped future gives the constructor up,
 /// and lets go what it has made.
 ///
-/// - `limits`: those of the channel that it came through.
 /// - `call`: its method is the constructor's number.
 pub(super) async fn run(
     registry: Arc<Registry>,
-    limits: Arc<Limits>,
+    through: Through,
     call: CallMessage,
     peer: Arc<Peer>,
-    sinks: Sinks,
 ) -> Result<Ticket, Fault> {
     let shows_details = registry.shows_details(&peer);
-    let made = construct(&registry, &limits, call, peer, sinks).await;
+    let made = construct(&registry, &through, call, peer).await;
     let made = made.inspect_err(|fault| registry.counters.count(fault));
     made.map_err(|fault| fault.shown(shows_details))
 }
 
 async fn construct(
     registry: &Arc<Registry>,
-    limits: &Limits,
+    through: &Through,
     call: CallMessage,
     peer: Arc<Peer>,
-    sinks: Sinks,
 ) -> Result<Ticket, Fault> {
+    let Through {
+        limits,
+        sinks,
+        calls,
+    } = through;
     check(registry, limits, &call)?;
     let class = registry.class(&call.object, call.interface, &peer)?;
     let interface = class.interface();
@@ -50,7 +51,8 @@ async fn construct(
     let (raw, mut context) = call_of((registry, limits), call, (interface.id, method), peer, now)?;
     let deadline = context.deadline;
     context.conduct = conduct;
-    let running = Running::start(context, || construct_through(&sinks, &class, &name, raw));
+    let mut running = Running::start(context, || construct_through(sinks, &class, &name, raw));
+    let _underway = calls.add(running.cancellation());
     let workers = registry.workers();
     let making = workers.construct(running, cap(now, limits.max_deadline), conduct);
     let made = tokio::time::timeout_at(deadline.into(), making)

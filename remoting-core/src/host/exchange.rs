@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::drain::{Calls, Underway};
 use super::lookup::Redeemer;
 use super::registry::Registry;
 use super::streaming::{self, Terms};
@@ -20,20 +21,41 @@ use crate::object::{Around, Busy, Bytes, Prepared, RawCall, Reached, check_depth
 use crate::payload::unless_empty;
 use crate::peer::Peer;
 use crate::proxy::Style;
-use crate::session::{CancelReason, Cancellation};
+use crate::session::CancelReason;
 use crate::sink::{CallMessage, ReplyMessage, Sinks};
 use crate::url::is_ticket;
 
+/// What a call without a session comes through.
+pub(super) struct Through {
+    /// Those of its channel.
+    pub(super) limits: Arc<Limits>,
+    /// Those of the host and of the channel.
+    pub(super) sinks: Sinks,
+    /// The calls of the channel that run, which a drain waits for.
+    pub(super) calls: Calls,
+}
+
+impl Through {
+    /// No channel.
+    pub(super) fn new(limits: Arc<Limits>, sinks: Sinks) -> Self {
+        Self::channel(limits, sinks, Calls::default())
+    }
+
+    pub(super) fn channel(limits: Arc<Limits>, sinks: Sinks, calls: Calls) -> Self {
+        Self {
+            limits,
+            sinks,
+            calls,
+        }
+    }
+}
+
 /// Runs one call. A dropped future gives the call up, by the same rule as a session's CANCEL.
-///
-/// - `limits`: those of the channel that it came through.
-/// - `sinks`: those of the host and of the channel.
 pub(super) async fn run(
     registry: Arc<Registry>,
-    limits: Arc<Limits>,
+    through: Through,
     call: CallMessage,
     peer: Arc<Peer>,
-    sinks: Sinks,
 ) -> ReplyMessage {
     let by_ticket = call.by_ticket && !call.unanswered;
     let shows_details = registry.shows_details(&peer);
@@ -43,10 +65,10 @@ pub(super) async fn run(
         shows_details,
         formatter: call.formatter.clone(),
         takes_stream: call.takes_stream,
-        longest: limits.max_frame,
+        longest: through.limits.max_frame,
     };
     let mut kept = None;
-    let mut result = run_call(&registry, &limits, call, (peer, sinks), &mut kept).await;
+    let mut result = run_call(&registry, through, call, peer, &mut kept).await;
     if by_ticket {
         result = streaming::give_out(terms, result, kept);
     }
@@ -57,23 +79,29 @@ pub(super) async fn run(
 /// - `kept`: what is to keep the object as long as the stream goes on that it answers with.
 async fn run_call(
     registry: &Arc<Registry>,
-    limits: &Limits,
+    through: Through,
     call: CallMessage,
-    (peer, sinks): (Arc<Peer>, Sinks),
+    peer: Arc<Peer>,
     kept: &mut Option<Busy>,
 ) -> ReplyMessage {
-    let deadline = deadline_of(limits, &call, clock::now());
+    let Through {
+        limits,
+        sinks,
+        calls,
+    } = through;
+    let deadline = deadline_of(&limits, &call, clock::now());
     let mut guard = Guard {
-        cancellation: None,
+        calls,
+        underway: None,
         reason: CancelReason::Caller,
     };
-    let receiver = match start((registry, limits), call, (peer, sinks), (&mut guard, kept))? {
+    let receiver = match start((registry, &limits), call, (peer, sinks), (&mut guard, kept))? {
         Started::Done(result) => return result,
         Started::Task(receiver) => receiver,
     };
     match tokio::time::timeout_at(deadline.into(), receiver).await {
         Ok(result) => {
-            guard.cancellation = None;
+            guard.underway = None;
             result.unwrap_or_else(|_| {
                 Err(Fault::executed(
                     ErrorKind::Cancelled,
@@ -199,7 +227,7 @@ fn start(
     let workers = registry.workers();
     let mut task = None;
     let done = workers.launch(prepared, &mut clock::now(), |cancellation, _| {
-        guard.cancellation = Some(cancellation);
+        guard.underway = Some(guard.calls.add(cancellation));
         let (sender, receiver) = oneshot::channel();
         task = Some(receiver);
         move |result| drop(sender.send(result))
@@ -219,14 +247,15 @@ enum Started {
 
 /// Tells a running call that nobody waits for it, when dropped.
 struct Guard {
-    cancellation: Option<Arc<Cancellation>>,
+    calls: Calls,
+    underway: Option<Underway>,
     reason: CancelReason,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(cancellation) = &self.cancellation {
-            cancellation.cancel(self.reason);
+        if let Some(underway) = &self.underway {
+            underway.cancel(self.reason);
         }
     }
 }

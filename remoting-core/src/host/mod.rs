@@ -13,6 +13,7 @@ mod connections;
 mod construct;
 mod dialling;
 mod door;
+mod drain;
 mod entry;
 mod exchange;
 mod exchanging;
@@ -39,6 +40,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -46,6 +48,7 @@ use tokio::runtime::Handle;
 use self::builder::HostSettings;
 use self::channels::Registered;
 use self::door::Door;
+use self::exchange::Through;
 use self::peers::Peers;
 use self::registry::Registry;
 use crate::connection::{ConnectionConfig, Label, Service};
@@ -80,6 +83,8 @@ pub(crate) struct HostInner {
     incarnation: u64,
     /// Whether connections are driven by a runtime of our own, and not by that of the first caller.
     on_own_runtime: bool,
+    /// The host stops, or has stopped.
+    leaving: AtomicBool,
 }
 
 impl HostInner {
@@ -99,6 +104,7 @@ impl HostInner {
             connect_policy,
             incarnation: u64::from_le_bytes(random_bytes()).max(1),
             on_own_runtime,
+            leaving: AtomicBool::new(false),
         }
     }
 
@@ -173,7 +179,8 @@ impl Host {
         let registry = Arc::clone(&self.0.registry);
         let limits = Arc::clone(&registry.limits);
         let sinks = registry.server_sinks.clone();
-        exchange::run(registry, limits, call, Peer::local(), sinks).await
+        let through = Through::new(limits, sinks);
+        exchange::run(registry, through, call, Peer::local()).await
     }
 
     /// The bounds of the host. What holds for one of its channels, [`ChannelHandle::limits`] says.

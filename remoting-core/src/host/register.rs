@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::time::sleep;
+
 use super::Host;
-use super::channels::{self, ChannelHandle, Registered};
+use super::channels::{ChannelHandle, Registered};
+use super::drain::dismiss;
 use crate::channel::Channel;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -109,11 +112,12 @@ impl Host {
         self.remove_channel(&registered);
         let drain = registered.limits().max_deadline;
         let dialled = self.0.peers.connections(Some(registered.number()));
+        let reason = "the channel was unregistered";
         for connection in &dialled {
-            connection.go_away(drain, "the channel was unregistered");
+            connection.go_away(drain, reason);
         }
         registered.stop(drain).await;
-        channels::drain_all(&dialled, channels::end_of(drain)).await;
+        dismiss(dialled, (drain, reason), sleep(drain)).await;
         Ok(())
     }
 }

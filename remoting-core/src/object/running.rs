@@ -18,7 +18,7 @@ use super::context::{Active, Door, Visit};
 use super::profile::Stage;
 use super::{Pinned, internal};
 use crate::descriptor::MethodDescriptor;
-use crate::error::{Error, ErrorKind, Executed, Fault};
+use crate::error::{Error, ErrorKind, Fault};
 use crate::limits::Reached;
 use crate::payload::Payload;
 use crate::session::{CancelReason, Cancellation};
@@ -215,17 +215,9 @@ impl<R: Send + 'static> Running<R> {
 
     /// What the caller is told of a call that is cut now.
     fn cut(&mut self, reason: CancelReason) -> Error {
-        let executed = if self.has_started() {
-            Executed::Yes
-        } else {
-            Executed::No
-        };
+        let has_begun = self.has_started();
         self.drop_future();
-        let kind = match reason {
-            CancelReason::Caller | CancelReason::SessionEnded => ErrorKind::Cancelled,
-            CancelReason::Deadline | CancelReason::Cap => ErrorKind::DeadlineExceeded,
-        };
-        Error::new(kind, kind.sentence()).with_executed(executed)
+        reason.error(has_begun)
     }
 }
 
@@ -343,10 +335,8 @@ fn reason_to_cut<R: Send + 'static>(
     if reason == CancelReason::Cap || !running.is_inside() || running.method.may_be_cut() {
         return Some(reason);
     }
-    match cancellation.poll_graver(reason, cx) {
-        Poll::Ready(CancelReason::Cap) => Some(CancelReason::Cap),
-        Poll::Ready(_) | Poll::Pending => None,
-    }
+    let is_cap = cancellation.poll_graver(reason, cx) == Poll::Ready(CancelReason::Cap);
+    is_cap.then_some(CancelReason::Cap)
 }
 
 /// What the caller is told of a panic in a call.

@@ -106,7 +106,7 @@ impl<T: Exported> Session<T> {
             match reason {
                 CancelReason::Cap => self.config.counters.max_deadline.add(),
                 CancelReason::Deadline => self.config.counters.default_deadline.add(),
-                CancelReason::Caller | CancelReason::SessionEnded => {}
+                CancelReason::Caller | CancelReason::SessionEnded | CancelReason::HostStopped => {}
             }
         }
         if !stopped.is_empty() {

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+use crate::error::{Error, ErrorKind, Executed};
+
 /// Why a call is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CancelReason {
@@ -21,6 +23,8 @@ pub enum CancelReason {
     Deadline,
     /// The session that it came through has ended.
     SessionEnded,
+    /// Its host stops, and has waited for it long enough.
+    HostStopped,
     /// It has run for as long as any call may; it is cut, whatever it does.
     Cap,
 }
@@ -31,7 +35,7 @@ impl CancelReason {
     const fn gravity(self) -> u8 {
         match self {
             Self::Caller | Self::Deadline => 1,
-            Self::SessionEnded => 2,
+            Self::SessionEnded | Self::HostStopped => 2,
             Self::Cap => 3,
         }
     }
@@ -41,12 +45,39 @@ impl CancelReason {
         self.gravity() > other.gravity()
     }
 
+    /// What the caller of a call is told that is cut for this reason.
+    ///
+    /// - `has_begun`: whether the user's code has.
+    pub fn error(self, has_begun: bool) -> Error {
+        let kind = match self {
+            Self::Caller | Self::SessionEnded => ErrorKind::Cancelled,
+            Self::Deadline | Self::Cap => ErrorKind::DeadlineExceeded,
+            Self::HostStopped if has_begun => {
+                // As if the connection had ended, which it does next.
+                let text = "the host has stopped, and the call had not ended";
+                let error = Error::new(ErrorKind::Cancelled, text);
+                return error.with_executed(Executed::Unknown);
+            }
+            Self::HostStopped => {
+                // A kind that is tried again.
+                let text = "the host has stopped, and the call had not begun";
+                return Error::new(ErrorKind::Overloaded, text).with_executed(Executed::No);
+            }
+        };
+        let executed = match has_begun {
+            true => Executed::Yes,
+            false => Executed::No,
+        };
+        Error::new(kind, kind.sentence()).with_executed(executed)
+    }
+
     const fn number(self) -> u8 {
         match self {
             Self::Caller => 1,
             Self::Deadline => 2,
             Self::SessionEnded => 3,
             Self::Cap => 4,
+            Self::HostStopped => 5,
         }
     }
 
@@ -56,6 +87,7 @@ impl CancelReason {
             2 => Some(Self::Deadline),
             3 => Some(Self::SessionEnded),
             4 => Some(Self::Cap),
+            5 => Some(Self::HostStopped),
             _ => None,
         }
     }
@@ -84,17 +116,27 @@ impl Cancellation {
     ///
     /// Does nothing if the call was told so before for a reason as grave.
     pub fn cancel(&self, reason: CancelReason) {
+        self.set(reason).into_iter().for_each(Waker::wake);
+    }
+
+    /// Tells many calls to stop: all of them before any goes on. What one leaves behind, another that has waited for it
+    /// does not take up.
+    pub fn cancel_all(calls: &[Arc<Self>], reason: CancelReason) {
+        let wakers: Vec<Waker> = calls.iter().flat_map(|call| call.set(reason)).collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Gives who is to be woken.
+    fn set(&self, reason: CancelReason) -> Vec<Waker> {
         let mut waiting = self.lock();
         if self
             .reason()
             .is_some_and(|known| !reason.is_graver_than(known))
         {
-            return;
+            return Vec::new();
         }
         self.reason.store(reason.number(), Ordering::Release);
-        let wakers: Vec<Waker> = waiting.drain().collect();
-        drop(waiting);
-        wakers.into_iter().for_each(Waker::wake);
+        waiting.drain().collect()
     }
 
     /// Is ready once the call is to stop.
@@ -240,6 +282,26 @@ mod tests {
         assert_eq!(counted.0.load(Ordering::Relaxed), 1);
         let graver = cancellation.poll_graver(CancelReason::Deadline, cx);
         assert_eq!(graver, Poll::Ready(CancelReason::Cap));
+    }
+
+    /// Looks, when it is woken, what another call knows.
+    struct Looking(Arc<Cancellation>, Mutex<Option<CancelReason>>);
+
+    impl Wake for Looking {
+        fn wake(self: Arc<Self>) {
+            *self.1.lock().unwrap() = self.0.reason();
+        }
+    }
+
+    #[test]
+    fn calls_that_are_told_together_all_know_before_any_goes_on() {
+        let calls = [Arc::default(), Arc::<Cancellation>::default()];
+        let looking = Arc::new(Looking(Arc::clone(&calls[1]), Mutex::default()));
+        let waker = Waker::from(Arc::clone(&looking));
+        let cx = &mut Context::from_waker(&waker);
+        assert!(calls[0].poll_cancelled(cx).is_pending());
+        Cancellation::cancel_all(&calls, CancelReason::HostStopped);
+        assert_eq!(*looking.1.lock().unwrap(), Some(CancelReason::HostStopped));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How a session comes to its end, in peace or not.
 
 use std::cell::LazyCell;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::cancellation::{CancelReason, Cancellation};
 use super::end::{End, LastWords, PeerText};
 use super::parts::Parts;
 use super::{Effects, Exported, Session};
@@ -39,6 +41,14 @@ impl<T: Exported> Session<T> {
             && !self.outgoing.is_any_awaited()
             && self.outflows.len() == 0
             && self.inflows.len() == 0
+    }
+
+    /// Gives the requests of the peer that run here, which are to be told that the host stops: those that have not begun, and
+    /// those that may be cut, are answered soon.
+    pub fn stop_requests(&mut self) -> Vec<Arc<Cancellation>> {
+        let mut stopped = Vec::new();
+        self.incoming.stop(CancelReason::HostStopped, &mut stopped);
+        stopped.into_iter().map(|(call, _)| call).collect()
     }
 
     /// Says that what was taken out of the output is being written at this moment, nobody knows

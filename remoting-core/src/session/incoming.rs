@@ -311,20 +311,23 @@ impl IncomingTable {
         }
     }
 
-    /// Stops everything and forgets it.
-    pub(super) fn clear(&mut self, stopped: &mut Cancelled) {
-        let reason = CancelReason::SessionEnded;
-        for place in self.calls.drain(..) {
-            if let Place::Call(mut running)
-            | Place::Kept(mut running)
-            | Place::Resolve(mut running) = place
-            {
+    /// Stops everything.
+    pub(super) fn stop(&mut self, reason: CancelReason, stopped: &mut Cancelled) {
+        for place in &mut self.calls {
+            if let Place::Call(running) | Place::Kept(running) | Place::Resolve(running) = place {
                 running.cancel(reason, stopped);
             }
         }
-        for mut running in self.posts.drain() {
+        for (_, running) in &mut self.posts {
             running.cancel(reason, stopped);
         }
+    }
+
+    /// Stops everything and forgets it.
+    pub(super) fn clear(&mut self, stopped: &mut Cancelled) {
+        self.stop(CancelReason::SessionEnded, stopped);
+        self.calls.clear();
+        self.posts.clear();
         (self.running, self.answers) = (0, 0);
         self.next.clear();
     }

@@ -31,6 +31,14 @@ impl Accept for FakeHost {
         Box::new(())
     }
 
+    fn is_leaving(&self) -> bool {
+        false
+    }
+
+    fn cut(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
     fn accept(&self, link: Link, _admission: Admission) {
         self.0.lock().unwrap().push(link);
     }
