@@ -1,20 +1,23 @@
 //! A socket and the requests that come over it, one after the other.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use remoting_core::Peer;
 use remoting_core::channel::{Admission, TurnedAway};
+use remoting_core::{Counters, Peer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::serve::Service;
 use crate::stall::{Patient, is_stall};
@@ -23,6 +26,9 @@ use crate::websocket;
 /// How long the head of a request may take, the time before its first byte included. It has to be
 /// longer than clients keep connections that they do not use.
 const HEAD: Duration = Duration::from_secs(30);
+
+/// How long a connection that nothing comes over is kept when the channel stops to listen: a request may be on its way.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// The most bytes of a head, and of what is read ahead of a body.
 const BUFFER: usize = 64 * 1024;
@@ -68,7 +74,7 @@ impl Place {
 
 /// Answers the requests of one connection until it ends.
 ///
-/// - `stop`: when it changes, the request under way is the last.
+/// - `stop`: when it changes, the request under way is the last, or one that comes at that moment.
 pub(crate) async fn run(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Arc<Peer>,
@@ -88,28 +94,32 @@ pub(crate) async fn run(
         }
         let (service, peer, place) = (&service, &peer, &place);
         async move {
-            let response = service.handle(request, peer, || place.leave()).await;
+            let mut response = service.handle(request, peer, || place.leave()).await;
             if opens_session {
                 place.greet();
+            }
+            if service.acceptor.is_leaving() {
+                make_last(&mut response);
             }
             Ok::<_, Infallible>(response)
         }
     });
     let stream = Patient::new(stream, limits.write_stall, Arc::clone(&place.session));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(BUFFER)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), answer)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let mut stopping = pin!(stop.changed());
+    let connection = bounded().serve_connection(TokioIo::new(stream), answer);
+    let mut connection = pin!(connection.with_upgrades());
+    let mut stopping = pin!(async move {
+        let _stopped = stop.changed().await;
+        sleep(LINGER).await;
+    });
+    let mut cut = service.acceptor.cut();
     let mut stopped = false;
-    let mut first = pin!(tokio::time::sleep(limits.handshake_time));
+    let mut first = pin!(sleep(limits.handshake_time));
     let ended = poll_fn(|cx| {
         if silent.load(Ordering::Relaxed) && first.as_mut().poll(cx).is_ready() {
             counters.handshake_time.add();
+            return Poll::Ready(Ok(()));
+        }
+        if cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         if !stopped && stopping.as_mut().poll(cx).is_ready() {
@@ -120,11 +130,35 @@ pub(crate) async fn run(
     })
     .await;
     if let Err(error) = ended {
-        if is_stall(&error) {
-            counters.write_stall.add();
-        }
-        tracing::debug!(target: "remoting::http", %error, "a connection ended early");
+        tell_of(&error, &counters);
     }
+}
+
+/// HTTP/1.1 with bounds on heads.
+fn bounded() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
+        .max_headers(HEADERS);
+    builder
+}
+
+/// Ends the connection with an answer: the next request had better go elsewhere, and does not meet a server
+/// that closes at the same moment.
+fn make_last<B>(response: &mut Response<B>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+}
+
+fn tell_of(error: &hyper::Error, counters: &Counters) {
+    if is_stall(error) {
+        counters.write_stall.add();
+    }
+    tracing::debug!(target: "remoting::http", %error, "a connection ended early");
 }
 
 #[cfg(test)]
@@ -144,7 +178,7 @@ mod tests {
         host: Host,
         client: DuplexStream,
         begin: Instant,
-        _stop: watch::Sender<()>,
+        stop: Option<watch::Sender<()>>,
     }
 
     /// - `room`: how many bytes are on their way at most.
@@ -165,7 +199,7 @@ mod tests {
             host,
             client,
             begin: Instant::now(),
-            _stop: stop,
+            stop: Some(stop),
         }
     }
 
@@ -197,6 +231,32 @@ mod tests {
             assert_eq!(served.ends_after().await, HEAD.as_secs());
             assert_eq!(served.host.counters().handshake_time.get(), 0);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_was_on_its_way_when_the_channel_stopped_is_the_last() {
+        for before in [&b""[..], ASK] {
+            let mut served = serve(1024).await;
+            served.client.write_all(before).await.unwrap();
+            if !before.is_empty() {
+                served.client.read_u8().await.unwrap();
+            }
+            served.stop = None;
+            sleep(LINGER / 2).await;
+            served.client.write_all(ASK).await.unwrap();
+            let mut answers = String::new();
+            served.client.read_to_string(&mut answers).await.unwrap();
+            let expected = if before.is_empty() { 1 } else { 2 };
+            assert_eq!(answers.matches("200 OK").count(), expected, "{answers}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_nothing_comes_over_ends_soon_after_the_channel_has_stopped() {
+        let mut served = serve(1024).await;
+        served.stop = None;
+        let _end = served.client.read_to_end(&mut Vec::new()).await;
+        assert!(served.begin.elapsed() <= LINGER * 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,9 @@ use remoting_core::sink::TraceContext;
 use remoting_core::wire::{LockToken, LockTokens, MAX_PAIR_BYTES, MAX_PAIRS};
 use remoting_core::{CallMessage, InterfaceId};
 
+/// How a caller says that it waits for no answer (RFC 7240).
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
 /// How long the caller will wait, in milliseconds.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("remoting-timeout-ms");
 /// The number of the interface that the caller's proxy has, in 16 hexadecimal digits.
@@ -261,6 +264,15 @@ fn read_locks(text: &str) -> Option<LockTokens> {
     text.split(',').try_fold(LockTokens::EMPTY, |locks, token| {
         locks.with(LockToken(hexadecimal(token.trim())?.to_be_bytes()))
     })
+}
+
+/// Whether a caller says that it waits for no answer.
+pub(crate) fn prefers_no_answer(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(PREFER).iter();
+    let mut words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 #[cfg(test)]

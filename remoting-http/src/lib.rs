@@ -36,6 +36,7 @@ mod connector;
 mod describe;
 mod gate;
 mod headers;
+mod health;
 mod link;
 mod login;
 mod mount;

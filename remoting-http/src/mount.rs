@@ -17,6 +17,7 @@ use remoting_core::channel::BoxFuture;
 use remoting_core::{Error, ErrorKind, Executed, Peer};
 
 use crate::answer::Answer;
+use crate::health::{self, Health};
 use crate::serve::Service;
 
 /// Who has sent a request, where nobody tells.
@@ -102,6 +103,11 @@ impl HttpService {
         B::Error: Display,
     {
         let Some((service, visit)) = self.mount.enter() else {
+            let path = request.uri().path();
+            let path = path.strip_prefix(self.prefix.as_deref().unwrap_or_default());
+            if path.is_some_and(|path| health::is_asked_for(request.method(), path)) {
+                return boxed(Health::Stopped.answer());
+            }
             let text = "the host does not listen at the moment";
             let error = Error::new(ErrorKind::Disconnected, text).with_executed(Executed::No);
             return boxed(Answer::of_error(&error));
@@ -120,7 +126,8 @@ impl HttpService {
         // A session has a connection of the server's for itself, and so a place among the host's.
         let admission = || service.acceptor.admit(source);
         let response = service.handle(request, &peer, admission).await;
-        response.map(|body| body.keeping(visit).boxed_unsync())
+        let cut = service.acceptor.cut();
+        response.map(|body| body.keeping(visit).until(cut).boxed_unsync())
     }
 }
 

@@ -7,6 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// Where a host tells what it publishes.
 const WELL_KNOWN: &str = "/.well-known/remoting";
 
+/// Where it tells whether to come to it.
+pub(crate) const HEALTH: &str = "/.well-known/remoting/health";
+
 /// What the names of objects begin with that have a ticket.
 const TICKETS: &str = "~/";
 

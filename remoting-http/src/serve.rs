@@ -10,8 +10,8 @@ use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderMap, HeaderName,
-    HeaderValue, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, HeaderMap, HeaderValue,
+    VARY,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
@@ -28,17 +28,15 @@ use crate::arguments::Arguments;
 use crate::body::Room;
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit};
-use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES};
+use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES, prefers_no_answer};
+use crate::health;
 use crate::login;
 use crate::openapi;
 use crate::query;
 use crate::replay::Replays;
-use crate::route::{Route, is_ticket};
+use crate::route::{HEALTH, Route, is_ticket};
 use crate::stream::{Lingering, ReplyBody};
 use crate::websocket;
-
-/// How a caller says that it waits for no answer (RFC 7240).
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// For how many seconds a browser remembers what pages may do.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
@@ -121,6 +119,7 @@ impl Service {
             }
         };
         let answer = match self.gate.check(&head) {
+            _ if health::is_asked_for(&head.method, head.uri.path()) => self.health().answer(),
             Err(answer) => answer,
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
             Ok(Visit::Request) if head.uri.path() == websocket::PATH => {
@@ -139,7 +138,7 @@ impl Service {
         let mut response = answer.into_response();
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Origin"));
-        if head.method != Method::GET {
+        if head.method != Method::GET || head.uri.path() == HEALTH {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         if let Some(origin) = self.gate.page(&head.headers) {
@@ -275,10 +274,12 @@ impl Service {
             return Ok(answer);
         }
         let turn = self.turn(key.as_deref(), head, &call, peer)?;
+        // It may go on without its connection, and then it is what a drain waits for.
+        let visit = key.is_some().then(|| self.visit());
         let running = self.acceptor.exchange(call, Arc::clone(peer));
         let work = async move {
             let reply = running.await;
-            drop(place);
+            drop((place, visit));
             match reply {
                 Ok(_) if unawaited => Answer::taken(),
                 reply => streams.answer(&formatter, reply),
@@ -331,9 +332,10 @@ impl Service {
             Poll::Ready(Err(fault)) => Answer::of(formatter, Err(fault)),
             Poll::Ready(Ok(_)) => Answer::taken(),
             Poll::Pending => {
+                let visit = self.visit();
                 tokio::spawn(async move {
                     let _nobody_waits = running.await;
-                    drop((place, turn));
+                    drop((place, turn, visit));
                 });
                 Answer::taken()
             }
@@ -365,14 +367,6 @@ fn too_many_paths() -> Answer {
 pub(crate) fn unreadable_header(name: &'static str) -> Answer {
     let text = format!("the header `{name}` cannot be read");
     Answer::refused(400, "protocol", &text)
-}
-
-fn prefers_no_answer(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(PREFER).iter();
-    let mut words = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    words.any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 /// Tells a browser that the page may read the answer (the Fetch standard, "CORS protocol").

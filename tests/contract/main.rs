@@ -10,6 +10,7 @@ mod calls;
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod channels;
+mod drain;
 mod endings;
 mod events;
 mod failures;

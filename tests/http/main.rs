@@ -5,6 +5,7 @@ mod calc;
 #[path = "../support/console.rs"]
 mod console;
 mod curl;
+mod drain;
 mod feed;
 mod headers;
 mod mounted;

@@ -249,35 +249,6 @@ async fn a_channel_that_stops_closes_connections_that_rest() {
 }
 
 #[tokio::test]
-async fn a_host_that_drains_answers_the_request_that_is_under_way() {
-    let server = Server::start().await;
-    let mut raw = Raw::connect(&server.authority).await;
-    raw.send(&post("/calc/wait", &[], "")).await;
-    server.calc.waiting.notified().await;
-    let now = std::future::ready(());
-    let stopping = server.host.run_until(now).drain(Duration::from_secs(20));
-    let stopping = tokio::spawn(stopping.into_future());
-    while server.host.channel("http").unwrap().address().is_some() {
-        tokio::task::yield_now().await;
-    }
-    server.calc.let_go.notify_one();
-    assert_eq!(raw.answer().await.unwrap().status, 204);
-    let stopped = stopping.await.unwrap();
-    assert_eq!((stopped.closed, stopped.cut), (1, 0));
-    assert!(raw.is_closed().await);
-}
-
-#[tokio::test]
-async fn a_request_that_outlasts_the_drain_is_counted() {
-    let server = Server::start().await;
-    let mut raw = Raw::connect(&server.authority).await;
-    raw.send(&post("/calc/wait", &[], "")).await;
-    server.calc.waiting.notified().await;
-    let stopped = server.host.run_until(std::future::ready(())).await;
-    assert_eq!((stopped.closed, stopped.cut), (0, 1));
-}
-
-#[tokio::test]
 async fn calls_that_nobody_waits_for_are_bounded() {
     let mut limits = Limits::default();
     limits.calls_per_session = 2;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use remoting_core::channel::{Batch, Freight, Items};
+use remoting_core::channel::{Batch, BoxFuture, Freight, Items};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::form::Form;
@@ -29,6 +29,14 @@ impl ReplyBody {
     pub(crate) fn keeping(mut self, guard: Box<dyn Send + Sync>) -> Self {
         if let Self::Stream(outflow) = &mut self {
             outflow.guard = Some(guard);
+        }
+        self
+    }
+
+    /// Ends a stream, in the middle, when `cut` is ready.
+    pub(crate) fn until(mut self, cut: BoxFuture<'static, ()>) -> Self {
+        if let Self::Stream(outflow) = &mut self {
+            outflow.cut = Some(cut);
         }
         self
     }
@@ -175,6 +183,8 @@ pub(crate) struct Outflow {
     silence: Silence,
     /// Held until it has ended.
     guard: Option<Box<dyn Send + Sync>>,
+    /// When it is ready, nobody waits for the rest.
+    cut: Option<BoxFuture<'static, ()>>,
 }
 
 impl Outflow {
@@ -193,10 +203,16 @@ impl Outflow {
             before,
             silence: Silence::new(ping_after),
             guard: None,
+            cut: None,
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(cut) = &mut self.cut {
+            if cut.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+        }
         if let Some(part) = self.before.pop() {
             return Poll::Ready(Some(part));
         }

@@ -1,0 +1,103 @@
+//! How a host stops: what it waits for, what it cuts, and what callers learn of that.
+
+use std::time::Duration;
+
+use remoting::{ErrorKind, Executed};
+use tokio::sync::oneshot;
+
+use crate::objects::*;
+use crate::pair::{Pair, send, statements, until};
+
+/// Longer than any test may take.
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+statements! { every channel:
+    what_outlasts_the_drain_is_cut_and_callers_learn_how_far_their_calls_had_come,
+    calls_that_nobody_may_cut_are_told_and_left_alone,
+    a_second_event_cuts_at_once,
+    a_host_that_says_it_will_stop_still_serves,
+}
+
+/// Publishes two rooms.
+fn rooms(pair: &Pair) -> (std::sync::Arc<Hall>, RoomProxy, RoomProxy) {
+    let hall = Hall::new();
+    for name in ["room", "other"] {
+        let room = RoomDispatcher::new(hall.room());
+        pair.server.marshal(name, room).unwrap();
+    }
+    (hall, pair.get("room"), pair.get("other"))
+}
+
+async fn what_outlasts_the_drain_is_cut_and_callers_learn_how_far_their_calls_had_come(
+    pair: &Pair,
+) {
+    let (hall, room, other) = rooms(pair);
+    let inside = send(room.borrow()).await;
+    take(&hall.entered, 1).await;
+    let queued = send(room.borrow()).await;
+    // What is sent later in the same session comes later.
+    assert_eq!(other.add(1, 2).await.unwrap(), 3);
+    assert!(!pair.server.is_draining());
+    let stopped = pair.server.run_until(std::future::ready(())).await;
+    let inside = inside.await.unwrap().unwrap_err();
+    assert_eq!(inside.kind(), ErrorKind::Cancelled, "{inside}");
+    assert_eq!(inside.executed(), Executed::Unknown, "{inside}");
+    let queued = queued.await.unwrap().unwrap_err();
+    assert_eq!(queued.executed(), Executed::No, "{queued}");
+    take(&hall.dropped, 1).await;
+    assert!(stopped.cut >= 1, "{stopped:?}");
+    assert!(pair.server.is_draining(), "nobody had better come");
+    pair.channel().start_listening().await.unwrap();
+    assert!(!pair.server.is_draining());
+}
+
+async fn calls_that_nobody_may_cut_are_told_and_left_alone(pair: &Pair) {
+    let (hall, room, other) = rooms(pair);
+    let (staying, occupying) = (send(other.stay()).await, send(room.occupy()).await);
+    take(&hall.entered, 2).await;
+    let stopped = pair.server.run_until(std::future::ready(())).await;
+    assert!(stopped.cut >= 1, "{stopped:?}");
+    for call in [staying, occupying] {
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.executed(), Executed::Unknown, "{error}");
+    }
+    take(&hall.told, 1).await;
+    hall.door.add_permits(2);
+    take(&hall.left, 2).await;
+}
+
+async fn a_second_event_cuts_at_once(pair: &Pair) {
+    let (hall, room, _) = rooms(pair);
+    let (first, begin) = oneshot::channel::<()>();
+    let (second, cut) = oneshot::channel::<()>();
+    let run = pair.server.run_until(begin).drain(AN_HOUR).cut_on(cut);
+    let run = tokio::spawn(run.into_future());
+    let inside = send(room.visit()).await;
+    take(&hall.entered, 1).await;
+    first.send(()).unwrap();
+    let channel = pair.channel();
+    until(|| !channel.is_listening()).await;
+    assert!(!run.is_finished());
+    second.send(()).unwrap();
+    assert!(run.await.unwrap().cut >= 1);
+    let inside = inside.await.unwrap().unwrap_err();
+    assert_eq!(inside.executed(), Executed::Unknown, "{inside}");
+}
+
+async fn a_host_that_says_it_will_stop_still_serves(pair: &Pair) {
+    let (_, room, _) = rooms(pair);
+    let (second, cut) = oneshot::channel::<()>();
+    let run = pair.server.run_until(std::future::ready(()));
+    let run = tokio::spawn(run.announce(AN_HOUR).cut_on(cut).into_future());
+    until(|| pair.server.is_draining()).await;
+    for client in [&pair.client, &pair.another_client().await] {
+        let room: RoomProxy = client.get(&pair.url("room")).unwrap();
+        for _ in 0..3 {
+            assert_eq!(room.add(1, 2).await.unwrap(), 3);
+        }
+    }
+    assert!(pair.channel().is_listening());
+    drop(second);
+    assert_eq!(run.await.unwrap().cut, 0);
+    assert_eq!(room.add(1, 2).await.unwrap_err().executed(), Executed::No);
+}
