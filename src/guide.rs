@@ -7,6 +7,10 @@
 pub mod lifetime {}
 
 #[cfg(all(feature = "tcp", feature = "http"))]
+#[doc = include_str!("guide/drain.md")]
+pub mod drain {}
+
+#[cfg(all(feature = "tcp", feature = "http"))]
 #[doc = include_str!("guide/http.md")]
 pub mod http {}
 

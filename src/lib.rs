@@ -10,6 +10,8 @@
 pub mod config;
 pub mod guide;
 mod process;
+#[cfg(any(feature = "tcp", feature = "http"))]
+mod signal;
 pub mod testing;
 
 #[cfg(all(
@@ -54,6 +56,8 @@ pub use remoting_core::{DynamicError, ObjectHandle};
 pub use remoting_core::{formatter, sink};
 #[cfg(feature = "macros")]
 pub use remoting_macros::remote_facade as remote;
+#[cfg(any(feature = "tcp", feature = "http"))]
+pub use signal::shutdown_signal;
 
 /// What a program needs to declare, offer and call objects.
 ///

@@ -1,8 +1,8 @@
-//! The bank's process: `bank-server [ADDRESS:PORT]`, until Ctrl-C.
+//! The bank's process: `bank-server [ADDRESS:PORT]`, until Ctrl-C or SIGTERM.
 
 use std::time::Duration;
 
-use remoting::{Host, TcpChannel};
+use remoting::{Host, TcpChannel, shutdown_signal};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -21,7 +21,7 @@ async fn main() -> anyhow::Result<()> {
         );
     }
     let stopped = host
-        .run_until(tokio::signal::ctrl_c())
+        .run_until(shutdown_signal())
         .drain(Duration::from_secs(10))
         .await;
     println!(
