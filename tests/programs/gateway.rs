@@ -42,15 +42,23 @@ fn free_port() -> u16 {
 impl Kind {
     /// Starts it in front of a server.
     pub async fn before(&self, backend: &str) -> Gateway {
+        self.before_all(backend, &[]).await
+    }
+
+    /// - `rest`: what else is to be filled in, and with what.
+    pub async fn before_all(&self, backend: &str, rest: &[(&str, &String)]) -> Gateway {
         let until = Instant::now() + PATIENCE;
         loop {
             let folder = Folder::new(self.name);
             let address = format!("127.0.0.1:{}", free_port());
-            let text = self
+            let mut text = self
                 .configuration
                 .replace("{listen}", &address)
                 .replace("{backend}", backend)
                 .replace("{folder}", &folder.path().display().to_string());
+            for (name, value) in rest {
+                text = text.replace(name, value);
+            }
             let file = folder.write("configuration", &text);
             let mut command = Command::new(self.name);
             command.args(self.arguments).arg(file);

@@ -11,3 +11,4 @@ mod nginx;
 mod openapi;
 mod openssl;
 mod process;
+mod restarts;
