@@ -75,6 +75,10 @@ impl Connection {
             if !outbound.refill(&mut state.session) {
                 state.flush = Flush::Idle;
                 state.put_back(outbound, cx, effects);
+                if state.session.is_drained() {
+                    // The last answer has just left, and it is the driver that closes the link.
+                    effects.wakers.extend(state.other_driver(cx));
+                }
                 return Poll::Ready(Ok(()));
             }
             let link = state.link;
