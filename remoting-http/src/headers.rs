@@ -269,10 +269,8 @@ fn read_locks(text: &str) -> Option<LockTokens> {
 /// Whether a caller says that it waits for no answer.
 pub(crate) fn prefers_no_answer(headers: &HeaderMap) -> bool {
     let values = headers.get_all(PREFER).iter();
-    let mut words = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    words.any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
+    let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"respond-async"))
 }
 
 #[cfg(test)]
