@@ -1,6 +1,6 @@
 //! Sessions that come back: to whom they belong, and to nobody else.
 
-use remoting::Host;
+use remoting::{Host, TcpChannel};
 use remoting_core::wire::{
     Hello, PREFACE, RESUMES, ResumeSecret, SessionId, Violation, kind, write_ack, write_hello,
 };
@@ -172,6 +172,26 @@ fn a_session_that_was_never_there_is_a_new_one() {
         raw.send(&resolve(0, "probe")).await;
         assert!(matches!(raw.frame().await, Some(Seen::Return { .. })));
         server.goes_on().await;
+    });
+}
+
+#[test]
+fn a_session_does_not_go_on_through_another_channel() {
+    within_patience(async {
+        let listen = |name| TcpChannel::listen("127.0.0.1:0").named(name);
+        let builder = Host::builder()
+            .channel(listen("one"))
+            .channel(listen("other"));
+        let (host, _gate) = serve(builder).await;
+        let address = |name| {
+            let address = host.channel(name).and_then(|channel| channel.address());
+            address.unwrap().trim_start_matches("tcp://").to_owned()
+        };
+        let (_raw, wanted) = begin(&address("one")).await;
+        let (_, said) = greet(&address("other"), Some(wanted)).await;
+        assert_ne!(said.session, Some(wanted.id));
+        let (_, said) = greet(&address("one"), Some(wanted)).await;
+        assert_eq!(said.session, Some(wanted.id));
     });
 }
 

@@ -53,6 +53,8 @@ impl Connection {
     pub(super) fn find_wanted(&self) -> Option<(Found, Resumption)> {
         let wanted = self.lock().session.take_resumption()?;
         let found = self.service.sessions().find(wanted.identity.id);
+        // What came in through one channel, under its security and its limits, does not go on through another.
+        let found = found.filter(|session| Arc::ptr_eq(&session.limits, &self.limits));
         let Some(session) = found else {
             return Some((Found::Nothing, wanted));
         };
