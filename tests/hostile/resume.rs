@@ -1,6 +1,6 @@
 //! Sessions that come back: to whom they belong, and to nobody else.
 
-use remoting::{Host, TcpChannel};
+use remoting::{Host, Secret, TcpChannel};
 use remoting_core::wire::{
     Hello, PREFACE, RESUMES, ResumeSecret, SessionId, Violation, kind, write_ack, write_hello,
 };
@@ -20,6 +20,11 @@ struct Ticket {
 
 /// A greeting of somebody whose sessions come back.
 fn hello(wanted: Option<Ticket>) -> Vec<u8> {
+    hello_of(wanted, None)
+}
+
+/// The same of a caller that shows a token.
+fn hello_of(wanted: Option<Ticket>, token: Option<&str>) -> Vec<u8> {
     let mut out = PREFACE.to_vec();
     let hello = Hello {
         features: RESUMES,
@@ -27,6 +32,7 @@ fn hello(wanted: Option<Ticket>) -> Vec<u8> {
         session: wanted.map(|ticket| ticket.id),
         secret: wanted.map(|ticket| ticket.secret),
         rx_count: wanted.map_or(0, |ticket| ticket.rx_count),
+        token: token.map(Secret::new),
         ..Hello::default()
     };
     write_hello(&mut out, &hello);
@@ -171,6 +177,29 @@ fn a_session_that_was_never_there_is_a_new_one() {
         assert_eq!(said.rx_count, 0);
         raw.send(&resolve(0, "probe")).await;
         assert!(matches!(raw.frame().await, Some(Seen::Return { .. })));
+        server.goes_on().await;
+    });
+}
+
+#[test]
+fn a_session_belongs_to_the_caller_that_has_begun_it() {
+    within_patience(async {
+        let mut server = Server::new().await;
+        let mut raw = Raw::connect(&server.address).await;
+        raw.send(&hello_of(None, Some(TOKEN))).await;
+        let Some(Seen::Hello(said)) = raw.frame().await else {
+            panic!("a HELLO was to come");
+        };
+        let wanted = ticket(&said, 0);
+        assert!(
+            denied(&server.address, wanted).await,
+            "a stranger knows the secret"
+        );
+        let mut raw = Raw::connect(&server.address).await;
+        raw.send(&hello_of(Some(wanted), Some(TOKEN))).await;
+        assert!(
+            matches!(raw.frame().await, Some(Seen::Hello(said)) if said.session == Some(wanted.id))
+        );
         server.goes_on().await;
     });
 }
