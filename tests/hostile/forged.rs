@@ -118,7 +118,7 @@ impl Thief {
             bank,
             own: slots[0],
             given_back: slots[1],
-            chance: Chance::new(),
+            chance: chance(),
         }
     }
 

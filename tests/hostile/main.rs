@@ -7,6 +7,8 @@
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
 mod calls;
+#[path = "../support/chance.rs"]
+mod chance;
 mod cuts;
 mod forged;
 mod limits;

@@ -361,7 +361,7 @@ fn a_call_that_is_larger_than_a_server_takes_is_not_sent() {
 /// Whatever a server makes up, each call ends before its deadline, or with it.
 #[test]
 fn noise_from_a_server_ends_every_call() {
-    let mut chance = Chance::new();
+    let mut chance = chance();
     within_patience(async {
         for _ in 0..500 {
             let trap = Trap::with(|_| {}).await;

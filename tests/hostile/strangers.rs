@@ -58,7 +58,7 @@ fn another_major_version_is_told_which_one_is_spoken_here() {
 
 #[test]
 fn noise_ends_the_connection_that_it_came_from_and_no_other() {
-    let mut chance = Chance::new();
+    let mut chance = chance();
     within_patience(async {
         let mut server = Server::new().await;
         for round in 0..900 {
@@ -86,7 +86,7 @@ fn noise_ends_the_connection_that_it_came_from_and_no_other() {
 /// Frames of every kind with noise in them: the frame layer lets them through.
 #[test]
 fn frames_full_of_noise_end_in_a_named_rule_or_in_an_answer() {
-    let mut chance = Chance::new();
+    let mut chance = chance();
     within_patience(async {
         let mut server = Server::new().await;
         for round in 0..1800 {
@@ -113,7 +113,7 @@ fn frames_full_of_noise_end_in_a_named_rule_or_in_an_answer() {
 /// Sixteen peers make noise at once, and a client goes on between them.
 #[test]
 fn calls_of_others_go_on_while_there_is_noise() {
-    let mut chance = Chance::new();
+    let mut chance = chance();
     within_patience(async {
         let server = Server::new().await;
         let attack = async {

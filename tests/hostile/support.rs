@@ -7,6 +7,7 @@ use std::time::Duration;
 use remoting::prelude::*;
 use remoting::{ErrorDetail, HostBuilder, LeasePolicy, Limits, Principal, Principals};
 
+pub use crate::chance::Chance;
 use crate::objects::*;
 use crate::raw::{Raw, resolve};
 pub use crate::until::until;
@@ -182,33 +183,12 @@ pub fn client(limits: Limits) -> Host {
         .unwrap()
 }
 
-/// Numbers that look like chance; the same for the same seed.
-pub struct Chance(pub u64);
+/// The chance of a test; `HOSTILE_SEED` sets its seed.
+pub fn chance() -> Chance {
+    Chance::from_env("HOSTILE_SEED")
+}
 
 impl Chance {
-    /// A seed that the test prints when it fails; `HOSTILE_SEED` sets it.
-    pub fn new() -> Self {
-        use std::hash::{BuildHasher, RandomState};
-        let set = std::env::var("HOSTILE_SEED").ok();
-        let set = set.map(|seed| seed.parse().expect("`HOSTILE_SEED` is a number"));
-        let seed = set.unwrap_or_else(|| RandomState::new().hash_one("hostile"));
-        println!("HOSTILE_SEED={seed}");
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
     }

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::process::{Folder, Program};
+use crate::folder::Folder;
+use crate::process::Program;
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use remoting::prelude::*;
 
-use crate::process::{Folder, missing};
+use crate::folder::Folder;
+use crate::process::missing;
 
 #[remote]
 trait Sums {

@@ -4,6 +4,8 @@
 mod chromium;
 #[path = "../support/console.rs"]
 mod console;
+#[path = "../support/folder.rs"]
+mod folder;
 mod gateway;
 mod haproxy;
 mod load;

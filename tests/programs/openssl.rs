@@ -6,7 +6,7 @@ use remoting::config::{Classes, Config};
 use remoting::prelude::*;
 
 use crate::console;
-use crate::process::Folder;
+use crate::folder::Folder;
 
 const GUIDE: &str = include_str!("../../src/guide/security.md");
 

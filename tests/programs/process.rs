@@ -1,37 +1,16 @@
 //! A program of others that runs as long as its test.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A folder that goes with its test.
-pub struct Folder(PathBuf);
+use crate::folder::Folder;
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let nth = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{name}-{}-{nth}", std::process::id());
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&folder).expect("a folder can be made");
-        Self(folder)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let file = self.0.join(name);
+        let file = self.path().join(name);
         std::fs::write(&file, text).expect("a file can be written");
         file
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _left = std::fs::remove_dir_all(&self.0);
     }
 }
 
