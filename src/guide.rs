@@ -37,3 +37,7 @@ pub mod security {}
 #[cfg(all(feature = "tcp", feature = "tls", feature = "config"))]
 #[doc = include_str!("guide/config.md")]
 pub mod config {}
+
+#[cfg(all(feature = "tcp", feature = "macros", feature = "testing"))]
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
