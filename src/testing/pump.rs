@@ -3,8 +3,12 @@
 //! A pump has two halves, so that bytes may be late without being slow: one takes pieces in and notes when they are due, the
 //! other gives them on, step by step, as the trouble of the moment says.
 
+use std::collections::VecDeque;
+use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,40 +22,49 @@ use super::trouble::{Chance, Cut, Direction, LONGEST_STEP, Step, Trouble};
 /// How many pieces are kept in one direction: with their length, 1 MiB.
 const PIECES: usize = 64;
 
-/// What was read at once; no bytes are the sender's end.
+/// What was read at once, or that nothing more will be.
 struct Piece {
     due: Instant,
-    bytes: Vec<u8>,
-    /// How many of the bytes were given on.
-    given: usize,
+    what: What,
 }
 
-/// What may not go on: the connection is cut.
+enum What {
+    Bytes(VecDeque<u8>),
+    End(Cut),
+}
+
+/// What goes on, unless the connection is to be cut.
 type Cutting<T> = Result<T, Cut>;
 
 /// Carries a connection until it ends.
 pub(super) async fn carry(shared: Arc<Shared>, opened: Opened, mut client: TcpStream) {
     let number = opened.number;
     let mut orders = opened.orders.clone();
+    let mut dial = pin!(TcpStream::connect(opened.upstream));
     let dialled = tokio::select! {
-        dialled = TcpStream::connect(opened.upstream) => dialled.ok(),
-        () = taken_out(&mut orders) => None,
+        dialled = &mut dial => dialled,
+        () = taken_out(&mut orders) => {
+            reset([&client]);
+            drop(client);
+            // The server may have been reached already, and is to know that it was a reset.
+            let _too_late = dial.await.map(|server| reset([&server]));
+            return;
+        }
     };
-    match dialled {
-        Some(mut server) => {
-            let ended = join(&shared, opened, &mut client, &mut server).await;
-            match ended {
-                Ok(()) | Err(Cut::HalfClose) => {}
-                Err(Cut::Reset) => reset([&client, &server]),
-                Err(Cut::Close) => {
-                    tokio::select! {
-                        ((), ()) = async { tokio::join!(close(&mut client), close(&mut server)) } => {}
-                        () = taken_out(&mut orders) => {}
-                    }
+    if let Ok(mut server) = dialled {
+        match join(&shared, opened, &mut client, &mut server).await {
+            Ok(()) | Err(Cut::HalfClose) => {}
+            Err(Cut::Reset) => reset([&client, &server]),
+            Err(Cut::Close) => {
+                let close = async { tokio::join!(close(&mut client), close(&mut server)) };
+                tokio::select! {
+                    _closed = close => {}
+                    () = taken_out(&mut orders) => {}
                 }
             }
         }
-        None => reset([&client]),
+    } else {
+        reset([&client]);
     }
     shared.closed(number);
 }
@@ -94,6 +107,7 @@ async fn join(
         direction,
         orders: opened.orders.clone(),
         passed: 0,
+        is_shut: false,
     };
     let to_server = pump(Direction::ToServer).run(from_client, to_server);
     let to_client = pump(Direction::ToClient).run(from_server, to_client);
@@ -112,122 +126,143 @@ struct Pump<'a> {
     number: u64,
     direction: Direction,
     orders: watch::Receiver<Troubles>,
-    /// How many bytes were given on.
     passed: u64,
+    is_shut: bool,
 }
 
 impl Pump<'_> {
     async fn run(mut self, from: ReadHalf<'_>, to: WriteHalf<'_>) -> Cutting<()> {
         let (sender, pieces) = mpsc::channel(PIECES);
         let chance = Chance::new(self.shared.seed, self.number, self.direction);
-        let take = take(from, sender, self.orders.clone(), self.direction, chance);
+        let (orders, direction) = (self.orders.clone(), self.direction);
+        let take = take(from, sender, chance, |chance| {
+            orders.borrow().of(direction).lateness(chance)
+        });
+        let take = async {
+            take.await;
+            Ok(())
+        };
         tokio::try_join!(take, self.give(pieces, to))?;
         Ok(())
     }
 
-    /// Gives pieces on until the sender has ended. Whatever changes, it looks anew at what may be done.
+    fn trouble(&mut self) -> Trouble {
+        self.orders.borrow_and_update().of(self.direction).clone()
+    }
+
+    /// Does something that may be dropped; `None` if another trouble was set before it was done.
+    async fn unless_changed<T>(&mut self, doing: impl Future<Output = T>) -> Cutting<Option<T>> {
+        tokio::select! {
+            biased;
+            changed = self.orders.changed() => changed.map(|()| None).map_err(|_| Cut::Reset),
+            done = doing => Ok(Some(done)),
+        }
+    }
+
+    /// Gives pieces on until the sender has ended.
     async fn give(
         &mut self,
         mut pieces: mpsc::Receiver<Piece>,
         mut to: WriteHalf<'_>,
     ) -> Cutting<()> {
-        let mut next = None;
+        let mut piece: Option<Piece> = None;
         loop {
             let trouble = self.trouble();
             let most = match trouble.at(self.passed) {
                 Step::Pass(most) => most,
-                Step::Cut(Cut::HalfClose) => return to.shutdown().await.map_err(broken),
-                Step::Cut(how) => return Err(how),
                 Step::Stall => {
-                    self.orders.changed().await.map_err(|_| Cut::Reset)?;
+                    self.unless_changed(pending::<()>()).await?;
                     continue;
                 }
+                Step::Cut(Cut::HalfClose) => {
+                    self.shut(&mut to).await;
+                    0
+                }
+                Step::Cut(cut) => return Err(cut),
             };
-            let Some(piece) = &mut next else {
-                match self.unless_changed(pieces.recv()).await? {
-                    Some(None) => return Ok(()),
-                    piece => next = piece.flatten(),
+            let Some(Piece { due, what }) = &mut piece else {
+                if let Some(next) = self.unless_changed(pieces.recv()).await? {
+                    piece = next;
                 }
                 continue;
             };
-            // A timer that is due already takes a while all the same.
-            if piece.due > Instant::now() {
-                self.unless_changed(sleep_until(piece.due)).await?;
+            if self.unless_changed(sleep_until(*due)).await?.is_none() {
                 continue;
             }
-            if piece.bytes.is_empty() {
-                return to.shutdown().await.map_err(broken);
-            }
-            let given = self.give_some(piece, &trouble, most, &mut to).await?;
-            piece.given += given;
-            if piece.given == piece.bytes.len() {
-                next = None;
-            }
-            if let Some(pause) = trouble.pause_after(given) {
-                self.unless_changed(sleep(pause)).await?;
+            match what {
+                What::End(Cut::HalfClose) => {
+                    self.shut(&mut to).await;
+                    return Ok(());
+                }
+                What::End(cut) => return Err(*cut),
+                What::Bytes(_) if self.is_shut => piece = None,
+                What::Bytes(bytes) => {
+                    self.pass(bytes, most, &trouble, &mut to).await?;
+                    if bytes.is_empty() {
+                        piece = None;
+                    }
+                }
             }
         }
     }
 
-    /// Gives on what comes next of a piece, and tells how many bytes that were.
-    async fn give_some(
+    /// Passes one step on.
+    async fn pass(
         &mut self,
-        piece: &Piece,
-        trouble: &Trouble,
+        bytes: &mut VecDeque<u8>,
         most: usize,
+        trouble: &Trouble,
         to: &mut WriteHalf<'_>,
-    ) -> Cutting<usize> {
-        let left = piece.bytes.get(piece.given..).unwrap_or_default();
-        let mut bytes = left.get(..most).unwrap_or(left).to_vec();
-        trouble.damage(self.passed, &mut bytes);
-        let Some(written) = self.unless_changed(to.write(&bytes)).await? else {
-            return Ok(0);
+    ) -> Cutting<()> {
+        let (front, _) = bytes.as_slices();
+        let mut step = front.get(..most).unwrap_or(front).to_vec();
+        trouble.damage(self.passed, &mut step);
+        let Some(written) = self.unless_changed(to.write(&step)).await? else {
+            return Ok(());
         };
-        let written = written.map_err(broken)?;
-        let bytes = bytes.get(..written).unwrap_or_default();
-        self.passed += bytes.len() as u64;
-        self.shared.passed(self.number, self.direction, bytes);
-        Ok(written)
+        step.truncate(written.map_err(broken)?);
+        bytes.drain(..step.len());
+        self.passed += step.len() as u64;
+        self.shared.passed(self.number, self.direction, &step);
+        if let Some(pause) = trouble.pause_after(step.len()) {
+            self.unless_changed(sleep(pause)).await?;
+        }
+        Ok(())
     }
 
-    /// What this direction meets from now on.
-    fn trouble(&mut self) -> Trouble {
-        self.orders.borrow_and_update().of(self.direction).clone()
-    }
-
-    /// Waits for something, as long as nothing changes of what this direction meets.
-    async fn unless_changed<T>(&mut self, what: impl Future<Output = T>) -> Cutting<Option<T>> {
-        tokio::select! {
-            biased;
-            changed = self.orders.changed() => match changed {
-                Ok(()) => Ok(None),
-                Err(_) => Err(Cut::Reset),
-            },
-            what = what => Ok(Some(what)),
+    /// Tells the receiver that nothing more comes.
+    async fn shut(&mut self, to: &mut WriteHalf<'_>) {
+        if !self.is_shut {
+            self.is_shut = true;
+            // A receiver that is gone need not be told.
+            let _broken = to.shutdown().await;
         }
     }
 }
 
-/// Takes pieces in until the sender has ended. What nobody gives on is thrown away.
+/// Takes pieces in until the sender has ended, or nobody wants them any more.
+///
+/// - `lateness`: how long the piece that has just come is to be kept.
 async fn take(
     mut from: ReadHalf<'_>,
     pieces: mpsc::Sender<Piece>,
-    mut orders: watch::Receiver<Troubles>,
-    direction: Direction,
     mut chance: Chance,
-) -> Cutting<()> {
+    lateness: impl Fn(&mut Chance) -> Duration,
+) {
     loop {
-        let mut bytes = Vec::with_capacity(LONGEST_STEP);
-        let read = tokio::select! {
-            read = from.read_buf(&mut bytes) => read.map_err(broken)?,
-            () = taken_out(&mut orders) => return Err(Cut::Reset),
+        let mut bytes = vec![0; LONGEST_STEP];
+        let what = match from.read(&mut bytes).await {
+            Ok(0) => What::End(Cut::HalfClose),
+            Ok(count) => {
+                bytes.truncate(count);
+                What::Bytes(bytes.into())
+            }
+            Err(_) => What::End(Cut::Reset),
         };
-        let late = orders.borrow().of(direction).lateness(&mut chance);
-        let due = Instant::now() + late;
-        let given = 0;
-        let _unwanted = pieces.send(Piece { due, bytes, given }).await;
-        if read == 0 {
-            return Ok(());
+        let is_end = matches!(what, What::End(_));
+        let due = Instant::now() + lateness(&mut chance);
+        if pieces.send(Piece { due, what }).await.is_err() || is_end {
+            return;
         }
     }
 }

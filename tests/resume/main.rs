@@ -7,4 +7,3 @@ mod bytes;
 mod ends;
 mod goes_on;
 mod ground;
-mod streams;
