@@ -215,7 +215,9 @@ impl FaultProxy {
         self.shared.state().upstream = upstream;
     }
 
-    /// Refuses new connections, as a machine on which nothing listens; those that are open go on. A dropped future may have
+    /// Refuses new connections, as a machine on which nothing listens; those that are open go on. Sessions take that for
+    /// a server that has died. For a line that is away for a while and comes back, stall new connections,
+    /// [`set_new`](Self::set_new) with [`Trouble::stall_after`] 0, and [`cut_all`](Self::cut_all). A dropped future may have
     /// done so or not.
     pub async fn refuse(&self) {
         if let Some(accepting) = self.take_accepting() {

@@ -40,7 +40,7 @@ async fn what_outlasts_the_drain_is_cut_and_callers_learn_how_far_their_calls_ha
     assert!(!pair.server.is_draining());
     let stopped = pair.server.run_until(std::future::ready(())).await;
     let inside = inside.await.unwrap().unwrap_err();
-    assert_eq!(inside.kind(), ErrorKind::Cancelled, "{inside}");
+    assert_eq!(inside.kind(), ErrorKind::Overloaded, "{inside}");
     assert_eq!(inside.executed(), Executed::Unknown, "{inside}");
     let queued = queued.await.unwrap().unwrap_err();
     assert_eq!(queued.executed(), Executed::No, "{queued}");

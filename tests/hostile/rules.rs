@@ -198,7 +198,7 @@ fn streams() -> Vec<(Violation, Vec<u8>)> {
         (Violation::ItemInParts, frame(kind::CONT, &[30, 1])),
         (
             Violation::MoreThanCredit,
-            [begin(7), item(&[1]).repeat(1025)].concat(),
+            [begin(7), item(&[1]).repeat(16_385)].concat(),
         ),
         (
             Violation::MoreThanCredit,

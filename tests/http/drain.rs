@@ -60,7 +60,7 @@ async fn a_request_that_outlasts_the_drain_is_answered_and_cut() {
     let stopped = server.host.run_until(std::future::ready(())).await;
     assert_eq!((stopped.closed, stopped.cut), (0, 1));
     let answer = raw.answer().await.unwrap();
-    assert_eq!(answer.status, 499);
+    assert_eq!(answer.status, 503);
     assert_eq!(answer.header("remoting-executed"), Some("unknown"));
     assert!(raw.is_closed().await);
     server.calc.given_up.notified().await;
@@ -196,7 +196,7 @@ async fn a_mounted_service_tells_its_health_and_is_cut() {
     let stopped = server.host.run_until(std::future::ready(())).await;
     assert_eq!((stopped.closed, stopped.cut), (0, 1));
     let answer = raw.answer().await.unwrap();
-    assert_eq!(answer.status, 499);
+    assert_eq!(answer.status, 503);
     assert_eq!(answer.header("remoting-executed"), Some("unknown"));
     let answer = ask(&address, &health).await.unwrap();
     assert_eq!(

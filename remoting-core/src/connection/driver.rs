@@ -30,14 +30,14 @@ pub(super) async fn drive(mut driven: Driven, mut reader: Reader) {
         tracing::info!(target: "remoting::connection", peer = %connection.peer(), "connected");
     }
     let mut timer = Box::pin(tokio::time::sleep_until(connection.first_due().into()));
-    let end = loop {
+    let (end, reader) = loop {
         let end = use_link(connection, &mut reader, &mut timer).await;
         if end == End::Resumed {
             return hand_over(driven, reader);
         }
         let place = match connection.detach(end) {
             Ok(place) => place,
-            Err(end) => break end,
+            Err(end) => break (end, Some(reader)),
         };
         // The link closes, and gives back its place.
         drop(reader);
@@ -45,12 +45,18 @@ pub(super) async fn drive(mut driven: Driven, mut reader: Reader) {
         let next = connection.next_link(&mut timer).await;
         match next.and_then(|arrival| connection.attach(arrival)) {
             Ok(next) => (reader, driven.guard) = next,
-            Err(end) => break end,
+            Err(end) => break (end, None),
         }
     };
+    let reader = reader.filter(|_| end.is_graceful());
     connection.end(end);
     connection.log_end();
-    let last_words = poll_fn(|cx| connection.poll_close(cx));
+    let last_words = async {
+        poll_fn(|cx| connection.poll_close(cx)).await;
+        if let Some(reader) = reader {
+            reader.throw_away().await;
+        }
+    };
     let _too_slow = tokio::time::timeout(LAST_WORDS, last_words).await;
 }
 

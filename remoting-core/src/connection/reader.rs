@@ -1,6 +1,7 @@
 //! The incoming half of a connection: it reads, cuts what has come into frames, and has the
 //! session take them in.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -78,6 +79,18 @@ impl Reader {
     pub(super) fn into_wanted(self) -> Option<(Arc<Connection>, Resumption, Box<dyn LinkReader>)> {
         let (session, wanted) = self.wanted?;
         Some((session, wanted, self.link))
+    }
+
+    /// Reads what still comes until the peer closes, and throws it away. A socket that is closed with bytes which nobody has
+    /// read may take back what was written to it, a goodbye for example.
+    pub(super) async fn throw_away(mut self) {
+        loop {
+            self.buffer.clear();
+            let read = poll_fn(|cx| self.link.poll_read(cx, &mut self.buffer)).await;
+            if !matches!(read, Ok(1..)) {
+                return;
+            }
+        }
     }
 
     /// Whether reading waits for the peer to take what was written.

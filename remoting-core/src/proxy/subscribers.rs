@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Call, Stub, runtime};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Executed};
 
 /// How many events wait for a listener unless something else is said.
 const QUEUE: usize = 64;
@@ -280,6 +280,9 @@ impl<P: Stub> Shared<P> {
                 if is_gone(&error) {
                     return self.take_out(id, Removed::Gone(error));
                 }
+                if error.executed() != Executed::Yes {
+                    self.count_missed(id, missed.saturating_add(1));
+                }
                 tracing::debug!(target: "remoting::call", "a listener was not told: {error}");
             }
         }
@@ -298,6 +301,13 @@ impl<P: Stub> Shared<P> {
                 listener.busy = false;
                 None
             }
+        }
+    }
+
+    /// Notes events that a listener was not told, as far as is known, to be told how many.
+    fn count_missed(&self, id: SubscriberId, count: u64) {
+        if let Some(listener) = self.lock().known.get_mut(&id) {
+            listener.missed = listener.missed.saturating_add(count);
         }
     }
 

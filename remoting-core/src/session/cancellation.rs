@@ -52,16 +52,14 @@ impl CancelReason {
         let kind = match self {
             Self::Caller | Self::SessionEnded => ErrorKind::Cancelled,
             Self::Deadline | Self::Cap => ErrorKind::DeadlineExceeded,
-            Self::HostStopped if has_begun => {
-                // As if the connection had ended, which it does next.
-                let text = "the host has stopped, and the call had not ended";
-                let error = Error::new(ErrorKind::Cancelled, text);
-                return error.with_executed(Executed::Unknown);
-            }
             Self::HostStopped => {
-                // A kind that is tried again.
-                let text = "the host has stopped, and the call had not begun";
-                return Error::new(ErrorKind::Overloaded, text).with_executed(Executed::No);
+                // A kind that is tried again, where that is safe.
+                let (what, executed) = match has_begun {
+                    true => ("ended", Executed::Unknown),
+                    false => ("begun", Executed::No),
+                };
+                let text = format!("the host has stopped, and the call had not {what}");
+                return Error::new(ErrorKind::Overloaded, text).with_executed(executed);
             }
         };
         let executed = match has_begun {
