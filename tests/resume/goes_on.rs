@@ -38,6 +38,7 @@ over_both! {
     a_call_that_was_dropped_while_the_line_was_cut_is_cancelled,
     a_line_that_is_silent_is_given_up_and_made_again,
     a_deadline_passes_also_without_a_line,
+    the_next_line_may_bring_its_bytes_one_by_one,
 }
 
 async fn within(test: impl Future<Output = ()>) {
@@ -214,4 +215,19 @@ async fn a_deadline_passes_also_without_a_line(way: Way) {
         (ErrorKind::DeadlineExceeded, Executed::Unknown),
         "{error}"
     );
+}
+
+async fn the_next_line_may_bring_its_bytes_one_by_one(way: Way) {
+    let ground = Ground::new(way).await;
+    let ledgers = ground
+        .client
+        .activate::<LedgerProxy>(&ground.url("ledgers"));
+    let own = ledgers.open(7).await.unwrap();
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        ground
+            .line
+            .set_new(direction, Trouble::none().byte_by_byte());
+    }
+    ground.line.cut_all();
+    assert_eq!(own.next().await.unwrap(), 8);
 }

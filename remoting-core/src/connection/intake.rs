@@ -82,7 +82,8 @@ impl State {
             }
             let split = split_frame(unread, longest).map_err(End::Violation)?;
             let Some((frame, length)) = split else {
-                let unsent = unsent > 0;
+                // Half a HELLO is not answered: the rest may name another session.
+                let unsent = unsent > 0 && !awaits_hello;
                 return Ok(Came::Nothing { unsent });
             };
             if is_behind {
