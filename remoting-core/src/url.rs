@@ -152,10 +152,10 @@ impl FromStr for ObjectUrl {
         }
         if authority
             .bytes()
-            .any(|byte| byte.is_ascii_control() || b" @?#\\".contains(&byte))
+            .any(|byte| byte.is_ascii_control() || b" @?#;|\\".contains(&byte))
         {
             return Err(invalid(
-                "its address has a character that addresses do not have",
+                "its address has a character that addresses do not have (several of them have commas between them: `tcp://a:1,b:2/bank`)",
             ));
         }
         check_path(path).map_err(invalid)?;
@@ -344,6 +344,7 @@ mod tests {
             ("tcp://host/a b/c", "path before the object's name"),
             ("tcp://host/a/", "name is empty"),
             ("tcp://user@host/a", "character that addresses do not have"),
+            ("tcp://a:1;b:2/bank", "`tcp://a:1,b:2/bank`"),
             ("t c p://host/a", "not a word"),
             (long.as_str(), "longer than 128"),
         ] {
