@@ -13,6 +13,7 @@ mod folder;
 mod kills;
 mod load;
 mod server;
+mod silences;
 
 use std::str::FromStr;
 

@@ -116,6 +116,15 @@ impl Server {
         }
     }
 
+    /// Sends it a signal: STOP, or CONT.
+    pub async fn signal(&self, name: &str) {
+        let process = self.process.id().expect("it runs").to_string();
+        let mut kill = Command::new("kill");
+        kill.args([&format!("-{name}"), &process]);
+        let sent = kill.status().await.expect("`kill` is there");
+        assert!(sent.success());
+    }
+
     /// Kills it, without a word to it.
     pub async fn kill(mut self) {
         self.process.kill().await.expect("it ran until now");
