@@ -87,6 +87,11 @@ impl ObjectUrl {
         })
     }
 
+    /// Whether there are more addresses than one.
+    pub(crate) fn has_several_addresses(&self) -> bool {
+        self.authority.contains(',')
+    }
+
     /// Whether all addresses are of this machine's own: `localhost`, or a number that stands for it.
     pub fn is_on_this_machine(&self) -> bool {
         self.authority.split(',').all(is_of_this_machine)

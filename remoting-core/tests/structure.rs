@@ -126,8 +126,8 @@ fn the_driver_holds_no_table_of_its_own() {
     assert_eq!(names("Connection"), fixed);
     // What changes: the session has the tables, the rest is one link and one task.
     let changing = [
-        "session", "outbound", "flush", "driver", "armed", "end", "trial", "is_over", "link",
-        "is_away", "arrival",
+        "session", "outbound", "flush", "driver", "armed", "end", "was_busy", "trial", "is_over",
+        "link", "is_away", "arrival",
     ];
     assert_eq!(names("State"), changing);
     for (name, kind) in [source.fields("Connection"), source.fields("State")].concat() {

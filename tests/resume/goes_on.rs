@@ -39,6 +39,7 @@ over_both! {
     a_line_that_is_silent_is_given_up_and_made_again,
     a_deadline_passes_also_without_a_line,
     the_next_line_may_bring_its_bytes_one_by_one,
+    a_caller_that_runs_into_a_cut_with_much_to_say_does_not_end_the_session,
 }
 
 async fn within(test: impl Future<Output = ()>) {
@@ -215,6 +216,22 @@ async fn a_deadline_passes_also_without_a_line(way: Way) {
         (ErrorKind::DeadlineExceeded, Executed::Unknown),
         "{error}"
     );
+}
+
+async fn a_caller_that_runs_into_a_cut_with_much_to_say_does_not_end_the_session(way: Way) {
+    let mut limits = Limits::default();
+    // Any call is more than may wait to be written.
+    limits.unsent = 500;
+    let ground = Ground::between(way, Limits::default(), limits).await;
+    let ledger = ground.ledger().await;
+    let bytes = vec![7; 1000];
+    for _ in 0..50 {
+        ground.line.cut_all();
+        // A while, for the cut to be there before the driver knows of it.
+        tokio::task::yield_now().await;
+        assert!(ledger.echo(bytes.clone()).await.unwrap() == bytes);
+    }
+    assert_eq!(ground.book.count.load(Ordering::SeqCst), 50);
 }
 
 async fn the_next_line_may_bring_its_bytes_one_by_one(way: Way) {

@@ -125,8 +125,13 @@ impl Ground {
 
     /// - `limits`: those of both sides.
     pub async fn with(way: Way, limits: Limits) -> Self {
+        Self::between(way, limits.clone(), limits).await
+    }
+
+    /// - `limits`: those of the client.
+    pub async fn between(way: Way, of_server: Limits, limits: Limits) -> Self {
         let book = Book::default();
-        let server = serve(way, limits.clone(), &book, "127.0.0.1:0").await;
+        let server = serve(way, of_server, &book, "127.0.0.1:0").await;
         let line = FaultProxy::to(address(&server)).start().await.unwrap();
         Self {
             server,

@@ -48,8 +48,9 @@ pub(super) async fn drive(mut driven: Driven, mut reader: Reader) {
             Err(end) => break (end, None),
         }
     };
-    let reader = reader.filter(|_| end.is_graceful());
+    let is_graceful = end.is_graceful();
     connection.end(end);
+    let reader = reader.filter(|_| is_graceful && connection.lock().was_busy);
     connection.log_end();
     let last_words = async {
         poll_fn(|cx| connection.poll_close(cx)).await;

@@ -45,11 +45,8 @@ impl Connection {
             Then::Nothing => {}
             Then::Wake(waker) => waker.wake(),
             Then::Write => {
-                if let Poll::Ready(Err(end)) =
-                    self.poll_write(&mut Context::from_waker(Waker::noop()))
-                {
-                    self.shut(end);
-                }
+                // Should the link be lost, it is the driver that gives it up.
+                let _written = self.poll_write(&mut Context::from_waker(Waker::noop()));
             }
         }
     }
@@ -68,6 +65,7 @@ impl Connection {
         effects: &mut Effects<Export>,
     ) -> Poll<Result<(), End>> {
         let mut state = self.lock();
+        let was_behind = state.session.is_behind();
         loop {
             let Some(mut outbound) = state.outbound.take() else {
                 return Poll::Ready(Ok(()));
@@ -75,8 +73,8 @@ impl Connection {
             if !outbound.refill(&mut state.session) {
                 state.flush = Flush::Idle;
                 state.put_back(outbound, cx, effects);
-                if state.session.is_drained() {
-                    // The last answer has just left, and it is the driver that closes the link.
+                if was_behind || state.session.is_drained() {
+                    // The driver may have stopped to read; or the last answer has just left, and it closes the link.
                     effects.wakers.extend(state.other_driver(cx));
                 }
                 return Poll::Ready(Ok(()));
@@ -106,6 +104,8 @@ impl Connection {
                 Poll::Ready(Ok(())) => {}
                 // Where nothing is read, because so much waits to be written, reading tells nothing.
                 Poll::Ready(Err(error)) if state.end.is_some() || state.session.is_behind() => {
+                    state.flush = Flush::Due;
+                    effects.wakers.extend(state.other_driver(cx));
                     return Poll::Ready(Err(End::Lost(error.to_string())));
                 }
                 // A peer that closed may have answered before: reading meets the end after those

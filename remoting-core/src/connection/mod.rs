@@ -161,6 +161,8 @@ struct State {
     armed: Option<Instant>,
     /// Why the connection ended, once it has.
     end: Option<End>,
+    /// Something was under way then that the peer may be sending bytes of.
+    was_busy: bool,
     /// A call that those which come after it wait for.
     trial: Option<Trial>,
     /// The driver has gone, and the link with it.
@@ -230,6 +232,7 @@ impl Connection {
             driver: None,
             armed: Some(now),
             end: None,
+            was_busy: false,
             trial: None,
             is_over: false,
             link: 0,
@@ -353,6 +356,8 @@ impl Connection {
             if state.outbound.is_none() && !state.is_away {
                 state.session.assume_written();
             }
+            let stats = state.session.stats();
+            state.was_busy = stats.streams > 0 || stats.outgoing > 0 || stats.incoming > 0;
             state.session.close(&end, &mut effects);
             state.end = Some(end);
             state.flush = Flush::Due;

@@ -17,8 +17,8 @@ pub(super) struct Dialled {
     pub(super) host: Weak<HostInner>,
     pub(super) channel: Weak<Registered>,
     pub(super) url: ObjectUrl,
-    /// The one of its addresses where the session is.
-    pub(super) address: ObjectUrl,
+    /// The one of its addresses where the session is, if it has several.
+    pub(super) address: Option<ObjectUrl>,
 }
 
 impl Origin for Dialled {
@@ -46,7 +46,8 @@ impl Origin for Dialled {
     fn dial(&self) -> BoxFuture<'_, Result<Link, Error>> {
         Box::pin(async move {
             let channel = self.channel.upgrade().ok_or_else(host_is_gone)?;
-            let dialed = channel.channel().dial(&self.address).await?;
+            let address = self.address.as_ref().unwrap_or(&self.url);
+            let dialed = channel.channel().dial(address).await?;
             match dialed {
                 Dialed::Link(link) => Ok(link),
                 Dialed::Exchange(_) => {

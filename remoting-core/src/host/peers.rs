@@ -266,12 +266,16 @@ impl Peer {
 }
 
 impl Peer {
-    /// Dials the addresses of a URL, one after the other, until somebody answers. Gives the one where that was.
+    /// Dials the addresses of a URL, one after the other, until somebody answers. Gives the one where that was, if there
+    /// are several.
     async fn dial_any(
         &self,
         channel: &Registered,
         url: &ObjectUrl,
-    ) -> Result<(ObjectUrl, Dialed), Error> {
+    ) -> Result<(Option<ObjectUrl>, Dialed), Error> {
+        if !url.has_several_addresses() {
+            return Ok((None, channel.channel().dial(url).await?));
+        }
         let mut addresses: Vec<_> = url.addresses().enumerate().collect();
         let first = self.known().first.checked_rem(addresses.len());
         addresses.rotate_left(first.unwrap_or_default());
@@ -282,7 +286,7 @@ impl Peer {
                     let mut known = self.known();
                     (known.first, known.at) = (number, number);
                     drop(known);
-                    return Ok((address, dialed));
+                    return Ok((Some(address), dialed));
                 }
                 Err(error) if may_pass(&error) => failures.push(error),
                 Err(error) => return Err(error),
@@ -294,14 +298,15 @@ impl Peer {
 
 /// Makes a way to a peer of what dialling gave.
 fn begin(
-    (address, dialed): (ObjectUrl, Dialed),
+    (address, dialed): (Option<ObjectUrl>, Dialed),
     (channel, url): (&Arc<Registered>, &ObjectUrl),
     mut config: ConnectionConfig,
     host: &Weak<HostInner>,
 ) -> Route {
     match dialed {
         Dialed::Link(link) => {
-            config.label.dialled = Some(address.base().into());
+            let reached = address.as_ref().unwrap_or(url);
+            config.label.dialled = Some(reached.base().into());
             config.origin = Some(Arc::new(Dialled {
                 host: Weak::clone(host),
                 channel: Arc::downgrade(channel),
