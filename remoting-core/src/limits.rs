@@ -153,7 +153,8 @@ limits! {
     /// How long a session that has lost its connection waits for another one; zero for not at all. The shorter time of
     /// the two sides holds.
     resume_window: Duration = Duration::from_secs(60), instead;
-    /// How many accepted sessions of a host may wait so. One more ends when it loses its connection.
+    /// How many accepted sessions of a host may wait so, with 16 KiB kept for each on the average. One more ends when it loses
+    /// its connection.
     detached_sessions: usize = 10_000;
     /// How many bytes may wait to be written to one connection until nothing more is read from
     /// it. Answers of calls that run already still come on top: at most one frame of

@@ -18,8 +18,13 @@ use super::{Connection, ConnectionChange, Flush, apply};
 use crate::channel::{LinkReader, LinkWriter};
 use crate::clock;
 use crate::id::random_bytes;
+use crate::log::Rate;
 use crate::session::{Claim, Effects, End, Resumption};
 use crate::wire::{Hello, ResumeSecret};
+
+/// Lines that fail again and again do not fill the log.
+static AWAY: Rate = Rate::new();
+static BACK: Rate = Rate::new();
 
 /// A link for a session that had another one.
 pub(super) struct Arrival {
@@ -58,11 +63,14 @@ impl Connection {
         let Some(session) = found else {
             return Some((Found::Nothing, wanted));
         };
+        // Somebody else is not even asked for the secret: three wrong ones are the owner's loss.
+        if session.peer().principal() != self.peer().principal() {
+            return Some((Found::Denied, wanted));
+        }
         let claim = session.lock().session.claim(&wanted.identity.secret);
-        let is_same = session.peer().principal() == self.peer().principal();
         let found = match claim {
-            Claim::Granted if is_same => Found::Session(session),
-            Claim::Granted | Claim::Denied => Found::Denied,
+            Claim::Granted => Found::Session(session),
+            Claim::Denied => Found::Denied,
             Claim::Gone => Found::Nothing,
         };
         Some((found, wanted))
@@ -114,7 +122,7 @@ impl Connection {
         if !end.is_of_link() {
             return Err(end);
         }
-        let outbound = {
+        let (outbound, held) = {
             let mut state = self.lock();
             if let Some(end) = &state.end {
                 return Err(end.clone());
@@ -129,18 +137,20 @@ impl Connection {
             state.link = state.link.wrapping_add(1);
             state.is_away = true;
             state.flush = Flush::Idle;
-            state.outbound.take()
+            (state.outbound.take(), state.session.held())
         };
         drop(outbound);
         let place = match self.origin {
             Some(_) => None,
             None => {
                 let sessions = self.service.sessions();
-                let place = sessions.enter(&self.limits, &self.counters);
+                let place = sessions.enter(held, &self.limits, &self.counters);
                 Some(place.ok_or_else(|| end.clone())?)
             }
         };
-        tracing::info!(target: "remoting::connection", peer = %self.peer(), "connection lost, the session waits for another: {end}");
+        if AWAY.line().is_some() {
+            tracing::info!(target: "remoting::connection", peer = %self.peer(), "connection lost, the session waits for another: {end}");
+        }
         self.tell(|| ConnectionChange::Lost(crate::log::clean(&end.to_string())));
         Ok(place)
     }
@@ -199,7 +209,9 @@ impl Connection {
         };
         apply(effects);
         attached?;
-        tracing::info!(target: "remoting::connection", peer = %self.peer(), "the session goes on");
+        if BACK.line().is_some() {
+            tracing::info!(target: "remoting::connection", peer = %self.peer(), "the session goes on");
+        }
         self.tell(|| ConnectionChange::Resumed);
         Ok((Reader::again(arrival.reader, arrival.unread), arrival.guard))
     }
@@ -209,6 +221,10 @@ impl Connection {
         let end = self.poll_due(cx, timer, None);
         if end.is_pending() {
             let mut state = self.lock();
+            if state.session.is_behind() {
+                // Nobody takes it, and it grows.
+                return Poll::Ready(End::WriteStalled);
+            }
             if !matches!(&state.driver, Some(driver) if driver.will_wake(cx.waker())) {
                 state.driver = Some(cx.waker().clone());
             }

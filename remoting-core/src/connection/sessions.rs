@@ -13,12 +13,22 @@ use crate::wire::SessionId;
 #[derive(Default)]
 pub(crate) struct Sessions {
     table: LazyLock<DashMap<SessionId, Weak<Connection>>>,
-    /// How many of them have no connection.
-    detached: Arc<AtomicUsize>,
+    /// Those of them that have no connection.
+    detached: Arc<Detached>,
 }
 
-/// The place of a session among those that have no connection.
-pub(super) struct Place(Arc<AtomicUsize>);
+/// How many bytes are kept for each session that has no connection, on the average at most.
+const BYTES_EACH: usize = 16 * 1024;
+
+/// The place of a session among those that have no connection, and how many bytes are kept for it.
+pub(super) struct Place(Arc<Detached>, usize);
+
+/// The sessions that have no connection.
+#[derive(Default)]
+struct Detached {
+    count: AtomicUsize,
+    bytes: AtomicUsize,
+}
 
 impl Sessions {
     pub(super) fn add(&self, id: SessionId, connection: &Arc<Connection>) {
@@ -35,9 +45,15 @@ impl Sessions {
     }
 
     /// Makes room for one that has lost its connection, if there may be one more.
-    pub(super) fn enter(&self, limits: &Limits, counters: &Counters) -> Option<Place> {
-        let place = Place(Arc::clone(&self.detached));
-        if self.detached.fetch_add(1, Ordering::Relaxed) < limits.detached_sessions {
+    ///
+    /// - `held`: how many bytes are kept for it.
+    pub(super) fn enter(&self, held: usize, limits: &Limits, counters: &Counters) -> Option<Place> {
+        let place = Place(Arc::clone(&self.detached), held);
+        let count = self.detached.count.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.detached.bytes.fetch_add(held, Ordering::Relaxed);
+        let most = limits.detached_sessions.saturating_mul(BYTES_EACH);
+        if count < limits.detached_sessions && bytes.saturating_add(held) <= most.max(limits.unsent)
+        {
             return Some(place);
         }
         counters.detached_sessions.add();
@@ -47,6 +63,7 @@ impl Sessions {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(self.1, Ordering::Relaxed);
     }
 }

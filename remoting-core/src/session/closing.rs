@@ -139,7 +139,12 @@ impl<T: Exported> Session<T> {
     /// Leaves in the output what is still to be said. Gives the position up to which
     /// the peer may come to see what was written.
     fn say_farewell(&mut self, end: &End) -> u64 {
-        let code = match end.last_words() {
+        let words = match self.is_detached() {
+            // Nobody is there to hear them.
+            true => LastWords::None,
+            false => end.last_words(),
+        };
+        let code = match words {
             LastWords::All(code) => {
                 // The callers of what comes too late are to know that it was not taken.
                 self.go_away(Duration::ZERO, "");

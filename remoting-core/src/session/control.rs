@@ -109,7 +109,10 @@ pub(super) fn hello(config: &SessionConfig, resume: &Resume) -> Hello {
         incarnation: config.incarnation,
         window: Some(window_of(limits)),
         token: config.token.clone(),
-        ..Hello::default()
+        session: None,
+        secret: None,
+        rx_count: 0,
+        resume_ms: 0,
     };
     resume.announce(&mut hello);
     hello

@@ -271,9 +271,6 @@ impl<T: Exported> Session<T> {
         if let Some(bytes) = self.output.again_len() {
             return bytes;
         }
-        if !self.may_write() {
-            return 0;
-        }
         let due = !self.imports.due().is_empty() || !self.parts.is_empty();
         self.output.len().max(usize::from(due))
     }
@@ -284,6 +281,16 @@ impl<T: Exported> Session<T> {
         self.output.unsent().saturating_add(self.parts.bytes())
     }
 
+    /// How many bytes are kept for the peer, written or not.
+    pub fn held(&self) -> usize {
+        self.unsent().saturating_add(self.resume.kept.len())
+    }
+
+    /// Whether so much waits to be written that nothing more should be read.
+    pub fn is_behind(&self) -> bool {
+        self.unsent() > self.config.limits.unsent
+    }
+
     /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
     pub fn take_output(&mut self, spare: Vec<u8>) -> Gathered {
         if let Some(again) = self.output.take_again() {
@@ -292,7 +299,8 @@ impl<T: Exported> Session<T> {
         self.flush_releases(&[]);
         self.write_parts();
         let gathered = self.output.take(spare);
-        self.resume.keep(&gathered);
+        let most = self.config.limits.unsent.saturating_mul(2);
+        self.resume.keep(&gathered, most);
         gathered
     }
 

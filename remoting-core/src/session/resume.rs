@@ -83,7 +83,7 @@ pub(super) struct Resume {
     previous: Option<ResumeSecret>,
     failures: u8,
     /// What was written and may have to be written again.
-    kept: Gathered,
+    pub(super) kept: Gathered,
     /// How many frames the peer has confirmed: those before `kept`.
     confirmed: u64,
     /// How many frames of the peer have come.
@@ -164,7 +164,9 @@ impl Resume {
             return false;
         }
         // Who writes on has seen what it was told.
-        self.previous = None;
+        if self.previous.take().is_some() {
+            self.failures = 0;
+        }
         if frames == 0 {
             return false;
         }
@@ -183,16 +185,25 @@ impl Resume {
         self.received
     }
 
-    /// Keeps what is about to be written.
-    pub(super) fn keep(&mut self, bytes: &Gathered) {
-        if self.state != State::Off {
-            self.kept.append(bytes);
+    /// Keeps what is about to be written. Where the peer leaves too much unconfirmed, the session ends with its
+    /// connection from now on, and nothing is kept any more.
+    pub(super) fn keep(&mut self, bytes: &Gathered, most: usize) {
+        if self.state == State::Off {
+            return;
+        }
+        self.kept.append(bytes);
+        self.drop_uncounted();
+        if self.kept.len() > most.max(LEAST_KEPT) {
+            self.state = State::Off;
+            self.kept = Gathered::default();
         }
     }
 
-    /// How many bytes are kept.
-    pub(super) fn kept(&self) -> usize {
-        self.kept.len()
+    /// Drops what needs no confirmation.
+    fn drop_uncounted(&mut self) {
+        while let Some((_, length)) = self.kept.head().filter(|(kind, _)| !is_counted(*kind)) {
+            self.kept.advance(length);
+        }
     }
 
     /// The peer has so many frames.
@@ -209,6 +220,7 @@ impl Resume {
             self.kept.advance(length);
             self.confirmed = self.confirmed.saturating_add(u64::from(is_counted(kind)));
         }
+        self.drop_uncounted();
         self.kept.tidy();
         Ok(())
     }
@@ -258,7 +270,9 @@ impl<T: Exported> Session<T> {
     ///
     /// Bytes that were taken from the output and not written are written again. Tells whether it waits.
     pub fn detach(&mut self, now: Instant) -> bool {
-        if self.closed || self.going_away || self.identity().is_none() {
+        // Who says goodbye does not come back.
+        let parts = self.closed || self.going_away || self.refusal.is_some();
+        if parts || self.identity().is_none() {
             return false;
         }
         let until = after(now, self.resume.window);
@@ -280,7 +294,8 @@ impl<T: Exported> Session<T> {
 
     /// Judges a peer that wants the session, whether it has a connection or not.
     pub fn claim(&mut self, secret: &ResumeSecret) -> Claim {
-        let Some(identity) = self.identity().filter(|_| !self.closed) else {
+        let is_over = self.closed || self.going_away;
+        let Some(identity) = self.identity().filter(|_| !is_over) else {
             return Claim::Gone;
         };
         let resume = &mut self.resume;
@@ -308,11 +323,18 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<(), End> {
         self.resume.on_ack(wanted.rx_count)?;
-        if let Some(identity) = &mut self.resume.identity {
+        let shown = wanted.identity.secret;
+        if let Some(identity) = self
+            .resume
+            .identity
+            .as_mut()
+            .filter(|known| known.secret == shown)
+        {
+            // Should this HELLO be lost, the peer comes with the one that it has; and is told the same again, for another
+            // HELLO may have told it already.
             identity.secret = next;
+            self.resume.previous = Some(shown);
         }
-        // Should this HELLO be lost, the peer comes with the one that it has.
-        self.resume.previous = Some(wanted.identity.secret);
         let greeting = self.plea(None);
         self.go_on(greeting, now, effects);
         Ok(())
@@ -370,19 +392,6 @@ impl<T: Exported> Session<T> {
         let count = self.resume.tell();
         write_ack(self.output.buffer(), count);
         self.liveness.on_append(now);
-    }
-
-    /// Whether more may be written before the peer confirms what it has.
-    pub(super) fn may_write(&self) -> bool {
-        let most = self.config.limits.unsent.saturating_mul(2);
-        self.resume.kept() <= most.max(LEAST_KEPT)
-    }
-
-    /// Whether so much waits to be written that nothing more should be read. Where it is the peer's word that is
-    /// waited for, that has to be read.
-    pub fn is_behind(&self) -> bool {
-        let (unsent, most) = (self.unsent(), self.config.limits.unsent);
-        unsent > most && (self.may_write() || unsent > most.saturating_mul(2))
     }
 }
 
