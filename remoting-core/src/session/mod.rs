@@ -299,7 +299,7 @@ impl<T: Exported> Session<T> {
         self.flush_releases(&[]);
         self.write_parts();
         let gathered = self.output.take(spare);
-        let most = self.config.limits.unsent.saturating_mul(2);
+        let most = self.config.limits.unsent.saturating_mul(4);
         self.resume.keep(&gathered, most);
         gathered
     }

@@ -322,6 +322,7 @@ impl<T: Exported> Session<T> {
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Result<(), End> {
+        self.resume.state = State::Ready;
         self.resume.on_ack(wanted.rx_count)?;
         let shown = wanted.identity.secret;
         if let Some(identity) = self
@@ -368,6 +369,7 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<(), End> {
         self.recognize(hello)?;
+        self.resume.state = State::Ready;
         self.resume.on_ack(hello.rx_count)?;
         if let (Some(identity), Some(next)) = (&mut self.resume.identity, hello.secret) {
             identity.secret = next;
@@ -377,7 +379,6 @@ impl<T: Exported> Session<T> {
     }
 
     fn go_on(&mut self, greeting: Vec<u8>, now: Instant, effects: &mut Effects<T>) {
-        self.resume.state = State::Ready;
         self.resume.tell();
         let missing = self.resume.missing();
         self.resume.kept = missing.clone();
