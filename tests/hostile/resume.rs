@@ -149,13 +149,14 @@ fn a_secret_that_was_used_is_good_only_until_the_next_is_known() {
     within_patience(async {
         let mut server = Server::new().await;
         let (_, wanted) = begin(&server.address).await;
-        let (_, _lost) = greet(&server.address, Some(wanted)).await;
+        let (_, first) = greet(&server.address, Some(wanted)).await;
         let (mut raw, said) = greet(&server.address, Some(wanted)).await;
         assert_eq!(
             said.session,
             Some(wanted.id),
             "the answer may not have come"
         );
+        assert_eq!(said.secret, first.secret, "or it has, and holds");
         raw.send(&call(1, 0, "add", &packed(&(3, 4)))).await;
         assert_eq!(raw.frame().await, Some(sum(1, 7)));
         assert!(denied(&server.address, wanted).await);

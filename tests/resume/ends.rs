@@ -124,3 +124,26 @@ async fn a_call_that_was_never_sent_says_so_when_the_session_ends() {
         "{error}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_a_line_was_not_executed_when_its_host_stops() {
+    let mut limits = Limits::default();
+    limits.handshake_time = Duration::from_millis(200);
+    let ground = Ground::with(Way::Tcp, limits).await;
+    let ledgers = ground
+        .client
+        .activate::<LedgerProxy>(&ground.url("ledgers"));
+    let own = ledgers.open(0).await.unwrap();
+    let stalled = Trouble::none().stall_after(0);
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        ground.line.set_new(direction, stalled.clone());
+    }
+    let before = ground.line.connections();
+    ground.line.cut_all();
+    until(|| ground.line.connections() > before).await;
+    let (error, ()) = tokio::join!(biased; async { own.next().await.unwrap_err() }, async {
+        // The call was polled before.
+        ground.client.shutdown();
+    });
+    assert_eq!(error.executed(), Executed::No, "{error}");
+}
