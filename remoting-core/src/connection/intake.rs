@@ -71,7 +71,7 @@ impl State {
         for _ in 0..AT_ONCE {
             let unread = buffered.bytes.get(*start..).unwrap_or_default();
             let unsent = self.session.unsent();
-            let is_behind = unsent > limits.unsent && self.session.is_behind();
+            let is_behind = unsent > limits.unsent;
             if !is_behind {
                 let items = self.session.on_items(unread, now, effects);
                 let items = items.map_err(End::Violation)?;

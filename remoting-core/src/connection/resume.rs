@@ -90,9 +90,10 @@ impl Connection {
     /// The session is over: nobody finds it any more.
     pub(super) fn forget_session(&self) {
         if self.origin.is_none() {
-            let identity = self.lock().session.identity();
-            if let Some(identity) = identity {
-                self.service.sessions().remove(identity.id);
+            // Also where it has become one that would not have come back.
+            let name = self.lock().session.name();
+            if let Some(name) = name {
+                self.service.sessions().remove(name);
             }
         }
     }

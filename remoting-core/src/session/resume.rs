@@ -98,7 +98,7 @@ enum State {
     Undecided,
     Off,
     Ready,
-    Detached { until: Instant },
+    Detached,
 }
 
 impl Resume {
@@ -237,13 +237,6 @@ impl Resume {
         }
         missing
     }
-
-    pub(super) fn until(&self) -> Option<Instant> {
-        match self.state {
-            State::Detached { until } => Some(until),
-            State::Undecided | State::Off | State::Ready => None,
-        }
-    }
 }
 
 /// Whether frames of a kind are counted, and written again if they have not arrived.
@@ -257,13 +250,18 @@ fn is_counted(kind: u8) -> bool {
 impl<T: Exported> Session<T> {
     /// How the session is found again, if it is one that comes back.
     pub fn identity(&self) -> Option<Identity> {
-        let comes_back = matches!(self.resume.state, State::Ready | State::Detached { .. });
+        let comes_back = matches!(self.resume.state, State::Ready | State::Detached);
         self.resume.identity.filter(|_| comes_back)
+    }
+
+    /// The name that the session was given, whether it comes back or not.
+    pub fn name(&self) -> Option<SessionId> {
+        self.resume.identity.map(|identity| identity.id)
     }
 
     /// Whether the session waits for another connection.
     pub fn is_detached(&self) -> bool {
-        self.resume.until().is_some()
+        self.resume.state == State::Detached
     }
 
     /// The connection is lost; the session waits for another one, if it can.
@@ -276,7 +274,7 @@ impl<T: Exported> Session<T> {
             return false;
         }
         let until = after(now, self.resume.window);
-        self.resume.state = State::Detached { until };
+        self.resume.state = State::Detached;
         self.liveness.suspend(until);
         true
     }
@@ -347,13 +345,14 @@ impl<T: Exported> Session<T> {
     ///
     /// It knows nothing of it any more.
     pub fn recognize(&self, hello: &Hello) -> Result<(), End> {
-        let known = self.resume.identity.map(|identity| identity.id);
-        if known.is_some() && known == hello.session {
+        if self.name().is_some() && self.name() == hello.session {
             return Ok(());
         }
         let peer = self.peer.as_ref();
-        let is_same = peer.is_some_and(|peer| peer.incarnation == hello.incarnation);
-        let text = if is_same { FORGOTTEN } else { RESTARTED };
+        let text = match peer.is_some_and(|peer| peer.incarnation == hello.incarnation) {
+            true => "the peer had given the session up when the connection was made again",
+            false => "the peer was started anew, and knows nothing of the session",
+        };
         Err(End::Away(text.to_owned()))
     }
 
@@ -395,6 +394,3 @@ impl<T: Exported> Session<T> {
         self.liveness.on_append(now);
     }
 }
-
-const FORGOTTEN: &str = "the peer had given the session up when the connection was made again";
-const RESTARTED: &str = "the peer was started anew, and knows nothing of the session";
