@@ -11,3 +11,5 @@ mod certificates;
 mod ground;
 mod streams;
 mod support;
+#[path = "../support/until.rs"]
+mod until;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::until::until;
+
 /// How long a test may take: far longer than any does, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -13,11 +15,4 @@ pub fn within_patience(test: impl Future<Output = ()>) {
         let ended = tokio::time::timeout(PATIENCE, test).await;
         ended.expect("the test ends in time");
     });
-}
-
-/// Lets other tasks run until `condition` holds.
-pub async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }

@@ -8,6 +8,8 @@ use remoting::{ConnectPolicy, Limits};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
+pub use crate::until::until;
+
 #[remote]
 pub trait Desk {
     #[constructor]
@@ -64,13 +66,6 @@ pub fn within_patience(test: impl Future<Output = ()>) {
         let ended = tokio::time::timeout(PATIENCE, test).await;
         ended.expect("the test ends in time");
     });
-}
-
-/// Lets other tasks run until `condition` holds: for what nobody announces.
-pub async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A server of the kind that a test needs.

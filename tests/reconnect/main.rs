@@ -12,4 +12,6 @@ mod dials;
 mod policy;
 mod relay;
 mod storm;
+#[path = "../support/until.rs"]
+mod until;
 mod waiting;

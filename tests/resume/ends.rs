@@ -14,10 +14,7 @@ async fn lose(
     lose: impl AsyncFnOnce(&Ground),
 ) -> (Ground, LedgerProxy, remoting::Error) {
     let ground = Ground::with(Way::Tcp, limits).await;
-    let ledgers = ground
-        .client
-        .activate::<LedgerProxy>(&ground.url("ledgers"));
-    let own = ledgers.open(0).await.unwrap();
+    let own = ground.own_ledger(0).await;
     let ledger = ground.ledger().await;
     let waiting = tokio::spawn(ledger.wait());
     ground.book.doors.entered.acquire().await.unwrap().forget();
@@ -73,11 +70,7 @@ async fn a_line_that_stays_away_too_long_ends_the_session_on_both_sides() {
     let mut limits = Limits::default();
     limits.resume_window = Duration::from_millis(200);
     let (ground, own, error) = lose(limits, async |ground| {
-        let stalled = Trouble::none().stall_after(0);
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            ground.line.set_new(direction, stalled.clone());
-        }
-        ground.line.cut_all();
+        ground.go_silent().await;
     })
     .await;
     assert!(
@@ -103,17 +96,8 @@ async fn a_call_that_was_never_sent_says_so_when_the_session_ends() {
     limits.resume_window = Duration::from_millis(200);
     limits.handshake_time = Duration::from_millis(200);
     let ground = Ground::with(Way::Tcp, limits).await;
-    let ledgers = ground
-        .client
-        .activate::<LedgerProxy>(&ground.url("ledgers"));
-    let own = ledgers.open(0).await.unwrap();
-    let stalled = Trouble::none().stall_after(0);
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        ground.line.set_new(direction, stalled.clone());
-    }
-    let before = ground.line.connections();
-    ground.line.cut_all();
-    until(|| ground.line.connections() > before).await;
+    let own = ground.own_ledger(0).await;
+    ground.go_silent().await;
     let error = own.next().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.executed()),
@@ -130,17 +114,8 @@ async fn a_call_that_waits_for_a_line_was_not_executed_when_its_host_stops() {
     let mut limits = Limits::default();
     limits.handshake_time = Duration::from_millis(200);
     let ground = Ground::with(Way::Tcp, limits).await;
-    let ledgers = ground
-        .client
-        .activate::<LedgerProxy>(&ground.url("ledgers"));
-    let own = ledgers.open(0).await.unwrap();
-    let stalled = Trouble::none().stall_after(0);
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        ground.line.set_new(direction, stalled.clone());
-    }
-    let before = ground.line.connections();
-    ground.line.cut_all();
-    until(|| ground.line.connections() > before).await;
+    let own = ground.own_ledger(0).await;
+    ground.go_silent().await;
     let (error, ()) = tokio::join!(biased; async { own.next().await.unwrap_err() }, async {
         // The call was polled before.
         ground.client.shutdown();

@@ -154,10 +154,7 @@ async fn long_messages_arrive_whole(way: Way) {
 
 async fn what_was_activated_lives_on_and_is_released_at_once_when_it_is_dropped(way: Way) {
     let ground = Ground::new(way).await;
-    let ledgers = ground
-        .client
-        .activate::<LedgerProxy>(&ground.url("ledgers"));
-    let own = ledgers.open(41).await.unwrap();
+    let own = ground.own_ledger(41).await;
     for expected in 42..50 {
         ground.line.cut_all();
         assert_eq!(own.next().await.unwrap(), expected);
@@ -202,12 +199,7 @@ async fn a_line_that_is_silent_is_given_up_and_made_again(way: Way) {
 async fn a_deadline_passes_also_without_a_line(way: Way) {
     let ground = Ground::new(way).await;
     let ledger = ground.ledger().await;
-    let stalled = Trouble::none().stall_after(0);
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        ground.line.set_new(direction, stalled.clone());
-    }
-    ground.line.cut_all();
-    until(|| ground.line.connections() > 1).await;
+    ground.go_silent().await;
     let late = ledger.next().deadline(Duration::from_millis(50)).await;
     let error = late.unwrap_err();
     // It waits to be written, and nothing takes it back; what follows it tells that nobody waits for it.
@@ -236,10 +228,7 @@ async fn a_caller_that_runs_into_a_cut_with_much_to_say_does_not_end_the_session
 
 async fn the_next_line_may_bring_its_bytes_one_by_one(way: Way) {
     let ground = Ground::new(way).await;
-    let ledgers = ground
-        .client
-        .activate::<LedgerProxy>(&ground.url("ledgers"));
-    let own = ledgers.open(7).await.unwrap();
+    let own = ground.own_ledger(7).await;
     for direction in [Direction::ToServer, Direction::ToClient] {
         ground
             .line

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::testing::FaultProxy;
+use remoting::testing::{Direction, FaultProxy, Trouble};
 use remoting::{ChannelHandle, Limits};
 use tokio::sync::Semaphore;
+
+pub use crate::until::until;
 
 #[remote]
 pub trait Ledger {
@@ -147,6 +148,24 @@ impl Ground {
         url(self.way, self.line.addr(), name)
     }
 
+    /// Has the line carry nothing from now on, over connections that it takes all the same, and cuts those that there are.
+    /// Gives back when the client has dialled again.
+    pub async fn go_silent(&self) {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let stalled = Trouble::none().stall_after(0);
+            self.line.set_new(direction, stalled);
+        }
+        let before = self.line.connections();
+        self.line.cut_all();
+        until(|| self.line.connections() > before).await;
+    }
+
+    /// A ledger of the client's own.
+    pub async fn own_ledger(&self, start: u64) -> LedgerProxy {
+        let ledgers = self.client.activate::<LedgerProxy>(&self.url("ledgers"));
+        ledgers.open(start).await.unwrap()
+    }
+
     pub async fn ledger(&self) -> LedgerProxy {
         self.client.connect(&self.url("ledger")).await.unwrap()
     }
@@ -189,11 +208,4 @@ pub fn address(host: &Host) -> SocketAddr {
     let address = channel.address().unwrap();
     let (_, address) = address.split_once("://").unwrap();
     address.parse().unwrap()
-}
-
-/// Waits until something is so.
-pub async fn until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }

@@ -7,3 +7,5 @@ mod bytes;
 mod ends;
 mod goes_on;
 mod ground;
+#[path = "../support/until.rs"]
+mod until;
