@@ -1,8 +1,17 @@
-//! Pauses between attempts, of which no two are alike, so that those who wait do not all come back at once.
+//! Chance that need not be secret: pauses between attempts, of which no two are alike, so that those who wait do not
+//! all come back at once, and the numbers by which hosts tell each other's lives apart.
+//!
+//! A test may have it start from a seed, so that what has happened once happens again.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::id::random_bytes;
+
+thread_local! {
+    /// Where this thread's numbers go on, if they come from a seed.
+    static SEEDED: Cell<Option<u64>> = const { Cell::new(None) };
+}
 
 /// The longest that the first pause before dialling again may be.
 const FIRST: Duration = Duration::from_millis(50);
@@ -11,8 +20,32 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// A time at random, up to `longest`.
 pub(crate) fn full(longest: Duration) -> Duration {
-    let part = f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX);
+    let part = f64::from((number() >> 32) as u32) / f64::from(u32::MAX);
     longest.mul_f64(part)
+}
+
+/// A number at random that others may know, and may guess.
+pub(crate) fn number() -> u64 {
+    match SEEDED.get() {
+        None => u64::from_le_bytes(random_bytes()),
+        Some(state) => {
+            let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            SEEDED.set(Some(state));
+            scrambled(state)
+        }
+    }
+}
+
+/// Draws from a seed on this thread from now on; without one, from the system.
+pub(crate) fn seed(seed: Option<u64>) {
+    SEEDED.set(seed);
+}
+
+/// One number for each, in which neighbours have nothing in common (SplitMix64).
+fn scrambled(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
 }
 
 /// The pauses of one who dials until somebody is there: each may be twice as long as the one before it, up to 5 s.
@@ -125,5 +158,20 @@ mod tests {
         assert!((15..150).contains(&attempts), "{attempts} attempts in 60 s");
         shared.failed(now + LONGEST * 2);
         assert_eq!(shared.longest, FIRST);
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_pauses_again_and_none_of_them_is_too_long() {
+        let longest = Duration::from_secs(5);
+        let draw = |from| -> Vec<Duration> {
+            seed(from);
+            (0..100).map(|_| full(longest)).collect()
+        };
+        let first = draw(Some(7));
+        assert_eq!(first, draw(Some(7)));
+        assert_ne!(first, draw(Some(8)));
+        assert_ne!(draw(None), draw(None));
+        assert!(first.iter().all(|pause| *pause <= longest));
+        assert!(first.iter().any(|pause| *pause > longest / 2));
     }
 }

@@ -35,3 +35,15 @@ pub async fn pair() -> Result<(Host, Host)> {
 pub fn cut(host: &Host) {
     host.cut();
 }
+
+/// Has the hosts of this thread draw from a seed what they leave to chance and what is no secret: the pauses between
+/// attempts, and the number by which a host is told from the one before it.
+///
+/// On one thread with a [paused clock](https://docs.rs/tokio/latest/tokio/time/fn.pause.html) the same then happens
+/// again, provided that the test's own part does. Names and secrets of sessions stay what they are: nobody can guess
+/// them.
+///
+/// - `seed`: `None` for the system's generator, as if this had never been called.
+pub fn seed(seed: Option<u64>) {
+    crate::jitter::seed(seed);
+}

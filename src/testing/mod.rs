@@ -25,7 +25,7 @@ mod trouble;
 #[cfg(feature = "testing")]
 mod verdict;
 
-pub use remoting_core::testing::{cut, pair};
+pub use remoting_core::testing::{cut, pair, seed};
 
 #[cfg(feature = "testing")]
 pub use check::check;

@@ -52,7 +52,7 @@ use self::exchange::Through;
 use self::peers::Peers;
 use self::registry::Registry;
 use crate::connection::{ConnectionConfig, Label, Service};
-use crate::id::{InterfaceId, random_bytes};
+use crate::id::InterfaceId;
 use crate::limits::{Counters, Limits};
 use crate::peer::Peer;
 use crate::proxy::{ConnectPolicy, own_runtime, runtime};
@@ -102,7 +102,7 @@ impl HostInner {
             allow_plaintext,
             allow_anonymous,
             connect_policy,
-            incarnation: u64::from_le_bytes(random_bytes()).max(1),
+            incarnation: crate::jitter::number().max(1),
             on_own_runtime,
             leaving: AtomicBool::new(false),
         }
