@@ -8,11 +8,11 @@
 //! are two, neither of them dials.
 
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 
 use crate::channel::BoxFuture;
 use crate::error::{Error, ErrorKind};
@@ -20,8 +20,24 @@ use crate::error::{Error, ErrorKind};
 /// A dialling and what comes of it.
 #[derive(Clone)]
 pub(super) struct Dialling<T> {
-    outcome: watch::Receiver<Option<Result<T, Error>>>,
+    outcome: Arc<Outcome<T>>,
     work: Arc<Work>,
+}
+
+/// What has come of a dialling.
+struct Outcome<T> {
+    result: OnceLock<Result<T, Error>>,
+    /// Without permits, and closed when nothing more comes: those who wait are told in the order in which they came.
+    waiting: Semaphore,
+}
+
+/// Who brings about an outcome. Dropped, it has: there is one by then, or there will be none.
+struct Bringer<T>(Arc<Outcome<T>>);
+
+impl<T> Drop for Bringer<T> {
+    fn drop(&mut self) {
+        self.0.waiting.close();
+    }
 }
 
 struct Work {
@@ -49,9 +65,15 @@ impl<T: Clone + Send + Sync + 'static> Dialling<T> {
         runtime: &Handle,
         dial: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Self {
-        let (sender, outcome) = watch::channel(None);
+        let outcome = Arc::new(Outcome {
+            result: OnceLock::new(),
+            waiting: Semaphore::new(0),
+        });
+        let bringer = Bringer(Arc::clone(&outcome));
         let work = Box::pin(async move {
-            sender.send_replace(Some(dial.await));
+            let result = dial.await;
+            let _first = bringer.0.result.set(result);
+            drop(bringer);
         });
         Self {
             outcome,
@@ -64,7 +86,7 @@ impl<T: Clone + Send + Sync + 'static> Dialling<T> {
 
     /// Whether something may still come of it.
     pub(super) fn is_under_way(&self) -> bool {
-        self.outcome.has_changed().is_ok()
+        !self.outcome.waiting.is_closed()
     }
 
     /// Dials, as the first caller. A dropped future leaves the dialling to a task.
@@ -80,10 +102,10 @@ impl<T: Clone + Send + Sync + 'static> Dialling<T> {
         self.ended()
     }
 
-    async fn ended(mut self) -> Result<T, Error> {
-        let ended = self.outcome.wait_for(Option::is_some).await;
-        let outcome = ended.ok().and_then(|ended| ended.clone());
-        outcome.unwrap_or_else(|| Err(was_cut()))
+    async fn ended(self) -> Result<T, Error> {
+        let _closed = self.outcome.waiting.acquire().await;
+        let result = self.outcome.result.get().cloned();
+        result.unwrap_or_else(|| Err(was_cut()))
     }
 }
 
