@@ -308,7 +308,7 @@ impl<T: Exported> Session<T> {
     /// Goes on with a peer that has dialled again. The HELLO for it is in the output.
     ///
     /// - `wanted`: what it has said, which was [granted](Self::claim).
-    /// - `next`: the secret that will get the session the next time.
+    /// - `next`: the secret that will get the session the next time, unless the peer may have got one since.
     ///
     /// # Errors
     ///

@@ -10,6 +10,7 @@ mod kept;
 mod long;
 mod operations;
 mod places;
+mod pleas;
 mod promised;
 mod random;
 mod references;
