@@ -177,7 +177,6 @@ impl NamedEndpoint {
                             call.flight = Flight::Running(self.exchange(exchange, call)?);
                         }
                         None => {
-                            call.departing = None;
                             call.flight = self.reach(call, None)?;
                         }
                     }
@@ -283,7 +282,6 @@ impl Endpoint for NamedEndpoint {
                 Err(Fault::Error(error)) if self.goes_out_again(call, &error) => {
                     self.note_failure();
                     call.retried = true;
-                    call.departing = None;
                     call.flight = match self.waits(call) {
                         true => self.reach(call, Some(error))?,
                         false => Flight::Grounded,

@@ -147,7 +147,10 @@ pub(super) fn advance(
         }
         sinks::enter(endpoint, state);
     }
-    let fetched = ready!(sinks::poll(endpoint, state, cx));
+    let polled = sinks::poll(endpoint, state, cx);
+    // It is later by the next poll.
+    state.departing = None;
+    let fetched = ready!(polled);
     state.flight = Flight::Landed;
     let headers = headers_of(&fetched);
     if let Some(flow) = state.flow.take().or_else(|| Flow::awaiting(headers)) {

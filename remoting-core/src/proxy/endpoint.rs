@@ -223,7 +223,6 @@ impl CallState {
             if let Poll::Ready(ready) = behind.as_mut().poll(cx) {
                 return Poll::Ready(ready);
             }
-            self.departing = None;
             self.flight = Flight::Behind(behind);
             return Poll::Pending;
         }

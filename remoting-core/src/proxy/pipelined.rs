@@ -89,7 +89,6 @@ impl Pipelined {
             Way::Object(reference) => Some(reference.endpoint().poll(call, cx)),
             Way::Wait => {
                 let deadline = call.deadline.unwrap_or_else(clock::now);
-                call.departing = None;
                 call.flight = Flight::Behind(self.0.known(deadline));
                 None
             }
