@@ -5,8 +5,10 @@
 //! Queued --deadline, polled-----------> out, with an error
 //! either --left-----------------------> out; a granted place goes to the next
 //! ```
+//!
+//! A message of more than a frame needs room beside its place. Where it waits for that alone, shorter ones pass it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
@@ -18,9 +20,14 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     queued: BTreeMap<u64, Waiter>,
-    granted: BTreeSet<u64>,
+    /// Those of them whose messages are longer than a frame.
+    long: BTreeMap<u64, Waiter>,
+    /// How much room comes with each place that was granted.
+    granted: BTreeMap<u64, usize>,
     /// A granted place was polled and not used yet.
     pass: bool,
+    /// How much room the message needs for which there was none.
+    lacking: usize,
     last: u64,
     next: Next,
 }
@@ -29,12 +36,16 @@ pub(super) struct Admission {
 struct Waiter {
     waker: Waker,
     deadline: Instant,
+    /// How many bytes of a message need room. None of one that is a frame.
+    room: usize,
 }
 
 impl Admission {
     /// How many wait or have a place that they have not used.
     pub(super) fn len(&self) -> usize {
-        self.queued.len().saturating_add(self.granted.len())
+        let long = self.long.len();
+        long.saturating_add(self.queued.len())
+            .saturating_add(self.granted.len())
     }
 
     /// How many places are spoken for.
@@ -42,9 +53,33 @@ impl Admission {
         self.granted.len()
     }
 
-    /// Whether somebody waits who has no place yet.
-    pub(super) fn has_queued(&self) -> bool {
-        !self.queued.is_empty()
+    /// How much room comes with those.
+    pub(super) fn coming(&self) -> usize {
+        self.granted
+            .values()
+            .fold(0, |sum, room| sum.saturating_add(*room))
+    }
+
+    /// Whether somebody waits who has no place yet, and lacks nothing else.
+    ///
+    /// - `fits`: whether there is so much room.
+    pub(super) fn has_queued(&self, fits: impl Fn(usize) -> bool) -> bool {
+        !self.queued.is_empty() || self.next_long(fits).is_some()
+    }
+
+    /// Whether somebody waits with a message that is longer than a frame.
+    pub(super) fn has_long(&self) -> bool {
+        !self.long.is_empty()
+    }
+
+    /// There was no room for a message of so many bytes, whose caller waits next.
+    pub(super) fn lack(&mut self, room: usize) {
+        self.lacking = room;
+    }
+
+    fn next_long(&self, fits: impl Fn(usize) -> bool) -> Option<u64> {
+        let (id, first) = self.long.first_key_value()?;
+        fits(first.room).then_some(*id)
     }
 
     /// Before when nobody's deadline passes.
@@ -56,11 +91,18 @@ impl Admission {
     pub(super) fn wait(&mut self, waker: &Waker, deadline: Instant) -> WaiterId {
         self.last = self.last.saturating_add(1);
         self.next.include(deadline);
-        self.queued.insert(
+        let room = std::mem::take(&mut self.lacking);
+        let queue = if room > 0 {
+            &mut self.long
+        } else {
+            &mut self.queued
+        };
+        queue.insert(
             self.last,
             Waiter {
                 waker: waker.clone(),
                 deadline,
+                room,
             },
         );
         WaiterId(self.last)
@@ -73,22 +115,24 @@ impl Admission {
         waker: &Waker,
         now: Instant,
     ) -> Poll<Result<(), Error>> {
-        let Some(waiter) = self.queued.get_mut(&id.0) else {
-            // Who is in neither table may try again without harm.
-            self.pass |= self.granted.remove(&id.0);
+        let long = self.long.get_mut(&id.0);
+        let Some(waiter) = long.or_else(|| self.queued.get_mut(&id.0)) else {
+            // Who is in no table may try again without harm.
+            self.pass |= self.granted.remove(&id.0).is_some();
             return Poll::Ready(Ok(()));
         };
         if now < waiter.deadline {
             waiter.waker.clone_from(waker);
             return Poll::Pending;
         }
-        self.queued.remove(&id.0);
+        self.leave(id);
         let text = "the deadline passed while the call waited for a free place";
         Poll::Ready(Err(Error::new(ErrorKind::DeadlineExceeded, text)))
     }
 
     /// Takes the pass that the last poll gave, if it gave one.
     pub(super) fn use_pass(&mut self) -> bool {
+        self.lacking = 0;
         std::mem::take(&mut self.pass)
     }
 
@@ -96,13 +140,18 @@ impl Admission {
     pub(super) fn leave(&mut self, id: WaiterId) {
         self.pass = false;
         self.queued.remove(&id.0);
+        self.long.remove(&id.0);
         self.granted.remove(&id.0);
     }
 
-    /// Gives a place to the first in the queue; it is to be woken.
-    pub(super) fn grant(&mut self) -> Option<Waker> {
-        let (id, waiter) = self.queued.pop_first()?;
-        self.granted.insert(id);
+    /// Gives a place to the first in the queue that lacks nothing else; it is to be woken.
+    ///
+    /// - `fits`: whether there is so much room.
+    pub(super) fn grant(&mut self, fits: impl Fn(usize) -> bool) -> Option<Waker> {
+        let short = self.queued.keys().next().copied();
+        let id = [self.next_long(fits), short].into_iter().flatten().min()?;
+        let waiter = self.queued.remove(&id).or_else(|| self.long.remove(&id))?;
+        self.granted.insert(id, waiter.room);
         Some(waiter.waker)
     }
 
@@ -112,7 +161,7 @@ impl Admission {
             return;
         }
         self.next.clear();
-        for waiter in self.queued.values() {
+        for waiter in self.queued.values().chain(self.long.values()) {
             if waiter.deadline <= now {
                 wakers.push(waiter.waker.clone());
             } else {
@@ -123,8 +172,10 @@ impl Admission {
 
     /// Sends everybody away; all who were queued are to be woken.
     pub(super) fn clear(&mut self, wakers: &mut Vec<Waker>) {
-        let queued = std::mem::take(&mut self.queued);
-        wakers.extend(queued.into_values().map(|waiter| waiter.waker));
+        for queue in [&mut self.queued, &mut self.long] {
+            let left = std::mem::take(queue).into_values();
+            wakers.extend(left.map(|waiter| waiter.waker));
+        }
         self.granted.clear();
         self.pass = false;
         self.next.clear();
@@ -145,13 +196,13 @@ mod tests {
         let [first, second, third] =
             [0; 3].map(|_| admission.wait(waker, now + Duration::from_secs(1)));
         admission.leave(second);
-        assert!(admission.grant().is_some());
+        assert!(admission.grant(|_| true).is_some());
         assert_eq!(admission.poll(third, waker, now), Poll::Pending);
         assert!(!admission.use_pass());
         assert_eq!(admission.poll(first, waker, now), Poll::Ready(Ok(())));
         assert!(admission.use_pass() && !admission.use_pass());
-        assert!(admission.grant().is_some());
-        assert!(admission.grant().is_none());
+        assert!(admission.grant(|_| true).is_some());
+        assert!(admission.grant(|_| true).is_none());
         assert_eq!((admission.len(), admission.granted()), (1, 1));
         admission.leave(third);
         assert_eq!(admission.len(), 0);

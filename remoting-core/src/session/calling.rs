@@ -269,7 +269,7 @@ impl<T: Exported> Session<T> {
     }
 
     /// Checks whether a request may be sent now.
-    fn check_start(&self, outgoing: Outgoing<'_>, passed: bool) -> Result<(), Start> {
+    fn check_start(&mut self, outgoing: Outgoing<'_>, passed: bool) -> Result<(), Start> {
         self.check(outgoing.payload()).map_err(Start::Refused)?;
         self.check_names(outgoing)
             .map_err(|text| Start::Refused(Error::new(ErrorKind::BadArguments, text)))?;
@@ -277,7 +277,7 @@ impl<T: Exported> Session<T> {
             // Its HELLO tells whether it can be asked to.
             return Err(Start::Full);
         }
-        if passed || self.has_place() {
+        if passed || self.has_place(outgoing.payload().len()) {
             Ok(())
         } else {
             Err(Start::Full)

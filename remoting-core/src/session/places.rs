@@ -34,9 +34,24 @@ impl<T: Exported> Session<T> {
 
     /// Gives free places to those who wait, in their order.
     pub(super) fn admit(&mut self, effects: &mut Effects<T>) {
-        while self.admission.has_queued() && self.may_grant() {
-            effects.wakers.extend(self.admission.grant());
+        while self.may_grant() {
+            let fits = self.room();
+            let Some(granted) = self.admission.grant(fits) else {
+                break;
+            };
+            effects.wakers.push(granted);
         }
+    }
+
+    /// Tells whether a message that is longer than a frame may be begun, by how long it is: beside others, if all together
+    /// are no more than may wait.
+    fn room(&self) -> impl Fn(usize) -> bool + use<T> {
+        let coming = self.admission.coming();
+        let (taken, most) = (
+            self.parts.bytes().saturating_add(coming),
+            self.config.limits.unsent,
+        );
+        move |room| taken == 0 || taken.saturating_add(room) <= most
     }
 
     /// Refuses what can never be sent.
@@ -73,10 +88,16 @@ impl<T: Exported> Session<T> {
     }
 
     /// Whether a caller that has not waited may send now.
-    pub(super) fn has_place(&self) -> bool {
+    ///
+    /// - `payload`: how many bytes of a payload.
+    pub(super) fn has_place(&mut self, payload: usize) -> bool {
+        if payload > self.max_body() && self.admission.has_long() {
+            self.admission.lack(payload);
+            return false;
+        }
         let counters = &self.config.counters;
         let spoken_for = self.outgoing.len().saturating_add(self.admission.granted());
-        if self.admission.has_queued() || spoken_for >= self.places() {
+        if self.admission.has_queued(self.room()) || spoken_for >= self.places() {
             counters.calls_per_session.add();
             return false;
         }
@@ -143,6 +164,7 @@ impl<T: Exported> Session<T> {
         let together = under_way.saturating_add(payload.len());
         if under_way > 0 && together > self.config.limits.unsent {
             self.config.counters.unsent.add();
+            self.admission.lack(payload.len().max(1));
             return Err(Unwritten::Full);
         }
         write(self.output.buffer(), &[])

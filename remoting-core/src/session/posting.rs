@@ -40,7 +40,7 @@ impl<T: Exported> Session<T> {
         effects: &mut Effects<T>,
     ) -> Result<bool, Error> {
         self.check(post.payload)?;
-        if !passed && !self.has_place() {
+        if !passed && !self.has_place(post.payload.len()) {
             return Ok(false);
         }
         let written = self.write_lending(post.header, lent, effects, |session, header| {

@@ -366,3 +366,35 @@ fn a_call_whose_header_fills_a_frame_is_refused_and_the_session_lives() {
     assert_eq!((&pair.client.end, &pair.server.end), (&None, &None));
     assert_eq!(pair.client.session.stats().exports, 0, "nothing was lent");
 }
+
+#[test]
+fn a_long_call_is_woken_when_there_is_room_for_it_and_not_before() {
+    let client = Limits {
+        unsent: 200_000,
+        ..small_frames()
+    };
+    let mut pair = Pair::with(client, small_frames());
+    let slot = Target::Slot(pair.connect("object"));
+    sent(pair.client.call(slot, &long(150_000), pair.now));
+    let [second, third] = [1, 2].map(|_| {
+        let start = pair.client.call(slot, &long(150_000), pair.now);
+        assert_eq!(start, Start::Full);
+        let later = pair.now + Duration::from_secs(30);
+        pair.client.session.wait(Waker::noop(), later)
+    });
+    // Once, they gave the place that was of no use to them to each other, for ever.
+    let leaves = pair.client.session.wait(Waker::noop(), pair.now);
+    pair.client.session.leave(leaves, &mut pair.client.effects);
+    let poll = |pair: &mut Pair, waiter| {
+        let session = &mut pair.client.session;
+        session.poll_wait(waiter, Waker::noop(), pair.now)
+    };
+    assert!(poll(&mut pair, second).is_pending());
+    sent(pair.client.call(slot, b"a small one goes on", pair.now));
+    pair.pass();
+    assert!(poll(&mut pair, third).is_pending());
+    assert!(poll(&mut pair, second).is_ready());
+    sent(pair.client.call(slot, &long(150_000), pair.now));
+    let fourth = pair.client.call(slot, &long(20_000), pair.now);
+    assert_eq!(fourth, Start::Full, "the third was first");
+}
