@@ -70,8 +70,7 @@ impl State {
         let longest = longest_body(limits);
         for _ in 0..AT_ONCE {
             let unread = buffered.bytes.get(*start..).unwrap_or_default();
-            let unsent = self.session.unsent();
-            let is_behind = unsent > limits.unsent;
+            let is_behind = self.session.is_behind();
             if !is_behind {
                 let items = self.session.on_items(unread, now, effects);
                 let items = items.map_err(End::Violation)?;
@@ -83,7 +82,7 @@ impl State {
             let split = split_frame(unread, longest).map_err(End::Violation)?;
             let Some((frame, length)) = split else {
                 // Half a HELLO is not answered: the rest may name another session.
-                let unsent = unsent > 0 && !awaits_hello;
+                let unsent = self.session.unsent() > 0 && !awaits_hello;
                 return Ok(Came::Nothing { unsent });
             };
             if is_behind {

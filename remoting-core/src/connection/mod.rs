@@ -211,6 +211,7 @@ impl Connection {
     ) -> Arc<Self> {
         let is_accepted = config.origin.is_none();
         let window = config.limits.resume_window;
+        let identity = (is_accepted && !window.is_zero()).then(new_identity);
         let session = SessionConfig {
             limits: Arc::clone(&config.limits),
             counters: Arc::clone(&config.counters),
@@ -218,10 +219,8 @@ impl Connection {
             agent: concat!("remoting/", env!("CARGO_PKG_VERSION")).to_owned(),
             incarnation: config.incarnation,
             token: config.token.as_ref().map(Token::mint),
-            resume: ResumeConfig {
-                window,
-                identity: (is_accepted && !window.is_zero()).then(new_identity),
-            },
+            resume: ResumeConfig { window, identity },
+            dialled: !is_accepted,
         };
         let now = clock::now();
         // Until the driver runs, which is at once, a first call may write itself, and HELLO with it.

@@ -127,6 +127,8 @@ pub struct SessionConfig {
     pub token: Option<Secret>,
     /// Whether the session may outlive its connection.
     pub resume: ResumeConfig,
+    /// Whether this side has dialled.
+    pub dialled: bool,
 }
 
 /// What an exported slot stands for. Cloning one must be cheap and run no code of the user's.
@@ -276,7 +278,7 @@ impl<T: Exported> Session<T> {
     }
 
     /// How many bytes the kernel has not taken yet, those that the driver holds
-    /// included. While they are more than `limits.unsent`, the driver does not read.
+    /// included.
     pub fn unsent(&self) -> usize {
         self.output.unsent().saturating_add(self.parts.bytes())
     }
@@ -284,11 +286,6 @@ impl<T: Exported> Session<T> {
     /// How many bytes are kept for the peer, written or not.
     pub fn held(&self) -> usize {
         self.unsent().saturating_add(self.resume.kept.len())
-    }
-
-    /// Whether so much waits to be written that nothing more should be read.
-    pub fn is_behind(&self) -> bool {
-        self.unsent() > self.config.limits.unsent
     }
 
     /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.

@@ -11,6 +11,10 @@ use crate::id::CallId;
 use crate::payload::Content;
 use crate::wire::{ContOf, HEAD_LENGTH, MAX_KEY, Target, TooLong};
 
+/// A side that has dialled stops reading when so many times as much waits to be written as at the other side: more than
+/// its own calls, and what is written once more to a new connection, can be.
+const READS_ON: usize = 8;
+
 /// Why a frame was not written.
 pub(super) enum Unwritten {
     /// It does not fit now.
@@ -30,6 +34,15 @@ impl<T: Exported> Session<T> {
     /// Whether the peer keeps the answers of calls, as far as it has told.
     pub fn peer_keeps(&self) -> bool {
         self.peer.as_ref().is_some_and(|peer| peer.keeps)
+    }
+
+    /// Whether so much waits to be written that nothing more should be read.
+    ///
+    /// Two sides that send each other much would both wait for the other to read. So whoever has dialled reads on for
+    /// longer, rule S38.
+    pub fn is_behind(&self) -> bool {
+        let factor = if self.config.dialled { READS_ON } else { 1 };
+        self.unsent() > self.config.limits.unsent.saturating_mul(factor)
     }
 
     /// Gives free places to those who wait, in their order.

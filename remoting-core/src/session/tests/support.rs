@@ -50,6 +50,7 @@ impl Side {
             incarnation: 7,
             token: None,
             resume,
+            dialled: false,
         };
         Self {
             session: Session::new(config, now),
