@@ -234,13 +234,14 @@ impl End {
     }
 
     /// What a call ends with whose session has not outlived what befell it.
-    pub fn is_lost(&self) -> bool {
+    pub fn loss(&self) -> Option<&Failure> {
         let Self::Failed(failure) = self else {
-            return false;
+            return None;
         };
-        !matches!(
+        let is_over = matches!(
             failure.cause,
             ErrorKind::DeadlineExceeded | ErrorKind::Cancelled
-        )
+        );
+        (!is_over).then_some(failure)
     }
 }

@@ -22,6 +22,7 @@ mod line;
 mod network;
 mod plan;
 mod server;
+mod sinks;
 mod storm;
 mod verdict;
 mod world;

@@ -34,6 +34,8 @@ pub struct Plan {
     pub bounds: Bounds,
     pub actors: u64,
     pub steps: u64,
+    /// What faults in calls are drawn from, where calls pass sinks.
+    pub sinks: Option<u64>,
 }
 
 /// How lines are.
@@ -111,12 +113,13 @@ impl Plan {
             bounds: Bounds::draw(chance),
             actors: chance.within(1..4),
             steps: chance.within(4..9),
+            sinks: chance.percent(30).then(|| chance.within(0..u64::MAX)),
         }
     }
 
     /// Whether so few calls run at once that a message may find no place, and is dropped.
     pub fn drops_messages(&self) -> bool {
-        self.bounds.calls < Bounds::usual().calls
+        self.sinks.is_some() || self.bounds.calls < Bounds::usual().calls
     }
 
     pub fn limits(&self) -> Limits {

@@ -12,6 +12,7 @@ use crate::book::{Alive, Book, End};
 use crate::contract::*;
 use crate::network::Network;
 use crate::plan::Plan;
+use crate::sinks;
 
 /// How many objects a server keeps that nobody uses.
 pub const PUBLISHED: usize = 1;
@@ -23,7 +24,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const LONG: Duration = Duration::from_secs(200);
 
 pub async fn serve(plan: &Plan, network: &Network, book: &Book) -> Host {
-    let host = Host::builder()
+    let host = sinks::of_server(plan, Host::builder())
         .limits(plan.limits())
         .channel(network.listen())
         .start()

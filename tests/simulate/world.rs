@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use remoting::prelude::*;
+use remoting::sink::Metrics;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -13,6 +14,7 @@ use crate::contract::*;
 use crate::network::{Network, url};
 use crate::plan::{CLIENTS, Plan};
 use crate::server::{DEADLINE, LONG, PUBLISHED, serve};
+use crate::sinks;
 use crate::storm::Storm;
 use crate::verdict::judge;
 
@@ -46,6 +48,7 @@ pub fn live(seed: u64, is_loud: bool) -> Outcome {
             network: network.clone(),
             book: book.clone(),
             chance,
+            metrics: Metrics::new(),
         };
         world.run().await;
         Outcome {
@@ -62,6 +65,8 @@ struct World {
     network: Network,
     book: Book,
     chance: Chance,
+    /// What the clients' sinks have counted.
+    metrics: Metrics,
 }
 
 impl World {
@@ -94,7 +99,7 @@ impl World {
     }
 
     async fn client(&self, number: usize) -> Host {
-        Host::builder()
+        sinks::of_client(&self.plan, Host::builder(), &self.metrics)
             .limits(self.plan.limits())
             .channel(self.network.client(number))
             .start()
@@ -165,6 +170,11 @@ impl World {
         };
         self.until("there is something left", server, is_empty)
             .await;
+        for counted in self.metrics.snapshot() {
+            self.book.expect(counted.in_flight == 0, || {
+                format!("a call is counted for ever: {counted:?}")
+            });
+        }
         clients.iter().for_each(Host::shutdown);
         drop(clients);
         let is_alone = || server.open_connections() == 0;
