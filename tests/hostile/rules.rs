@@ -206,7 +206,8 @@ fn streams() -> Vec<(Violation, Vec<u8>)> {
         ),
         (
             Violation::TooMuchCredit,
-            [call(1, 0, "zeros", &[]), credit].concat(),
+            // Twice: what was given by the HELLO may have been used up.
+            [call(1, 0, "zeros", &[]), credit.clone(), credit].concat(),
         ),
     ]
 }
