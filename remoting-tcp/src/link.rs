@@ -21,8 +21,8 @@ use crate::tls::ends_link;
 /// The room that is made for reading from a connection of which nothing is known.
 const LEAST_ROOM: usize = 1024;
 
-/// The most that is read at a time.
-const MOST_ROOM: usize = 64 * 1024;
+/// The most that is read at a time. Messages of 64 KiB, with what is around them, come whole and need not be moved.
+const MOST_ROOM: usize = 65 * 1024;
 
 /// The largest empty buffer that a connection keeps while it waits.
 const KEPT: usize = 4 * 1024;

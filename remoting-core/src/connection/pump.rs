@@ -16,8 +16,10 @@ use crate::payload::Batch;
 use crate::session::{Effects, Lent, StreamRoom, StreamSource};
 use crate::stream::{Freight, Items};
 
-/// How many items are sent at a time.
+/// How many items are sent at a time,
 const BATCH: usize = 4096;
+/// or how many bytes: more would have left the processor's caches before it is written.
+const BATCH_BYTES: usize = 128 * 1024;
 
 /// A stream that goes along with a message, until that is on its way.
 pub(super) struct Outlet {
@@ -118,7 +120,7 @@ impl Pump {
     fn gather(&mut self, room: StreamRoom, cx: &mut Context<'_>) {
         let bytes = usize::try_from(room.bytes).unwrap_or(usize::MAX);
         // Whatever the peer takes: what is gathered here waits in this side's memory.
-        let bytes = bytes.min(self.connection.limits.stream_bytes);
+        let bytes = bytes.min(BATCH_BYTES);
         let items = usize::try_from(room.items).unwrap_or(usize::MAX);
         self.batch.set_room(items.min(BATCH), bytes);
         while !self.batch.is_full() && self.ended.is_none() {

@@ -314,14 +314,15 @@ impl Reader {
     }
 
     /// Makes room for the rest of a large frame, so that it is read where it will stay. The room
-    /// is at most as much as has come already.
+    /// is at most three times as much as has come already.
     fn make_room(&mut self, connection: &Connection) {
         let unread = self.buffer.get(self.start..).unwrap_or_default();
         if unread.len() < LARGE {
             return;
         }
         if let Ok(rest) = missing(unread, longest_body(&connection.limits)) {
-            self.buffer.reserve_exact(rest.min(unread.len()));
+            self.buffer
+                .reserve_exact(rest.min(unread.len().saturating_mul(3)));
         }
     }
 
