@@ -202,6 +202,7 @@ macro_rules! with_peer {
             "http/jsonrpsee" => with_peer!(http::Jsonrpsee as $peer => $act),
             "streams/floor" | "streams/floor-again" => with_peer!(stream_floor::Floor as $peer => $act),
             "streams/floor-rmp" => with_peer!(stream_floor::FloorRmp as $peer => $act),
+            "remoting-once" | "streams/remoting-once" => with_peer!(ours::Once as $peer => $act),
             "streams/remoting-produce" => with_peer!(ours::Produced as $peer => $act),
             other => bail!("there is no peer `{other}`"),
         }
@@ -232,6 +233,7 @@ impl Suite {
                 AGAIN,
                 FLOOR_RMP,
                 OURS,
+                "remoting-once",
                 "tarpc",
                 "remoc",
                 "tonic",
@@ -245,6 +247,7 @@ impl Suite {
                 FLOOR_RMP,
                 OURS,
                 "remoting-produce",
+                "remoting-once",
                 "remoc",
                 "tonic",
             ],

@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 
 use self::company::{CompanyDispatcher, CompanyProxy, Crowd};
 use self::settings::{
-    AsHighAsNeeded, AsUsual, ClientSinks, Producing, ServerSinks, Setting, client, server,
+    AsHighAsNeeded, AsUsual, ClientSinks, NeverResumed, Producing, ServerSinks, Setting, client,
+    server,
 };
 use self::streams::{Source, StreamsDispatcher, StreamsProxy};
 use super::streamed::Passed;
@@ -76,6 +77,7 @@ pub(crate) struct Set<S>(PhantomData<S>);
 pub(crate) type Ours = Set<AsUsual>;
 pub(crate) type Raised = Set<AsHighAsNeeded>;
 pub(crate) type Produced = Set<Producing>;
+pub(crate) type Once = Set<NeverResumed>;
 pub(crate) type WithClientSinks = Set<ClientSinks>;
 pub(crate) type WithServerSinks = Set<ServerSinks>;
 

@@ -1,5 +1,7 @@
 //! How the hosts of both sides are set.
 
+use std::time::Duration;
+
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
 use remoting::{HostBuilder, Limits};
 
@@ -66,6 +68,20 @@ impl Setting for AsHighAsNeeded {
         limits.objects_per_host = 1_100_000;
         limits.max_message = 65 * 1024 * 1024;
         limits.assembly = 160 * 1024 * 1024;
+        limits
+    }
+}
+
+/// What sessions cost that may outlive their connections.
+pub(crate) struct NeverResumed;
+
+impl Setting for NeverResumed {
+    const ABOUT: &'static str = "the same, but sessions end with their connections: \
+        Limits::resume_window of both sides is 0";
+
+    fn limits() -> Limits {
+        let mut limits = <AsUsual as Setting>::limits();
+        limits.resume_window = Duration::ZERO;
         limits
     }
 }
