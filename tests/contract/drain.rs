@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use remoting::{ErrorKind, Executed};
+use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, GoneReason};
 use tokio::sync::oneshot;
 
 use crate::objects::*;
@@ -16,6 +16,10 @@ statements! { every channel:
     calls_that_nobody_may_cut_are_told_and_left_alone,
     a_second_event_cuts_at_once,
     a_host_that_says_it_will_stop_still_serves,
+}
+
+statements! { channels with references:
+    who_holds_an_object_of_a_host_that_stops_is_told_so,
 }
 
 /// Publishes two rooms.
@@ -100,4 +104,28 @@ async fn a_host_that_says_it_will_stop_still_serves(pair: &Pair) {
     drop(second);
     assert_eq!(run.await.unwrap().cut, 0);
     assert_eq!(room.add(1, 2).await.unwrap_err().executed(), Executed::No);
+}
+
+async fn who_holds_an_object_of_a_host_that_stops_is_told_so(pair: &Pair) {
+    let (hall, room, _) = rooms(pair);
+    let publication = CounterDispatcher::<Tally>::activated();
+    pair.server.publish("counters", publication).unwrap();
+    let counters = pair.client.activate::<CounterProxy>(&pair.url("counters"));
+    let counter = counters.starting_at(5).await.unwrap();
+    let inside = send(room.visit()).await;
+    take(&hall.entered, 1).await;
+    let (second, cut) = oneshot::channel::<()>();
+    let run = pair.server.run_until(std::future::ready(()));
+    let run = tokio::spawn(run.drain(AN_HOUR).cut_on(cut).into_future());
+    let is_draining = |connection: ConnectionInfo| connection.state == ConnectionState::Draining;
+    until(|| pair.client.connections().into_iter().all(is_draining)).await;
+    let told = (ErrorKind::ObjectGone(GoneReason::Drained), Executed::No);
+    let error = counter.next().await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), told, "{error}");
+    assert!(!inside.is_finished(), "what is under way goes on");
+    drop(second);
+    assert!(run.await.unwrap().cut >= 1);
+    inside.await.unwrap().unwrap_err();
+    let error = counter.next().await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), told, "{error}");
 }

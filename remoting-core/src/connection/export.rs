@@ -79,6 +79,11 @@ impl Connection {
         Some(peer.incarnation).filter(|number| *number != 0)
     }
 
+    /// Whether the peer has said that it takes no more calls.
+    pub(super) fn is_sent_away(&self) -> bool {
+        self.lock().session.is_sent_away()
+    }
+
     /// What the peer holds of this host's objects.
     pub(crate) fn held(&self) -> Vec<Arc<Tenant>> {
         let state = self.lock();

@@ -39,10 +39,13 @@ impl SlotEndpoint {
 }
 
 impl SlotEndpoint {
-    /// Finds out why the object cannot be called any more, now that its connection has ended.
+    /// Finds out why the object cannot be called any more, now that its connection takes no more calls.
     fn obituary(&self, deadline: Instant) -> Pinned<'static, Result<Payload, Fault>> {
         let before = self.connection.known_incarnation();
-        let now = self.connection.origin.as_ref();
+        let sent_away = self.connection.is_sent_away();
+        // As long as its host is there, nobody else is asked.
+        let gone = self.connection.is_closed();
+        let now = self.connection.origin.as_ref().filter(|_| gone);
         let now = now.map(|origin| origin.incarnation());
         Box::pin(async move {
             let now = match now {
@@ -53,6 +56,11 @@ impl SlotEndpoint {
                 (Some(before), Some(now)) if before != now => {
                     let kind = ErrorKind::ObjectGone(GoneReason::ServerRestarted);
                     let text = "the server was started anew, and its objects from before are gone; get or activate new ones";
+                    Fault::refused(kind, text)
+                }
+                _ if sent_away => {
+                    let kind = ErrorKind::ObjectGone(GoneReason::Drained);
+                    let text = "the host of the object takes no more calls, for it is stopping; get or activate one elsewhere, or when it is back";
                     Fault::refused(kind, text)
                 }
                 _ => {

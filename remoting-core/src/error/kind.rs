@@ -88,7 +88,7 @@ pub enum GoneReason {
     ServerRestarted,
     /// The session that the reference belonged to has ended.
     SessionExpired,
-    /// Its host was drained.
+    /// Its host was drained: it has said that it takes no more calls, or goodbye.
     Drained,
 }
 

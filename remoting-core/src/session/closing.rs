@@ -11,16 +11,23 @@ use super::{Effects, Exported, Session};
 use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::wire::{Abort, ContOf, GoAway, Violation, write_abort, write_go_away};
 
+/// Who has sent GOAWAY.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Parting {
+    pub(super) here: bool,
+    pub(super) there: bool,
+}
+
 impl<T: Exported> Session<T> {
     /// Tells the peer that no further requests are taken. Those that it has sent
     /// since are neither counted nor answered; those before are.
     ///
     /// - `drain`: how long what runs may still take.
     pub fn go_away(&mut self, drain: Duration, reason: &str) {
-        if self.closed || self.going_away {
+        if self.closed || self.parting.here {
             return;
         }
-        self.going_away = true;
+        self.parting.here = true;
         let accepted = self.incoming.sequence();
         let drain_ms = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
         write_go_away(
@@ -36,11 +43,16 @@ impl<T: Exported> Session<T> {
     /// Whether the peer was told to go away, nothing of it runs any more, no call of this
     /// side waits for its answer, and no stream is under way.
     pub fn is_drained(&self) -> bool {
-        self.going_away
+        self.parting.here
             && self.incoming.running() == 0
             && !self.outgoing.is_any_awaited()
             && self.outflows.len() == 0
             && self.inflows.len() == 0
+    }
+
+    /// Whether the peer has said, before the end or with it, that it takes no more calls.
+    pub fn is_sent_away(&self) -> bool {
+        self.parting.there
     }
 
     /// Gives the requests of the peer that run here, which are to be told that the host stops: those that have not begun, and
@@ -119,6 +131,7 @@ impl<T: Exported> Session<T> {
         if go_away.accepted > self.outgoing.sequence() {
             return Err(Violation::AcceptedTooMuch);
         }
+        self.parting.there = true;
         let text = match go_away.reason {
             "" => "the peer takes no more calls".to_owned(),
             reason => format!("the peer takes no more calls: {}", PeerText(reason)),

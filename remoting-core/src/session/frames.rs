@@ -173,7 +173,7 @@ impl<T: Exported> Session<T> {
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
-        if self.going_away {
+        if self.parting.here {
             self.decline(arrived.header.references)?;
             return Ok(None);
         }
@@ -230,7 +230,7 @@ impl<T: Exported> Session<T> {
         now: Instant,
         effects: &mut Effects<T>,
     ) -> Result<Option<Request<'f, T>>, End> {
-        if self.going_away {
+        if self.parting.here {
             self.decline(resolve.header.references)?;
             return Ok(None);
         }

@@ -84,6 +84,7 @@ pub use streaming::StreamSource;
 use admission::Admission;
 use assembly::Assembly;
 use chained::Chained;
+use closing::Parting;
 use continuing::longest_message;
 use exports::Exports;
 use imports::Imports;
@@ -174,8 +175,8 @@ pub struct Session<T> {
     early_bytes: usize,
     /// Why no more calls of this side can be sent, once they cannot.
     refusal: Option<Error>,
-    /// This side has sent GOAWAY.
-    going_away: bool,
+    /// Who has sent GOAWAY.
+    parting: Parting,
     closed: bool,
 }
 
@@ -183,7 +184,7 @@ impl<T: Exported> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("closed", &self.closed)
-            .field("going_away", &self.going_away)
+            .field("parting", &self.parting)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -218,7 +219,7 @@ impl<T: Exported> Session<T> {
             arriving: None,
             early_bytes: 0,
             refusal: None,
-            going_away: false,
+            parting: Parting::default(),
             closed: false,
             config,
         }
@@ -351,7 +352,7 @@ impl<T: Exported> Session<T> {
 
     /// Whether one of the sides has asked the other to make no more calls.
     pub fn is_draining(&self) -> bool {
-        self.going_away || self.refusal.is_some()
+        self.parting.here || self.refusal.is_some()
     }
 
     /// How full the tables are.

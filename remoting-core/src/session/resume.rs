@@ -269,7 +269,7 @@ impl<T: Exported> Session<T> {
     /// Bytes that were taken from the output and not written are written again. Tells whether it waits.
     pub fn detach(&mut self, now: Instant) -> bool {
         // Who says goodbye does not come back.
-        let parts = self.closed || self.going_away || self.refusal.is_some();
+        let parts = self.closed || self.parting.here || self.refusal.is_some();
         if parts || self.identity().is_none() {
             return false;
         }
@@ -292,7 +292,7 @@ impl<T: Exported> Session<T> {
 
     /// Judges a peer that wants the session, whether it has a connection or not.
     pub fn claim(&mut self, secret: &ResumeSecret) -> Claim {
-        let is_over = self.closed || self.going_away;
+        let is_over = self.closed || self.parting.here;
         let Some(identity) = self.identity().filter(|_| !is_over) else {
             return Claim::Gone;
         };
