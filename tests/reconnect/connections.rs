@@ -67,6 +67,8 @@ fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
         assert_eq!((here.objects_held, here.objects_lent), (1, 0));
         assert_eq!((there.objects_held, there.objects_lent), (0, 1));
         assert!(here.age < PATIENCE);
+        let (mut at_client, mut at_server) =
+            (client.connection_events(), server.connection_events());
         let line = there.to_string();
         assert!(line.starts_with("accepted 127.0.0.1:"), "{line}");
         assert!(line.contains("(`office`) as ann: open, "), "{line}");
@@ -84,6 +86,12 @@ fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
         assert_eq!(waiting.await.unwrap().unwrap(), 7);
         stopping.await.unwrap();
         until(|| client.connections().is_empty() && server.connections().is_empty()).await;
+        for events in [&mut at_client, &mut at_server] {
+            assert_eq!(next(events).await, (ConnectionChange::Draining, 0));
+            let (ended, _) = next(events).await;
+            assert!(matches!(ended, ConnectionChange::Ended(_)), "{ended:?}");
+            assert_eq!(events.try_next(), None);
+        }
     });
 }
 

@@ -48,6 +48,9 @@ pub enum ConnectionChange {
     Lost(String),
     /// The session goes on with another connection.
     Resumed,
+    /// One side has asked the other to make no more calls; the connection ends when those under way have. Not said of an end
+    /// that comes at once.
+    Draining,
     /// The connection is over, for this reason, and its session with it.
     Ended(String),
     /// A connection could not be made.
@@ -216,6 +219,7 @@ impl fmt::Display for ConnectionEvent {
             ConnectionChange::Connected => f.write_str("connected"),
             ConnectionChange::Lost(why) => write!(f, "lost, the session waits: {why}"),
             ConnectionChange::Resumed => f.write_str("the session goes on"),
+            ConnectionChange::Draining => f.write_str("draining, no more calls are made"),
             ConnectionChange::Ended(why) => write!(f, "ended: {why}"),
             ConnectionChange::DialFailed { why, next } => {
                 write!(f, "cannot be reached: {why}")?;

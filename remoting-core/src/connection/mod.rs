@@ -288,11 +288,15 @@ impl Connection {
 
     /// Tells the peer to make no more calls; closes when those under way have ended.
     pub(crate) fn go_away(&self, drain: Duration, reason: &str) {
-        let then = {
+        let (then, is_news) = {
             let mut state = self.lock();
+            let is_news = !state.session.is_draining();
             state.session.go_away(drain, reason);
-            state.ask_driver()
+            (state.ask_driver(), is_news)
         };
+        if is_news {
+            self.tell(|| ConnectionChange::Draining);
+        }
         self.act(then);
     }
 

@@ -12,7 +12,7 @@ use super::intake::{Buffered, Came};
 use super::login::Login;
 use super::resume::Found;
 use super::serve::Answer;
-use super::{Connection, Export, Room, apply_all};
+use super::{Connection, ConnectionChange, Export, Room, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
 use crate::object::Trial;
@@ -185,6 +185,9 @@ impl Reader {
         if !self.is_greeted && connection.is_greeted() {
             self.is_greeted = true;
             connection.tell_connected();
+        }
+        if self.effects.take_sent_away() {
+            connection.tell(|| ConnectionChange::Draining);
         }
         if !unsent {
             return Ok(false);

@@ -131,6 +131,9 @@ impl<T: Exported> Session<T> {
         if go_away.accepted > self.outgoing.sequence() {
             return Err(Violation::AcceptedTooMuch);
         }
+        if !self.is_draining() {
+            effects.rare().sent_away = true;
+        }
         self.parting.there = true;
         let text = match go_away.reason {
             "" => "the peer takes no more calls".to_owned(),

@@ -40,6 +40,8 @@ pub struct RareEffects<T> {
     pub assembled: Option<Assembled<T>>,
     /// Streams that are to send their items from now on, with their numbers.
     pub begun: Vec<(Arc<dyn StreamSource>, StreamId)>,
+    /// The peer has said that it takes no more calls, and neither side had before. Nothing is to be done for it.
+    pub sent_away: bool,
 }
 
 impl<T> RareEffects<T> {
@@ -49,6 +51,7 @@ impl<T> RareEffects<T> {
             dropped: Vec::new(),
             assembled: None,
             begun: Vec::new(),
+            sent_away: false,
         }
     }
 
@@ -79,6 +82,12 @@ impl<T> Effects<T> {
     pub fn has_assembled(&self) -> bool {
         let rare = self.rare.as_ref();
         rare.is_some_and(|rare| rare.assembled.is_some())
+    }
+
+    /// Whether the peer has begun to part. Told once.
+    pub fn take_sent_away(&mut self) -> bool {
+        let rare = self.rare.as_mut();
+        rare.is_some_and(|rare| std::mem::take(&mut rare.sent_away))
     }
 
     /// Tasks to wake, and the rest if there is any.
