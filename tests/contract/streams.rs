@@ -310,6 +310,14 @@ async fn a_drained_channel_waits_for_its_streams(pair: &Pair) {
     let (_, tape) = tape(pair);
     let mut numbers = tape.count(30_000).await.unwrap();
     assert_eq!(numbers.next().await.unwrap().unwrap(), 0);
+    for host in [&pair.client, &pair.server] {
+        let streams = host
+            .connections()
+            .iter()
+            .map(|one| one.streams)
+            .sum::<usize>();
+        assert_eq!(streams, 1, "{:?}", host.connections());
+    }
     let channel = pair.channel();
     let stopped = tokio::spawn(async move { channel.stop_listening().await });
     let rest: Vec<u64> = numbers.collect().await.unwrap();

@@ -66,6 +66,8 @@ fn the_error_of_several_addresses_names_them_all() {
             let tried = format!("cannot connect to `tcp://{}`", server.address);
             assert!(text.contains(&tried), "{text}");
         }
+        let advice = text.matches("is the server running").count();
+        assert_eq!(advice, 1, "{text}");
     });
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use remoting::ConnectPolicy::{FailFast, Wait};
 use remoting::{ConnectionChange, ConnectionEvents, ConnectionInfo, ConnectionState, Direction};
-use remoting::{Host, Principal, Principals, Proxy, TcpChannel};
+use remoting::{Host, Limits, Principal, Principals, Proxy, TcpChannel};
 use tokio::net::TcpListener;
 
 use crate::desk::*;
@@ -24,6 +24,32 @@ async fn until_state(host: &Host, state: ConnectionState) -> ConnectionInfo {
     };
     until(is_there).await;
     only(host)
+}
+
+/// A call under way, as the two sides of its connection list it.
+fn as_seen_at_both_ends(here: &ConnectionInfo, there: &ConnectionInfo) {
+    assert_eq!(here.direction, Direction::Dialled);
+    assert_eq!(there.direction, Direction::Accepted);
+    assert_eq!((&*here.channel, &*there.channel), ("tcp", "office"));
+    assert!(there.peer.starts_with("127.0.0.1:"), "{there}");
+    assert_eq!(here.state, ConnectionState::Open);
+    assert_eq!(there.state, ConnectionState::Open);
+    assert_eq!(
+        (here.principal.as_deref(), there.principal.as_deref()),
+        (None, Some("ann"))
+    );
+    assert_eq!((here.calls_out, here.calls_in), (1, 0));
+    assert_eq!((there.calls_out, there.calls_in), (0, 1));
+    assert_eq!((here.objects_held, here.objects_lent), (1, 0));
+    assert_eq!((there.objects_held, there.objects_lent), (0, 1));
+    assert!(here.age < PATIENCE);
+    let line = there.to_string();
+    assert!(line.starts_with("accepted 127.0.0.1:"), "{line}");
+    assert!(line.contains("(`office`) as ann: open, "), "{line}");
+    assert!(
+        line.ends_with("calls 0 out 1 in, streams 0, objects 0 held 1 lent"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -51,31 +77,10 @@ fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
         let waiting = tokio::spawn(desk.wait());
         clerk.entered.acquire().await.unwrap().forget();
         let (here, there) = (only(&client), only(&server));
-        assert_eq!(here.direction, Direction::Dialled);
-        assert_eq!(there.direction, Direction::Accepted);
-        assert_eq!((&*here.channel, &*there.channel), ("tcp", "office"));
+        as_seen_at_both_ends(&here, &there);
         assert_eq!(format!("{}/desk", here.peer), url);
-        assert!(there.peer.starts_with("127.0.0.1:"), "{there}");
-        assert_eq!(here.state, ConnectionState::Open);
-        assert_eq!(there.state, ConnectionState::Open);
-        assert_eq!(
-            (here.principal, there.principal.as_deref()),
-            (None, Some("ann"))
-        );
-        assert_eq!((here.calls_out, here.calls_in), (1, 0));
-        assert_eq!((there.calls_out, there.calls_in), (0, 1));
-        assert_eq!((here.objects_held, here.objects_lent), (1, 0));
-        assert_eq!((there.objects_held, there.objects_lent), (0, 1));
-        assert!(here.age < PATIENCE);
         let (mut at_client, mut at_server) =
             (client.connection_events(), server.connection_events());
-        let line = there.to_string();
-        assert!(line.starts_with("accepted 127.0.0.1:"), "{line}");
-        assert!(line.contains("(`office`) as ann: open, "), "{line}");
-        assert!(
-            line.ends_with("calls 0 out 1 in, objects 0 held 1 lent"),
-            "{line}"
-        );
 
         // The channel closes when the call has ended.
         let office = server.channel("office").unwrap();
@@ -108,6 +113,70 @@ fn a_connection_whose_peer_has_not_spoken_is_connecting() {
         assert_eq!(seen.direction, Direction::Dialled);
         assert_eq!(format!("{}/desk", seen.peer), url);
         call.abort();
+    });
+}
+
+#[test]
+fn a_server_that_calls_wait_for_is_listed_with_how_many_and_why() {
+    within_patience(async {
+        let mut server = Server::start("late").await;
+        server.kill().await;
+        let client = client(Wait);
+        let desk: DeskProxy = client.get(&server.url("tcp")).unwrap();
+        assert!(desk.name().connect_policy(FailFast).await.is_err());
+        assert_eq!(client.connections(), [], "nobody waits");
+        let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(desk.name())).collect();
+        let is_told = || {
+            let all = client.connections();
+            all.len() == 1 && all[0].calls_out == 3 && all[0].failure.is_some()
+        };
+        until(is_told).await;
+        // Also in the pause behind an attempt.
+        let event = client.connection_events().next().await.unwrap();
+        assert!(event.to_string().contains("dialled again"), "{event}");
+        let seen = only(&client);
+        assert_eq!((seen.state, seen.calls_out), (ConnectionState::Dialling, 3));
+        assert_eq!(format!("{}/desk", seen.peer), server.url("tcp"));
+        let line = seen.to_string();
+        assert!(line.contains("(`tcp`): being dialled, "), "{line}");
+        assert!(line.contains("calls 3 out"), "{line}");
+        assert!(line.contains(": cannot connect to"), "{line}");
+        server.revive().await;
+        for waiting in waiting {
+            assert_eq!(waiting.await.unwrap().unwrap(), "late");
+        }
+        let there = only(&client);
+        let shown = (there.state, there.failure);
+        assert_eq!(shown, (ConnectionState::Open, None));
+    });
+}
+
+#[test]
+fn a_session_that_is_away_says_why_it_is_not_back() {
+    within_patience(async {
+        let server = Server::start("back").await;
+        let relay = Relay::to(&server.address).await;
+        let mut limits = Limits::default();
+        limits.handshake_time = Duration::from_millis(200);
+        let builder = Host::builder().limits(limits);
+        let client = builder
+            .channel(TcpChannel::client())
+            .start_client()
+            .unwrap();
+        let desk: DeskProxy = client
+            .get(&format!("tcp://{}/desk", relay.address))
+            .unwrap();
+        assert_eq!(desk.name().await.unwrap(), "back");
+        assert_eq!(only(&client).failure, None);
+        relay.close();
+        until(|| only(&client).failure.is_some()).await;
+        let away = only(&client);
+        assert_eq!(away.state, ConnectionState::Away);
+        let why = away.failure.unwrap();
+        assert!(why.contains("does not answer"), "{why}");
+        relay.open();
+        assert_eq!(desk.name().await.unwrap(), "back");
+        assert_eq!(only(&client).failure, None);
     });
 }
 
@@ -146,12 +215,13 @@ fn a_session_that_comes_back_is_lost_and_resumed_at_both_ends() {
         assert!(matches!(lost, ConnectionChange::Lost(_)), "{lost:?}");
         let away = until_state(&client, ConnectionState::Away).await;
         assert_eq!(away.objects_held, 1);
-        until_state(&host, ConnectionState::Away).await;
+        let from = until_state(&host, ConnectionState::Away).await.peer;
         relay.open();
         assert_eq!(desk.name().await.unwrap(), "back");
         assert_eq!(next(&mut here).await.0, ConnectionChange::Resumed);
         assert_eq!(next(&mut there).await, (ConnectionChange::Resumed, 0));
         until_state(&client, ConnectionState::Open).await;
+        assert_ne!(only(&host).peer, from, "it comes from another port");
         client.shutdown();
         let (ended, _) = next(&mut here).await;
         assert!(matches!(ended, ConnectionChange::Ended(_)), "{ended:?}");

@@ -87,6 +87,7 @@ async fn use_link(
 /// Gives a link to the session that its peer had before. What it came with is over without a word.
 fn hand_over(mut driven: Driven, reader: Reader) {
     let connection = &driven.connection;
+    let from = connection.shown_peer();
     let outbound = connection.lock().outbound.take();
     connection.end(End::Resumed);
     let guard = std::mem::replace(&mut driven.guard, Box::new(()));
@@ -99,6 +100,7 @@ fn hand_over(mut driven: Driven, reader: Reader) {
             writer: outbound.into_link(),
             unread: Vec::new(),
             guard,
+            from: Some(from),
             greeting: Greeting::Plea(wanted),
         });
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
@@ -32,7 +32,7 @@ pub struct ConnectionEvent {
     pub channel: Arc<str>,
     /// Which side has made the connection.
     pub direction: Direction,
-    /// The URL that was dialled, without an object's name, or the address of the peer that has dialled.
+    /// The URL that was dialled, without an object's name, or the address that the peer has dialled from last.
     pub peer: Arc<str>,
 }
 
@@ -147,13 +147,22 @@ impl Label {
     }
 }
 
-/// How a connection has begun.
+/// How a connection has begun, and what has become of its link since.
 #[derive(Debug)]
 pub(super) struct Beginning {
     pub(super) label: Label,
     pub(super) since: Instant,
     /// Whether the peer was let in.
     connected: AtomicBool,
+    news: Mutex<News>,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    /// Where the peer has come from when it came back.
+    from: Option<Arc<str>>,
+    /// Why the link could not be made again when that was tried last.
+    failure: Option<String>,
 }
 
 impl Beginning {
@@ -163,7 +172,26 @@ impl Beginning {
             label,
             since,
             connected,
+            news: Mutex::default(),
         }
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        self.news().failure.clone()
+    }
+
+    /// Notes that the session has another link.
+    ///
+    /// - `from`: where the peer has dialled it from, if it has.
+    pub(super) fn go_on(&self, from: Option<Arc<str>>) {
+        *self.news() = News {
+            from,
+            failure: None,
+        };
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,11 +221,28 @@ impl Connection {
             what: what(),
             channel: Arc::clone(&self.beginning.label.channel),
             direction: self.beginning.label.direction(),
-            peer: match &self.beginning.label.dialled {
-                Some(url) => Arc::clone(url),
-                None => self.peer().to_string().into(),
-            },
+            peer: self.shown_peer(),
         });
+    }
+
+    /// Tells that the link could not be made again.
+    ///
+    /// - `next`: when that is tried again.
+    pub(super) fn tell_failure(&self, why: String, next: Duration) {
+        self.beginning.news().failure = Some(why.clone());
+        let next = Some(next);
+        self.tell(|| ConnectionChange::DialFailed { why, next });
+    }
+
+    /// The URL that was dialled, or where the peer has dialled from last.
+    pub(super) fn shown_peer(&self) -> Arc<str> {
+        match &self.beginning.label.dialled {
+            Some(url) => Arc::clone(url),
+            None => {
+                let from = self.beginning.news().from.clone();
+                from.unwrap_or_else(|| self.peer().to_string().into())
+            }
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct ConnectionInfo {
     pub channel: Arc<str>,
     /// Which side has made it.
     pub direction: Direction,
-    /// The URL that was dialled, without an object's name, or the address of the peer that has dialled.
+    /// The URL that was dialled, without an object's name, or the address that the peer has dialled from last.
     pub peer: Arc<str>,
     /// How it is.
     pub state: ConnectionState,
@@ -24,21 +24,28 @@ pub struct ConnectionInfo {
     pub principal: Option<String>,
     /// How long there has been the session, which may have had several connections.
     pub age: Duration,
-    /// How many calls of this side are under way, or wait for a place.
+    /// How many calls of this side are under way, or wait for a place; those that wait for a connection, where
+    /// there is none yet.
     pub calls_out: usize,
     /// How many calls of the peer are under way.
     pub calls_in: usize,
+    /// How many streams are under way, in both directions.
+    pub streams: usize,
     /// How many objects of the peer this side holds, those that were got by name included.
     pub objects_held: usize,
     /// How many objects of this side the peer holds.
     pub objects_lent: usize,
+    /// Why it could not be made, or made again, when that was tried last; nothing once it is there.
+    pub failure: Option<String>,
 }
 
 /// How a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// It is being dialled, or the peer has not said yet who it is.
+    /// There is none yet: it is being dialled, or will be again soon because calls wait for it.
+    Dialling,
+    /// The peer has not said yet who it is.
     Connecting,
     /// It takes calls.
     Open,
@@ -49,19 +56,21 @@ pub enum ConnectionState {
 }
 
 impl ConnectionInfo {
-    /// One that is being dialled.
+    /// One that is being dialled, which nothing is known of.
     pub(crate) fn dialling(channel: &str, url: &str) -> Self {
         Self {
             channel: channel.into(),
             direction: Direction::Dialled,
             peer: url.into(),
-            state: ConnectionState::Connecting,
+            state: ConnectionState::Dialling,
             principal: None,
             age: Duration::ZERO,
             calls_out: 0,
             calls_in: 0,
+            streams: 0,
             objects_held: 0,
             objects_lent: 0,
+            failure: None,
         }
     }
 }
@@ -91,17 +100,16 @@ impl Connection {
         Some(ConnectionInfo {
             channel: Arc::clone(&label.channel),
             direction: label.direction(),
-            peer: match &label.dialled {
-                Some(url) => Arc::clone(url),
-                None => self.peer().to_string().into(),
-            },
+            peer: self.shown_peer(),
             state,
             principal: principal.map(|principal| principal.name().to_owned()),
             age: clock::now().saturating_duration_since(self.beginning.since),
             calls_out: stats.outgoing.saturating_add(stats.waiting),
             calls_in: stats.incoming,
+            streams: stats.streams,
             objects_held: stats.imports,
             objects_lent: stats.exports,
+            failure: self.beginning.failure(),
         })
     }
 }
@@ -109,6 +117,7 @@ impl Connection {
 impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Dialling => "being dialled",
             Self::Connecting => "connecting",
             Self::Open => "open",
             Self::Away => "away",
@@ -125,7 +134,12 @@ impl fmt::Display for ConnectionInfo {
         }
         write!(f, ": {}, {:.1} s", self.state, self.age.as_secs_f64())?;
         write!(f, ", calls {} out {} in", self.calls_out, self.calls_in)?;
+        write!(f, ", streams {}", self.streams)?;
         let (held, lent) = (self.objects_held, self.objects_lent);
-        write!(f, ", objects {held} held {lent} lent")
+        write!(f, ", objects {held} held {lent} lent")?;
+        match &self.failure {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
     }
 }

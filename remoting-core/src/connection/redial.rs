@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::{sleep, timeout};
 
 use super::resume::{Arrival, Greeting};
-use super::{Connection, ConnectionChange, Origin};
+use super::{Connection, Origin};
 use crate::authentication::Token;
 use crate::channel::{Link, LinkError};
 use crate::error::{Error, ErrorKind};
@@ -63,8 +63,7 @@ pub(super) async fn redial(
             return Err(End::Away(text.to_owned()));
         }
         let pause = pauses.draw();
-        let next = Some(pause);
-        connection.tell(|| ConnectionChange::DialFailed { why, next });
+        connection.tell_failure(why, pause);
         sleep(pause).await;
     }
 }
@@ -94,6 +93,7 @@ async fn try_once(connection: &Arc<Connection>, origin: &dyn Origin) -> Result<A
         writer: link.writer,
         unread,
         guard: Box::new(()),
+        from: None,
         greeting: Greeting::Answer(Box::new(hello)),
     })
 }

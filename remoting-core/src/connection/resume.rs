@@ -34,6 +34,8 @@ pub(super) struct Arrival {
     pub(super) unread: Vec<u8>,
     /// Held as long as the link is.
     pub(super) guard: Box<dyn Send>,
+    /// Where the peer is, if it has dialled.
+    pub(super) from: Option<Arc<str>>,
     pub(super) greeting: Greeting,
 }
 
@@ -210,8 +212,9 @@ impl Connection {
         };
         apply(effects);
         attached?;
+        self.beginning.go_on(arrival.from);
         if BACK.line().is_some() {
-            tracing::info!(target: "remoting::connection", peer = %self.peer(), "the session goes on");
+            tracing::info!(target: "remoting::connection", peer = %self.shown_peer(), "the session goes on");
         }
         self.tell(|| ConnectionChange::Resumed);
         Ok((Reader::again(arrival.reader, arrival.unread), arrival.guard))

@@ -4,10 +4,11 @@ use super::Host;
 use crate::connection::{ConnectionEvents, ConnectionInfo};
 
 impl Host {
-    /// The connections of the host that are there or being dialled, and the sessions that wait for theirs, in no order.
+    /// The connections of the host that are there or being dialled, those that calls wait for, and the sessions that wait for
+    /// theirs, in no order.
     ///
     /// Takes a look at each, so it is for people and not for loops. Calls over HTTP without a session have
-    /// no connection of their own, and are not among them.
+    /// no connection of their own, and are among them only while they wait for a server that cannot be reached.
     ///
     /// ```
     /// # fn page(host: &remoting_core::Host) -> String {
@@ -20,8 +21,7 @@ impl Host {
         let mut known: Vec<_> = all.filter_map(|connection| connection.info()).collect();
         let channels = self.0.channels().clone();
         for channel in &channels {
-            let dialled = self.0.peers.under_way(channel.number()).into_iter();
-            known.extend(dialled.map(|url| ConnectionInfo::dialling(channel.name(), &url)));
+            known.extend(self.0.peers.under_way(channel));
         }
         known
     }

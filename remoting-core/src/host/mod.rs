@@ -5,6 +5,7 @@
 //! peers, at once; [`Host::run_until`] does it in good order.
 
 mod acceptor;
+mod addresses;
 mod binding;
 mod builder;
 mod channels;

@@ -9,14 +9,14 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::HostInner;
+use super::addresses::{self, Answered};
 use super::channels::Registered;
 use super::dialling::Dialling;
 use super::origin::Dialled;
-use super::reach::may_pass;
 use crate::channel::{BoxFuture, Dialed, Exchange};
 use crate::clock;
 use crate::connection::{
-    Connection, ConnectionChange, ConnectionConfig, ConnectionEvent, Direction,
+    Connection, ConnectionChange, ConnectionConfig, ConnectionEvent, ConnectionInfo, Direction,
 };
 use crate::error::{Error, ErrorKind};
 use crate::jitter::Backoff;
@@ -52,6 +52,8 @@ struct Known {
     in_doubt: bool,
     /// When those who wait dial again.
     backoff: Backoff,
+    /// Why the last dialling has failed, if it has.
+    failure: Option<String>,
 }
 
 /// The way to a [`Route`], as a call takes it along.
@@ -158,17 +160,14 @@ impl Peers {
         Waiting(peer)
     }
 
-    /// What is being dialled by a channel, without objects' names.
-    pub(super) fn under_way(&self, channel: u64) -> Vec<String> {
+    /// What is being dialled by a channel, or will be again because calls wait.
+    pub(super) fn under_way(&self, channel: &Registered) -> Vec<ConnectionInfo> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let peers = table.iter().filter(|((number, _), _)| channel == *number);
-        let dialling = |known: &Known| {
-            let dialling = known.dialling.as_ref();
-            dialling.is_some_and(Dialling::is_under_way)
-        };
+        let peers = table
+            .iter()
+            .filter(|((number, _), _)| channel.number() == *number);
         peers
-            .filter(|(_, peer)| dialling(&peer.known()))
-            .map(|((_, base), _)| base.clone())
+            .filter_map(|((_, base), peer)| peer.wanted(channel.name(), base))
             .collect()
     }
 
@@ -204,6 +203,19 @@ impl Peers {
 }
 
 impl Peer {
+    /// How the connection is that is being dialled, or waited for.
+    fn wanted(&self, channel: &str, base: &str) -> Option<ConnectionInfo> {
+        let calls = self.waiting.load(Ordering::Relaxed);
+        let known = self.known();
+        let dialling = known.dialling.as_ref().is_some_and(Dialling::is_under_way);
+        let awaited = calls > 0 && !known.is_connected();
+        (dialling || awaited).then(|| ConnectionInfo {
+            calls_out: calls,
+            failure: known.failure.clone(),
+            ..ConnectionInfo::dialling(channel, base)
+        })
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -215,47 +227,11 @@ impl Peer {
         config: ConnectionConfig,
         host: &Weak<HostInner>,
     ) -> Result<Route, Error> {
-        let known = self.known().ready();
-        let result = match known {
-            // Which is in doubt.
-            Some(Route::Exchange(exchange)) => {
-                let probed = exchange.probe().await;
-                probed.map(|()| Route::Exchange(exchange))
-            }
-            Some(Route::Session(_)) | None => {
-                let place = (channel, url);
-                let dialed = self.dial_any(channel, url).await;
-                dialed.map(|dialed| begin(dialed, place, config, host))
-            }
-        };
-        let mut failed = None;
-        let spent = {
-            let mut known = self.known();
-            known.dialling = None;
-            match &result {
-                Ok(route) => {
-                    known.in_doubt = false;
-                    known.route.replace(route.clone())
-                }
-                Err(error) => {
-                    known.backoff.failed(clock::now());
-                    failed = Some((error.to_string(), known.backoff.left(clock::now())));
-                    None
-                }
-            }
-        };
-        drop(spent);
-        if result.is_ok() {
-            self.there.notify_waiters();
-        }
-        if let (Some((why, next)), Some(host)) = (failed, host.upgrade()) {
-            let next = next.filter(|_| self.waiting.load(Ordering::Relaxed) > 0);
-            host.registry.events.tell(|| ConnectionEvent {
-                what: ConnectionChange::DialFailed { why, next },
-                channel: channel.name().into(),
-                direction: Direction::Dialled,
-                peer: url.base().into(),
-            });
+        let place = (channel, url);
+        let result = self.attempt(place, config, host).await;
+        match &result {
+            Ok(route) => self.is_there(route),
+            Err(error) => self.is_not_there(error, place, host),
         }
         if let (Ok(Route::Session(connection)), 0) = (&result, host.strong_count()) {
             // The host was dropped meanwhile, and knew nothing of this connection.
@@ -263,48 +239,75 @@ impl Peer {
         }
         result
     }
-}
 
-impl Peer {
-    /// Dials the addresses of a URL, one after the other, until somebody answers. Gives the one where that was, if there
-    /// are several.
-    async fn dial_any(
+    async fn attempt(
         &self,
-        channel: &Registered,
-        url: &ObjectUrl,
-    ) -> Result<(Option<ObjectUrl>, Dialed), Error> {
-        if !url.has_several_addresses() {
-            return Ok((None, channel.channel().dial(url).await?));
+        (channel, url): (&Arc<Registered>, &ObjectUrl),
+        config: ConnectionConfig,
+        host: &Weak<HostInner>,
+    ) -> Result<Route, Error> {
+        let known = self.known().ready();
+        if let Some(Route::Exchange(exchange)) = known {
+            // Which is in doubt.
+            let probed = exchange.probe().await;
+            return probed.map(|()| Route::Exchange(exchange));
         }
-        let mut addresses: Vec<_> = url.addresses().enumerate().collect();
-        let first = self.known().first.checked_rem(addresses.len());
-        addresses.rotate_left(first.unwrap_or_default());
-        let mut failures = Vec::new();
-        for (number, address) in addresses {
-            match channel.channel().dial(&address).await {
-                Ok(dialed) => {
-                    let mut known = self.known();
-                    (known.first, known.at) = (number, number);
-                    drop(known);
-                    return Ok((Some(address), dialed));
-                }
-                Err(error) if may_pass(&error) => failures.push(error),
-                Err(error) => return Err(error),
-            }
+        let first = self.known().first;
+        let answered = addresses::dial(channel, url, first).await?;
+        if let Some((number, _)) = answered.at {
+            let mut known = self.known();
+            (known.first, known.at) = (number, number);
         }
-        Err(all_failed(url, failures))
+        Ok(begin(answered, (channel, url), config, host))
+    }
+
+    fn is_there(&self, route: &Route) {
+        let spent = {
+            let mut known = self.known();
+            known.dialling = None;
+            known.in_doubt = false;
+            known.failure = None;
+            known.route.replace(route.clone())
+        };
+        drop(spent);
+        self.there.notify_waiters();
+    }
+
+    fn is_not_there(
+        &self,
+        error: &Error,
+        (channel, url): (&Arc<Registered>, &ObjectUrl),
+        host: &Weak<HostInner>,
+    ) {
+        let why = error.to_string();
+        let next = {
+            let mut known = self.known();
+            known.dialling = None;
+            known.backoff.failed(clock::now());
+            known.failure = Some(why.clone());
+            known.backoff.left(clock::now())
+        };
+        let Some(host) = host.upgrade() else { return };
+        let next = next.filter(|_| self.waiting.load(Ordering::Relaxed) > 0);
+        host.registry.events.tell(|| ConnectionEvent {
+            what: ConnectionChange::DialFailed { why, next },
+            channel: channel.name().into(),
+            direction: Direction::Dialled,
+            peer: url.base().into(),
+        });
     }
 }
 
 /// Makes a way to a peer of what dialling gave.
 fn begin(
-    (address, dialed): (Option<ObjectUrl>, Dialed),
+    Answered { dialed, at }: Answered,
     (channel, url): (&Arc<Registered>, &ObjectUrl),
     mut config: ConnectionConfig,
     host: &Weak<HostInner>,
 ) -> Route {
     match dialed {
         Dialed::Link(link) => {
+            let address = at.map(|(_, address)| address);
             let reached = address.as_ref().unwrap_or(url);
             config.label.dialled = Some(reached.base().into());
             config.origin = Some(Arc::new(Dialled {
@@ -316,24 +319,6 @@ fn begin(
             Route::Session(Connection::start(config, link, Box::new(()), None))
         }
         Dialed::Exchange(exchange) => Route::Exchange(exchange),
-    }
-}
-
-/// The error of a URL none of whose addresses answers; that of a single address says all there is to say.
-fn all_failed(url: &ObjectUrl, mut failures: Vec<Error>) -> Error {
-    let many = failures.len() > 1;
-    let texts: Vec<_> = failures.iter().map(Error::to_string).collect();
-    let last = failures.pop();
-    match last {
-        Some(only) if !many => only,
-        last => {
-            let text = format!("no address of `{url}` can be reached: {}", texts.join("; "));
-            let error = Error::new(ErrorKind::ConnectFailed, text);
-            match last {
-                Some(last) => error.with_source(last),
-                None => error,
-            }
-        }
     }
 }
 
