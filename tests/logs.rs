@@ -20,6 +20,9 @@ pub trait Counter {
     /// Waits for ever.
     async fn last(&self) -> remoting::Result<u32>;
     async fn fail(&self) -> remoting::Result<()>;
+    /// Waits for ever, and may not be cut.
+    #[detached]
+    async fn stay(&self) -> remoting::Result<()>;
 }
 
 struct Tally;
@@ -34,6 +37,10 @@ impl Counter for Tally {
     }
     async fn fail(&self) -> remoting::Result<()> {
         panic!("a secret\nof two lines")
+    }
+    async fn stay(&self) -> remoting::Result<()> {
+        tracing::info!("somebody stays");
+        std::future::pending().await
     }
 }
 
@@ -170,5 +177,33 @@ fn a_host_that_waits_for_calls_tells_how_many_there_are() {
         drop(cut);
         assert_eq!(run.await.unwrap().cut, 1);
         assert!(call.await.unwrap().is_err());
+    });
+}
+
+#[test]
+fn a_connection_that_is_cut_says_so_and_one_that_has_nothing_to_do_says_that() {
+    with_log(async |log| {
+        let (host, address) = server().await;
+        let [idle, busy] = [0, 1].map(|_| {
+            let client = Host::builder().channel(TcpChannel::client());
+            client.start_client().unwrap()
+        });
+        let resting: CounterProxy = idle.get(&format!("{address}/tally")).unwrap();
+        resting.next().await.unwrap();
+        let staying: CounterProxy = busy.get(&format!("{address}/tally")).unwrap();
+        let call = tokio::spawn(async move { staying.stay().await });
+        line(&log, &["somebody stays"]).await;
+        assert_eq!(host.run_until(std::future::ready(())).await.cut, 1);
+        assert!(call.await.unwrap().is_err());
+        line(
+            &log,
+            &["connection closed", "nothing is under way any more"],
+        )
+        .await;
+        line(
+            &log,
+            &["connection closed", "the host stops, and waits no longer"],
+        )
+        .await;
     });
 }

@@ -74,6 +74,22 @@ impl Rate {
     }
 }
 
+/// Has something that happens again and again be told the first time, and then once a second at most.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom(Option<Instant>);
+
+impl Seldom {
+    /// Whether it is to be told now.
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+        let since = self.0.map(|told| now.saturating_duration_since(told));
+        let is_due = since.is_none_or(|since| since >= Duration::from_secs(1));
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +101,12 @@ mod tests {
         let written = (0..250).filter(|_| rate.line_at(start).is_some()).count();
         assert_eq!(written, 100);
         assert_eq!(rate.line_at(start + Duration::from_secs(1)), Some(150));
+    }
+
+    #[test]
+    fn what_happens_again_and_again_is_told_at_once_and_then_seldom() {
+        let (mut seldom, start) = (Seldom::default(), Instant::now());
+        let told = |nth: u64| seldom.is_due(start + Duration::from_millis(nth * 10));
+        assert_eq!((0..250).map(told).filter(|told| *told).count(), 3);
     }
 }

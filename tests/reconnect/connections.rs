@@ -1,6 +1,6 @@
 //! What can be seen of connections: a list of them, and what happens to them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use remoting::ConnectPolicy::{FailFast, Wait};
 use remoting::{ConnectionChange, ConnectionEvents, ConnectionInfo, ConnectionState, Direction};
@@ -265,6 +265,13 @@ fn a_server_that_dies_is_lost_then_given_up_and_then_dialled_by_those_who_wait()
         assert!(why.contains("cannot connect to"), "{why}");
         assert_eq!(format!("{}/desk", event.peer), server.url("tcp"));
         assert!(event.to_string().contains("cannot be reached"), "{event}");
+        let begun = Instant::now();
+        for _ in 0..20 {
+            assert!(desk.name().await.is_err());
+        }
+        let told = std::iter::from_fn(|| events.try_next()).count();
+        let most = 1 + begun.elapsed().as_secs();
+        assert!(told as u64 <= most, "{told}");
 
         let waiting = tokio::spawn(desk.name().connect_policy(Wait));
         let event = events.next().await.unwrap();

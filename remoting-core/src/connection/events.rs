@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 
 use super::Connection;
+use crate::clock;
+use crate::log::Seldom;
 use crate::session::End;
 
 /// How many events wait for a reader that is slow; it is told how many it has missed.
@@ -53,7 +55,8 @@ pub enum ConnectionChange {
     Draining,
     /// The connection is over, for this reason, and its session with it.
     Ended(String),
-    /// A connection could not be made.
+    /// A connection could not be made, or not be made again. Told the first time, and then once a second at most, until there
+    /// is one.
     DialFailed {
         /// Why.
         why: String,
@@ -163,6 +166,7 @@ struct News {
     from: Option<Arc<str>>,
     /// Why the link could not be made again when that was tried last.
     failure: Option<String>,
+    told: Seldom,
 }
 
 impl Beginning {
@@ -186,7 +190,7 @@ impl Beginning {
     pub(super) fn go_on(&self, from: Option<Arc<str>>) {
         *self.news() = News {
             from,
-            failure: None,
+            ..News::default()
         };
     }
 
@@ -229,9 +233,15 @@ impl Connection {
     ///
     /// - `next`: when that is tried again.
     pub(super) fn tell_failure(&self, why: String, next: Duration) {
-        self.beginning.news().failure = Some(why.clone());
-        let next = Some(next);
-        self.tell(|| ConnectionChange::DialFailed { why, next });
+        let is_due = {
+            let mut news = self.beginning.news();
+            news.failure = Some(why.clone());
+            news.told.is_due(clock::now())
+        };
+        if is_due {
+            let next = Some(next);
+            self.tell(|| ConnectionChange::DialFailed { why, next });
+        }
     }
 
     /// The URL that was dialled, or where the peer has dialled from last.
@@ -269,6 +279,9 @@ impl fmt::Display for ConnectionEvent {
             ConnectionChange::DialFailed { why, next } => {
                 write!(f, "cannot be reached: {why}")?;
                 match next {
+                    Some(next) if *next < Duration::from_secs(1) => {
+                        write!(f, "; dialled again within {} ms", next.as_millis().max(1))
+                    }
                     Some(next) => write!(f, "; dialled again within {:.1} s", next.as_secs_f64()),
                     None => Ok(()),
                 }

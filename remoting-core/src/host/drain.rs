@@ -85,7 +85,7 @@ pub(super) async fn dismiss(
             .cloned(),
     );
     for connection in &cut {
-        connection.shut(End::Drained);
+        connection.shut(End::Cut);
     }
     Drained {
         closed: count - cut.len(),
@@ -193,7 +193,7 @@ impl Registered {
     /// Ends all that is left, whatever it does.
     fn shut_all(&self) {
         for connection in self.connections() {
-            connection.shut(End::Drained);
+            connection.shut(End::Cut);
         }
         self.cut.send_replace(true);
     }

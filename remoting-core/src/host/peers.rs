@@ -20,6 +20,7 @@ use crate::connection::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::jitter::Backoff;
+use crate::log::Seldom;
 use crate::session::End;
 use crate::url::ObjectUrl;
 
@@ -54,6 +55,8 @@ struct Known {
     backoff: Backoff,
     /// Why the last dialling has failed, if it has.
     failure: Option<String>,
+    /// When that was told last.
+    told: Seldom,
 }
 
 /// The way to a [`Route`], as a call takes it along.
@@ -267,6 +270,7 @@ impl Peer {
             known.dialling = None;
             known.in_doubt = false;
             known.failure = None;
+            known.told = Seldom::default();
             known.route.replace(route.clone())
         };
         drop(spent);
@@ -280,14 +284,17 @@ impl Peer {
         host: &Weak<HostInner>,
     ) {
         let why = error.to_string();
-        let next = {
+        let now = clock::now();
+        let (next, is_due) = {
             let mut known = self.known();
             known.dialling = None;
-            known.backoff.failed(clock::now());
+            known.backoff.failed(now);
             known.failure = Some(why.clone());
-            known.backoff.left(clock::now())
+            (known.backoff.left(now), known.told.is_due(now))
         };
-        let Some(host) = host.upgrade() else { return };
+        let Some(host) = host.upgrade().filter(|_| is_due) else {
+            return;
+        };
         let next = next.filter(|_| self.waiting.load(Ordering::Relaxed) > 0);
         host.registry.events.tell(|| ConnectionEvent {
             what: ConnectionChange::DialFailed { why, next },

@@ -44,8 +44,10 @@ pub enum End {
         /// Why, and what to do.
         what: String,
     },
-    /// All calls that were taken before a GOAWAY are answered.
+    /// This side has sent GOAWAY, and nothing is under way any more.
     Drained,
+    /// The host on this side stops, and has waited long enough for calls, or for the peer to come back.
+    Cut,
     /// The host on this side was dropped.
     HostGone,
     /// The link was lost, and there is no other; why.
@@ -82,7 +84,9 @@ impl End {
     /// side has said goodbye.
     pub fn is_loss(&self) -> bool {
         match self {
-            Self::Bye | Self::HostGone | Self::Idle | Self::Drained | Self::Resumed => false,
+            Self::Bye | Self::HostGone | Self::Idle | Self::Drained | Self::Cut | Self::Resumed => {
+                false
+            }
             Self::Aborted { code, .. } => *code != BYE,
             _ => true,
         }
@@ -113,7 +117,9 @@ impl End {
 
     pub(super) fn last_words(&self) -> LastWords {
         match self {
-            Self::Bye | Self::Idle | Self::Drained | Self::HostGone => LastWords::All(BYE),
+            Self::Bye | Self::Idle | Self::Drained | Self::Cut | Self::HostGone => {
+                LastWords::All(BYE)
+            }
             Self::Violation(_) | Self::HandshakeTimeout => {
                 LastWords::AbortOnly(ErrorKind::Protocol.code())
             }
@@ -140,7 +146,7 @@ impl End {
             Self::VersionMismatch(versions) => versions.clone(),
             Self::Unauthenticated => STRANGER.to_owned(),
             Self::Idle => "the session was idle".to_owned(),
-            Self::Drained => "the host is shutting down".to_owned(),
+            Self::Drained | Self::Cut => "the host is shutting down".to_owned(),
             Self::Bye
             | Self::HostGone
             | Self::PeerClosed
@@ -220,7 +226,8 @@ impl fmt::Display for End {
             }
             Self::Unauthenticated => f.write_str("the peer has not proved who it is"),
             Self::Refused { what, .. } => f.write_str(what),
-            Self::Drained => f.write_str("all calls were finished after a goodbye"),
+            Self::Drained => f.write_str("nothing is under way any more after a goodbye"),
+            Self::Cut => f.write_str("the host stops, and waits no longer"),
             Self::HostGone => f.write_str("the host was dropped"),
             Self::Away(why) => write!(f, "{}", PeerText(why)),
             Self::Resumed => f.write_str("the peer went on with the session that it had before"),
