@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use remoting::prelude::*;
-use remoting::testing::{Direction, FaultProxy, Trouble};
+use remoting::testing::{FaultProxy, Lane, Trouble};
 use remoting::{ErrorKind, GoneReason, Limits};
 
 // ---- the contract, shared by client and server
@@ -140,9 +140,7 @@ async fn main() -> anyhow::Result<()> {
     let server = serve().await?;
     let address = server.channel("tcp").and_then(|channel| channel.address());
     let address = address.context("the server listens")?;
-    let line = FaultProxy::to(address.trim_start_matches("tcp://").parse()?)
-        .start()
-        .await?;
+    let line = FaultProxy::to(address).start().await?;
     let client = Host::builder()
         .channel(TcpChannel::client())
         .start()
@@ -156,8 +154,8 @@ async fn main() -> anyhow::Result<()> {
     println!("the meter is the one that was installed: it stands at {last}");
 
     // From now on new connections get nowhere, as when a cable is pulled out.
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        line.set_new(direction, Trouble::none().stall_after(0));
+    for lane in [Lane::ToServer, Lane::ToClient] {
+        line.set_new(lane, Trouble::none().stall_after(0));
     }
     let waiting = tokio::spawn(meter.wait());
     meter.last().await?;
@@ -165,8 +163,8 @@ async fn main() -> anyhow::Result<()> {
     let error = waiting.await?.expect_err("nobody answers");
     ensure!(error.kind() == ErrorKind::SessionLost, "{error:?}");
     println!("after two seconds without a line: {error}");
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        line.set(direction, Trouble::none());
+    for lane in [Lane::ToServer, Lane::ToClient] {
+        line.set(lane, Trouble::none());
     }
     let error = meter
         .last()

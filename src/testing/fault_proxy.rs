@@ -13,26 +13,26 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::pump;
-use super::trouble::{Direction, Trouble};
+use super::trouble::{Lane, Trouble};
 
 /// A proxy between clients and a server that does harm to their connections, so that a test can see what they make of it.
 ///
 /// It passes on bytes and knows nothing of what they mean: TCP, TLS, HTTP and WebSockets go through it alike. What a connection
-/// meets is a [`Trouble`] for each direction, which may be changed at any time, for connections that are open and
+/// meets is a [`Trouble`] for each [`Lane`], which may be changed at any time, for connections that are open and
 /// for those to come. Timers are those of tokio, and so stand still in its paused time while bytes move.
 ///
 /// Dropped, it closes all its connections, and nobody reaches the server through it any more.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use remoting::testing::{Cut, Direction, FaultProxy, Trouble};
+/// use remoting::testing::{Cut, Lane, FaultProxy, Trouble};
 /// # let server = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// # let server_addr = server.local_addr()?;
 ///
 /// let proxy = FaultProxy::to(server_addr).seed(7).start().await?;
 /// let url = format!("tcp://{}/bank", proxy.addr());
 /// // Whoever calls that URL loses the connection in the middle of an answer.
-/// proxy.set(Direction::ToClient, Trouble::none().cut_after(50, Cut::Reset));
+/// proxy.set(Lane::ToClient, Trouble::none().cut_after(50, Cut::Reset));
 /// # drop(url);
 /// # Ok(())
 /// # }
@@ -47,7 +47,7 @@ pub struct FaultProxy {
 #[derive(Debug)]
 #[must_use = "it does nothing until it is started"]
 pub struct FaultProxyBuilder {
-    upstream: SocketAddr,
+    upstream: String,
     seed: u64,
     record: usize,
     troubles: Troubles,
@@ -65,7 +65,7 @@ pub struct Recorded {
     pub to_client: Vec<u8>,
 }
 
-/// What both directions of a connection meet.
+/// What both lanes of a connection meet.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Troubles {
     to_server: Trouble,
@@ -79,7 +79,8 @@ pub(super) struct Shared {
 }
 
 struct State {
-    upstream: SocketAddr,
+    /// `127.0.0.1:40123`.
+    upstream: Arc<str>,
     /// What new connections meet.
     troubles: Troubles,
     /// What open connections meet. One that is taken out of here is reset.
@@ -96,22 +97,22 @@ struct State {
 /// A connection that has just come.
 pub(super) struct Opened {
     pub(super) number: u64,
-    pub(super) upstream: SocketAddr,
+    pub(super) upstream: Arc<str>,
     pub(super) orders: watch::Receiver<Troubles>,
 }
 
 impl Troubles {
-    pub(super) fn of(&self, direction: Direction) -> &Trouble {
-        match direction {
-            Direction::ToServer => &self.to_server,
-            Direction::ToClient => &self.to_client,
+    pub(super) fn of(&self, lane: Lane) -> &Trouble {
+        match lane {
+            Lane::ToServer => &self.to_server,
+            Lane::ToClient => &self.to_client,
         }
     }
 
-    fn set(&mut self, direction: Direction, trouble: Trouble) {
-        match direction {
-            Direction::ToServer => self.to_server = trouble,
-            Direction::ToClient => self.to_client = trouble,
+    fn set(&mut self, lane: Lane, trouble: Trouble) {
+        match lane {
+            Lane::ToServer => self.to_server = trouble,
+            Lane::ToClient => self.to_client = trouble,
         }
     }
 }
@@ -125,15 +126,15 @@ impl FaultProxyBuilder {
 
     /// Keeps the first bytes that are passed on, for [`FaultProxy::recorded`].
     ///
-    /// - `most`: how many at most, of all connections and both directions together.
+    /// - `most`: how many at most, of all connections and both lanes together.
     pub fn record(mut self, most: usize) -> Self {
         self.record = most;
         self
     }
 
-    /// What connections meet from the first one on, in one direction.
-    pub fn trouble(mut self, direction: Direction, trouble: Trouble) -> Self {
-        self.troubles.set(direction, trouble);
+    /// What connections meet from the first one on, in one lane.
+    pub fn trouble(mut self, lane: Lane, trouble: Trouble) -> Self {
+        self.troubles.set(lane, trouble);
         self
     }
 
@@ -141,12 +142,13 @@ impl FaultProxyBuilder {
     ///
     /// # Errors
     ///
-    /// Those of the system, which may have no socket left.
+    /// `InvalidInput` if the server's place names no host and port; those of the system, which may have no socket left.
     pub async fn start(self) -> io::Result<FaultProxy> {
+        let upstream = authority(&self.upstream)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
         let state = State {
-            upstream: self.upstream,
+            upstream,
             troubles: self.troubles,
             open: HashMap::new(),
             seen: 0,
@@ -172,10 +174,11 @@ impl FaultProxyBuilder {
 impl FaultProxy {
     /// A proxy to a server, without any trouble yet.
     ///
-    /// - `upstream`: where the server listens; it need not do so yet.
-    pub fn to(upstream: SocketAddr) -> FaultProxyBuilder {
+    /// - `upstream`: where the server listens: a `SocketAddr`, `host:port`, or a URL like `tcp://host:port/bank`, as
+    ///   `Host::url` and `ChannelHandle::address` give it. It need not listen yet; a name is looked up for each connection.
+    pub fn to(upstream: impl fmt::Display) -> FaultProxyBuilder {
         FaultProxyBuilder {
-            upstream,
+            upstream: upstream.to_string(),
             seed: RandomState::new().hash_one("seed"),
             record: 0,
             troubles: Troubles::default(),
@@ -187,21 +190,21 @@ impl FaultProxy {
         self.addr
     }
 
-    /// Sets what a direction meets, of the connections that are open and of those to come.
-    pub fn set(&self, direction: Direction, trouble: Trouble) {
+    /// Sets what a lane meets, of the connections that are open and of those to come.
+    pub fn set(&self, lane: Lane, trouble: Trouble) {
         let mut state = self.shared.state();
-        state.set_open(direction, &trouble);
-        state.troubles.set(direction, trouble);
+        state.set_open(lane, &trouble);
+        state.troubles.set(lane, trouble);
     }
 
-    /// Sets what a direction meets of the connections to come; those that are open go on as they are.
-    pub fn set_new(&self, direction: Direction, trouble: Trouble) {
-        self.shared.state().troubles.set(direction, trouble);
+    /// Sets what a lane meets of the connections to come; those that are open go on as they are.
+    pub fn set_new(&self, lane: Lane, trouble: Trouble) {
+        self.shared.state().troubles.set(lane, trouble);
     }
 
-    /// Sets what a direction meets of the connections that are open; those to come meet what was set before.
-    pub fn set_open(&self, direction: Direction, trouble: Trouble) {
-        self.shared.state().set_open(direction, &trouble);
+    /// Sets what a lane meets of the connections that are open; those to come meet what was set before.
+    pub fn set_open(&self, lane: Lane, trouble: Trouble) {
+        self.shared.state().set_open(lane, &trouble);
     }
 
     /// Resets all connections that are open.
@@ -211,8 +214,16 @@ impl FaultProxy {
 
     /// Connects clients to come with another server, or with the same one at another place. Connections that are open
     /// stay where they are.
-    pub fn retarget(&self, upstream: SocketAddr) {
+    ///
+    /// - `upstream`: as for [`to`](Self::to).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if it names no host and port.
+    pub fn retarget(&self, upstream: impl fmt::Display) -> io::Result<()> {
+        let upstream = authority(&upstream.to_string())?;
         self.shared.state().upstream = upstream;
+        Ok(())
     }
 
     /// Refuses new connections, as a machine on which nothing listens; those that are open go on. Sessions take that for
@@ -251,12 +262,12 @@ impl FaultProxy {
         self.shared.state().open.len()
     }
 
-    /// How many bytes were passed on in one direction, by all connections together.
-    pub fn bytes(&self, direction: Direction) -> u64 {
+    /// How many bytes were passed on in one lane, by all connections together.
+    pub fn bytes(&self, lane: Lane) -> u64 {
         let state = self.shared.state();
-        match direction {
-            Direction::ToServer => state.bytes_to_server,
-            Direction::ToClient => state.bytes_to_client,
+        match lane {
+            Lane::ToServer => state.bytes_to_server,
+            Lane::ToClient => state.bytes_to_client,
         }
     }
 
@@ -301,9 +312,9 @@ impl fmt::Debug for FaultProxy {
 }
 
 impl State {
-    fn set_open(&mut self, direction: Direction, trouble: &Trouble) {
+    fn set_open(&mut self, lane: Lane, trouble: &Trouble) {
         for orders in self.open.values() {
-            orders.send_modify(|troubles| troubles.set(direction, trouble.clone()));
+            orders.send_modify(|troubles| troubles.set(lane, trouble.clone()));
         }
     }
 }
@@ -325,18 +336,18 @@ impl Shared {
         state.open.insert(number, sender);
         Some(Opened {
             number,
-            upstream: state.upstream,
+            upstream: Arc::clone(&state.upstream),
             orders,
         })
     }
 
     /// Counts bytes that were passed on, and keeps them if it is to.
-    pub(super) fn passed(&self, number: u64, direction: Direction, bytes: &[u8]) {
+    pub(super) fn passed(&self, number: u64, lane: Lane, bytes: &[u8]) {
         let mut state = self.state();
         let state = &mut *state;
-        let count = match direction {
-            Direction::ToServer => &mut state.bytes_to_server,
-            Direction::ToClient => &mut state.bytes_to_client,
+        let count = match lane {
+            Lane::ToServer => &mut state.bytes_to_server,
+            Lane::ToClient => &mut state.bytes_to_client,
         };
         *count += bytes.len() as u64;
         let kept = bytes.get(..state.room).unwrap_or(bytes);
@@ -346,15 +357,33 @@ impl Shared {
         state.room -= kept.len();
         let recorded = state.recorded.entry(number).or_default();
         recorded.connection = number;
-        match direction {
-            Direction::ToServer => recorded.to_server.extend_from_slice(kept),
-            Direction::ToClient => recorded.to_client.extend_from_slice(kept),
+        match lane {
+            Lane::ToServer => recorded.to_server.extend_from_slice(kept),
+            Lane::ToClient => recorded.to_client.extend_from_slice(kept),
         }
     }
 
     pub(super) fn closed(&self, number: u64) {
         self.state().open.remove(&number);
     }
+}
+
+/// The host and the port of an address or a URL.
+fn authority(place: &str) -> io::Result<Arc<str>> {
+    let behind = place.split_once("://").map_or(place, |(_, behind)| behind);
+    let authority = behind.split(['/', '?']).next().unwrap_or_default();
+    let is_host = |host: &str| match host.strip_prefix('[') {
+        Some(rest) => rest.ends_with(']'),
+        None => !host.is_empty() && !host.contains([':', ',']),
+    };
+    let parts = authority.rsplit_once(':');
+    if !parts.is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok()) {
+        let text = format!(
+            "`{place}` names no host and port, as `127.0.0.1:8080` or `tcp://127.0.0.1:8080/bank` do"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(authority.into())
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

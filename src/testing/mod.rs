@@ -34,6 +34,6 @@ pub use fault_proxy::{FaultProxy, FaultProxyBuilder, Recorded};
 #[cfg(feature = "testing")]
 pub use journal::{CallId, Journal};
 #[cfg(feature = "testing")]
-pub use trouble::{Cut, Direction, Trouble};
+pub use trouble::{Cut, Lane, Trouble};
 #[cfg(feature = "testing")]
 pub use verdict::{Found, Verdict};

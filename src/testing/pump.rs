@@ -1,4 +1,4 @@
-//! One connection through the proxy: two sockets, and a pump for each direction between them.
+//! One connection through the proxy: two sockets, and a pump for each lane between them.
 //!
 //! A pump has two halves, so that bytes may be late without being slow: one takes pieces in and notes when they are due, the
 //! other gives them on, step by step, as the trouble of the moment says.
@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::fault_proxy::{Opened, Shared, Troubles};
-use super::trouble::{Chance, Cut, Direction, LONGEST_STEP, Step, Trouble};
+use super::trouble::{Chance, Cut, LONGEST_STEP, Lane, Step, Trouble};
 
-/// How many pieces are kept in one direction: with their length, 1 MiB.
+/// How many pieces are kept in one lane: with their length, 1 MiB.
 const PIECES: usize = 64;
 
 /// What was read at once, or that nothing more will be.
@@ -40,7 +40,8 @@ type Cutting<T> = Result<T, Cut>;
 pub(super) async fn carry(shared: Arc<Shared>, opened: Opened, mut client: TcpStream) {
     let number = opened.number;
     let mut orders = opened.orders.clone();
-    let mut dial = pin!(TcpStream::connect(opened.upstream));
+    let upstream = Arc::clone(&opened.upstream);
+    let mut dial = pin!(TcpStream::connect(&*upstream));
     let dialled = tokio::select! {
         dialled = &mut dial => dialled,
         () = taken_out(&mut orders) => {
@@ -89,7 +90,7 @@ async fn close(socket: &mut TcpStream) {
     while matches!(socket.read(&mut thrown_away).await, Ok(1..)) {}
 }
 
-/// Carries both directions until they have ended, or the connection is to be cut.
+/// Carries both lanes until they have ended, or the connection is to be cut.
 async fn join(
     shared: &Shared,
     opened: Opened,
@@ -101,16 +102,16 @@ async fn join(
     }
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let pump = |direction| Pump {
+    let pump = |lane| Pump {
         shared,
         number: opened.number,
-        direction,
+        lane,
         orders: opened.orders.clone(),
         passed: 0,
         is_shut: false,
     };
-    let to_server = pump(Direction::ToServer).run(from_client, to_server);
-    let to_client = pump(Direction::ToClient).run(from_server, to_client);
+    let to_server = pump(Lane::ToServer).run(from_client, to_server);
+    let to_client = pump(Lane::ToClient).run(from_server, to_client);
     tokio::try_join!(to_server, to_client)?;
     Ok(())
 }
@@ -120,11 +121,11 @@ fn broken(_: io::Error) -> Cut {
     Cut::Reset
 }
 
-/// One direction.
+/// One lane.
 struct Pump<'a> {
     shared: &'a Shared,
     number: u64,
-    direction: Direction,
+    lane: Lane,
     orders: watch::Receiver<Troubles>,
     passed: u64,
     is_shut: bool,
@@ -133,10 +134,10 @@ struct Pump<'a> {
 impl Pump<'_> {
     async fn run(mut self, from: ReadHalf<'_>, to: WriteHalf<'_>) -> Cutting<()> {
         let (sender, pieces) = mpsc::channel(PIECES);
-        let chance = Chance::new(self.shared.seed, self.number, self.direction);
-        let (orders, direction) = (self.orders.clone(), self.direction);
+        let chance = Chance::new(self.shared.seed, self.number, self.lane);
+        let (orders, lane) = (self.orders.clone(), self.lane);
         let take = take(from, sender, chance, |chance| {
-            orders.borrow().of(direction).lateness(chance)
+            orders.borrow().of(lane).lateness(chance)
         });
         let take = async {
             take.await;
@@ -147,7 +148,7 @@ impl Pump<'_> {
     }
 
     fn trouble(&mut self) -> Trouble {
-        self.orders.borrow_and_update().of(self.direction).clone()
+        self.orders.borrow_and_update().of(self.lane).clone()
     }
 
     /// Does something that may be dropped; `None` if another trouble was set before it was done.
@@ -223,7 +224,7 @@ impl Pump<'_> {
         step.truncate(written.map_err(broken)?);
         bytes.drain(..step.len());
         self.passed += step.len() as u64;
-        self.shared.passed(self.number, self.direction, &step);
+        self.shared.passed(self.number, self.lane, &step);
         if let Some(pause) = trouble.pause_after(step.len()) {
             self.unless_changed(sleep(pause)).await?;
         }

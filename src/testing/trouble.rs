@@ -1,10 +1,10 @@
-//! What a direction of a connection meets, as decisions: no socket and no clock.
+//! What a lane of a connection meets, as decisions: no socket and no clock.
 
 use std::time::Duration;
 
-/// A direction of the connections that go through a [`FaultProxy`](super::FaultProxy).
+/// One of the two lanes of each connection that goes through a [`FaultProxy`](super::FaultProxy): the bytes of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub enum Lane {
     /// From the client to the server.
     ToServer,
     /// From the server to the client.
@@ -18,13 +18,13 @@ pub enum Cut {
     Reset,
     /// Both ends get an end (FIN), as from a program that closes. What still comes from either is thrown away.
     Close,
-    /// The receiver of this direction gets an end, and what still comes for it is thrown away; the other direction goes on.
+    /// The receiver of this lane gets an end, and what still comes for it is thrown away; the other lane goes on.
     HalfClose,
 }
 
-/// What a direction of a connection meets. Nothing by itself; what is asked for holds together.
+/// What a lane of a connection meets. Nothing by itself; what is asked for holds together.
 ///
-/// Bytes are counted in each direction from 0, from the beginning of the connection, also where a trouble begins later.
+/// Bytes are counted in each lane from 0, from the beginning of the connection, also where a trouble begins later.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Trouble {
     cut_after: Option<(u64, Cut)>,
 }
 
-/// What may be done at some place of a direction.
+/// What may be done at some place of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// At most so many bytes may be passed on; more than none.
@@ -100,7 +100,7 @@ impl Trouble {
 
     /// Changes one byte. May be asked for several times.
     ///
-    /// - `at`: which byte of the direction; one that has passed already stays as it was.
+    /// - `at`: which byte of the lane; one that has passed already stays as it was.
     /// - `xor`: the bits to turn; 0 turns none.
     #[must_use]
     pub fn corrupt(mut self, at: u64, xor: u8) -> Self {
@@ -179,11 +179,11 @@ impl Trouble {
 pub(super) struct Chance(u64);
 
 impl Chance {
-    /// The numbers of one direction of one connection.
-    pub(super) fn new(seed: u64, connection: u64, direction: Direction) -> Self {
+    /// The numbers of one lane of one connection.
+    pub(super) fn new(seed: u64, connection: u64, lane: Lane) -> Self {
         let which = connection
             .wrapping_mul(2)
-            .wrapping_add(u64::from(direction == Direction::ToClient));
+            .wrapping_add(u64::from(lane == Lane::ToClient));
         let mut chance = Self(seed ^ which.wrapping_mul(0xd134_2543_de82_ef95));
         Self(chance.next())
     }
@@ -252,21 +252,21 @@ mod tests {
     fn the_same_seed_draws_the_same_times_and_none_is_longer_than_asked_for() {
         let second = Duration::from_secs(1);
         let trouble = Trouble::none().delay(second).jitter(second / 2);
-        let draw = |seed, connection, direction| -> Vec<Duration> {
-            let mut chance = Chance::new(seed, connection, direction);
+        let draw = |seed, connection, lane| -> Vec<Duration> {
+            let mut chance = Chance::new(seed, connection, lane);
             (0..100).map(|_| trouble.lateness(&mut chance)).collect()
         };
-        let first = draw(1, 0, Direction::ToServer);
+        let first = draw(1, 0, Lane::ToServer);
         assert!(
             first
                 .iter()
                 .all(|time| (second..second * 3 / 2).contains(time))
         );
-        assert_eq!(first, draw(1, 0, Direction::ToServer));
+        assert_eq!(first, draw(1, 0, Lane::ToServer));
         for other in [
-            draw(2, 0, Direction::ToServer),
-            draw(1, 1, Direction::ToServer),
-            draw(1, 0, Direction::ToClient),
+            draw(2, 0, Lane::ToServer),
+            draw(1, 1, Lane::ToServer),
+            draw(1, 0, Lane::ToClient),
         ] {
             assert_ne!(first, other);
         }

@@ -3,14 +3,14 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use remoting::testing::{Cut, Direction, FaultProxy, FaultProxyBuilder, Trouble};
+use remoting::testing::{Cut, FaultProxy, FaultProxyBuilder, Lane, Trouble};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::support::{until, within_patience};
 
-use Direction::{ToClient, ToServer};
+use Lane::{ToClient, ToServer};
 
 /// A server that takes connections by hand, and a proxy to it.
 struct Between {
@@ -27,8 +27,8 @@ impl Between {
     }
 
     /// One direction in trouble from the beginning.
-    async fn in_trouble(direction: Direction, trouble: Trouble) -> Self {
-        Self::with(|proxy| proxy.trouble(direction, trouble)).await
+    async fn in_trouble(lane: Lane, trouble: Trouble) -> Self {
+        Self::with(|proxy| proxy.trouble(lane, trouble)).await
     }
 
     /// Both ends of a new connection: the client's and the server's.
@@ -241,8 +241,45 @@ fn a_server_that_comes_back_elsewhere_is_found_again() {
             is_reset(&mut nobody).await;
         }
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        proxy.retarget(server.local_addr().unwrap());
+        proxy.retarget(server.local_addr().unwrap()).unwrap();
         let between = Between { server, proxy };
+        let (mut client, mut server) = between.connect().await;
+        works(&mut client, &mut server).await;
+    });
+}
+
+#[test]
+fn a_server_may_be_named_as_sockets_and_hosts_name_it() {
+    within_patience(async {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let proxy = FaultProxy::to(address).start().await.unwrap();
+        let mut between = Between { server, proxy };
+        let port = address.port();
+        for place in [
+            format!("{address}"),
+            format!("tcp://{address}"),
+            format!("http://localhost:{port}/bank"),
+            format!("[::ffff:127.0.0.1]:{port}"),
+        ] {
+            between.proxy = FaultProxy::to(&place).start().await.unwrap();
+            let (mut client, mut server) = between.connect().await;
+            works(&mut client, &mut server).await;
+        }
+        for place in [
+            "",
+            "here",
+            "tcp://:80/bank",
+            "a:b",
+            "::1:80",
+            "tcp://a:1,b:2/bank",
+            "a:70000",
+        ] {
+            let error = FaultProxy::to(place).start().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{place}");
+            let error = between.proxy.retarget(place).unwrap_err();
+            assert!(error.to_string().contains(place), "{error}");
+        }
         let (mut client, mut server) = between.connect().await;
         works(&mut client, &mut server).await;
     });

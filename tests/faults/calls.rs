@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use remoting::testing::{Cut, Direction, FaultProxyBuilder, Trouble};
+use remoting::testing::{Cut, FaultProxyBuilder, Lane, Trouble};
 use remoting::{Error, ErrorKind, Executed, Limits};
 
 use crate::ground::{Ground, Record, Transport, server};
 use crate::support::{until, within_patience};
 
-use Direction::{ToClient, ToServer};
+use Lane::{ToClient, ToServer};
 
 /// A call of `wait` that runs at the server, over a connection that both ends have greeted on.
 async fn running(ground: &Ground) -> tokio::task::JoinHandle<Result<(), Error>> {
@@ -159,7 +159,7 @@ fn a_server_that_comes_back_at_another_port_is_called_again() {
         ground.proxy.cut_all();
         until(|| ground.client.open_connections() == 0).await;
         let (_server, address) = server(Transport::Tcp, &Record::default(), |_| {}).await;
-        ground.proxy.retarget(address);
+        ground.proxy.retarget(address).unwrap();
         assert_eq!(bench.add(2, 3).await.unwrap(), 5);
     });
 }
@@ -170,12 +170,10 @@ const HEADS: std::ops::Range<u64> = 0..12;
 #[test]
 fn a_byte_that_is_changed_in_a_head_is_an_error() {
     within_patience(async {
-        for direction in [ToServer, ToClient] {
+        for lane in [ToServer, ToClient] {
             for at in HEADS {
                 let ground = Ground::new(Transport::Tcp).await;
-                ground
-                    .proxy
-                    .set(direction, Trouble::none().corrupt(at, 0x80));
+                ground.proxy.set(lane, Trouble::none().corrupt(at, 0x80));
                 let call = ground.bench().add(2, 3);
                 let result = call.deadline(Duration::from_millis(300)).await;
                 match result {
@@ -201,20 +199,18 @@ fn under_tls_no_byte_can_be_changed_into_a_wrong_value() {
         assert_eq!(ground.bench().add(2, 3).await.unwrap(), 5);
         let clean = ground.proxy.recorded().remove(0);
         let (mut tried, mut failed) = (0, 0);
-        for (direction, length) in [
+        for (lane, length) in [
             (ToServer, clean.to_server.len() as u64),
             (ToClient, clean.to_client.len() as u64),
         ] {
             for at in (0..length).step_by(23) {
                 let ground = Ground::new(Transport::Tls).await;
-                ground
-                    .proxy
-                    .set(direction, Trouble::none().corrupt(at, 0x10));
+                ground.proxy.set(lane, Trouble::none().corrupt(at, 0x10));
                 let call = ground.bench().add(2, 3);
                 tried += 1;
                 match call.deadline(Duration::from_millis(500)).await {
                     // Some versions in heads of records mean nothing.
-                    Ok(sum) => assert_eq!(sum, 5, "byte {at} of {direction:?}"),
+                    Ok(sum) => assert_eq!(sum, 5, "byte {at} of {lane:?}"),
                     Err(_) => failed += 1,
                 }
             }
@@ -227,11 +223,11 @@ fn under_tls_no_byte_can_be_changed_into_a_wrong_value() {
 fn a_direction_that_ends_alone_ends_the_session_at_both_ends() {
     within_patience(async {
         for transport in [Transport::Tcp, Transport::WebSocket, Transport::Tls] {
-            for direction in [ToServer, ToClient] {
+            for lane in [ToServer, ToClient] {
                 let ground = Ground::new(transport).await;
                 let call = running(&ground).await;
                 let trouble = Trouble::none().cut_after(0, Cut::HalfClose);
-                ground.proxy.set_open(direction, trouble);
+                ground.proxy.set_open(lane, trouble);
                 is_unknown(&call.await.unwrap().unwrap_err());
                 until(|| ground.record.is_idle()).await;
                 until(|| ground.server.open_connections() == 0).await;
@@ -249,17 +245,15 @@ fn impatient(limits: &mut Limits) {
 fn a_connection_that_is_stalled_is_found_by_its_silence() {
     within_patience(async {
         for transport in [Transport::Tcp, Transport::WebSocket, Transport::Tls] {
-            for direction in [ToServer, ToClient] {
+            for lane in [ToServer, ToClient] {
                 let ground = Ground::with(transport, Record::default(), impatient, |p| p).await;
                 let call = running(&ground).await;
-                ground
-                    .proxy
-                    .set_open(direction, Trouble::none().stall_after(0));
+                ground.proxy.set_open(lane, Trouble::none().stall_after(0));
                 is_unknown(&call.await.unwrap().unwrap_err());
                 until(|| ground.record.is_idle()).await;
                 let silent = ground.client.counters().pong_within.get()
                     + ground.server.counters().pong_within.get();
-                assert!(silent >= 1, "{transport:?}, {direction:?}");
+                assert!(silent >= 1, "{transport:?}, {lane:?}");
             }
         }
     });

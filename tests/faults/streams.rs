@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use remoting::prelude::*;
-use remoting::testing::{Cut, Direction, FaultProxy, Trouble};
+use remoting::testing::{Cut, FaultProxy, Lane, Trouble};
 use remoting::{Error, ErrorKind, Executed, GoneReason};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::ground::{BenchProxy, Record, Transport, client, server, url};
 use crate::support::{until, within_patience};
 
-use Direction::{ToClient, ToServer};
+use Lane::{ToClient, ToServer};
 
 const FIRST: u64 = 7;
 const ITEMS: u64 = 50;
@@ -64,9 +64,9 @@ async fn converse(client: &Host, url: &str, own: &Record) -> End {
 }
 
 /// Converses through a proxy of its own.
-async fn cut_at(server: SocketAddr, direction: Direction, at: u64, cut: Cut) -> End {
+async fn cut_at(server: SocketAddr, lane: Lane, at: u64, cut: Cut) -> End {
     let trouble = Trouble::none().cut_after(at, cut);
-    let proxy = FaultProxy::to(server).trouble(direction, trouble);
+    let proxy = FaultProxy::to(server).trouble(lane, trouble);
     let proxy = proxy.start().await.unwrap();
     let client = client(|_| {});
     let own = Record::default();
@@ -78,7 +78,7 @@ async fn cut_at(server: SocketAddr, direction: Direction, at: u64, cut: Cut) -> 
         End::Stream(_, error) => (error, true),
         End::Whole => return end,
     };
-    let place = format!("{direction:?} {at} {cut:?}: {error:?}");
+    let place = format!("{lane:?} {at} {cut:?}: {error:?}");
     match error.kind() {
         ErrorKind::SessionLost | ErrorKind::Disconnected => {}
         // The connection was lost between two calls, and the object with it.
@@ -96,14 +96,14 @@ async fn cut_at(server: SocketAddr, direction: Direction, at: u64, cut: Cut) -> 
 }
 
 /// How many bytes go each way when nothing is cut.
-async fn clean_run(server: SocketAddr) -> [(Direction, u64); 2] {
+async fn clean_run(server: SocketAddr) -> [(Lane, u64); 2] {
     let proxy = FaultProxy::to(server).start().await.unwrap();
     let client = client(|_| {});
     let own = Record::default();
     let end = converse(&client, &url(Transport::Tcp, &proxy, "benches"), &own).await;
     assert!(matches!(end, End::Whole), "{end:?}");
     until(|| own.is_idle()).await;
-    [ToServer, ToClient].map(|direction| (direction, proxy.bytes(direction)))
+    [ToServer, ToClient].map(|lane| (lane, proxy.bytes(lane)))
 }
 
 async fn a_stream_cut_at_every_byte(cut: Cut) {
@@ -112,12 +112,12 @@ async fn a_stream_cut_at_every_byte(cut: Cut) {
     let (kept, leases) = (server.kept_objects(), server.leases().len());
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut conversations = JoinSet::new();
-    for (direction, length) in clean_run(address).await {
+    for (lane, length) in clean_run(address).await {
         for at in 0..=length {
             let places = Arc::clone(&places);
             conversations.spawn(async move {
                 let _place = places.acquire_owned().await.unwrap();
-                cut_at(address, direction, at, cut).await
+                cut_at(address, lane, at, cut).await
             });
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use remoting::prelude::*;
-use remoting::testing::{CallId, Cut, Direction, FaultProxy, Journal, Trouble, check};
+use remoting::testing::{CallId, Cut, FaultProxy, Journal, Lane, Trouble, check};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -38,9 +38,9 @@ async fn cut(line: &FaultProxy, journal: &Journal, mut chance: Chance) {
         let pause = 200 + u64::try_from(chance.below(601)).unwrap();
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let how = [Cut::Reset, Cut::Close, Cut::HalfClose][chance.below(3)];
-        let direction = [Direction::ToServer, Direction::ToClient][chance.below(2)];
-        journal.fault(&format!("{how:?} {direction:?}")).unwrap();
-        line.set_open(direction, Trouble::none().cut_after(0, how));
+        let lane = [Lane::ToServer, Lane::ToClient][chance.below(2)];
+        journal.fault(&format!("{how:?} {lane:?}")).unwrap();
+        line.set_open(lane, Trouble::none().cut_after(0, how));
     }
 }
 
@@ -89,8 +89,7 @@ async fn no_increment_is_lost_doubled_or_left_in_doubt_over_a_line_that_is_cut_a
         .marshal("counter", CounterDispatcher::new(counted))
         .unwrap();
     let address = server.channels()[0].address().unwrap();
-    let (_, address) = address.split_once("://").unwrap();
-    let line = FaultProxy::to(address.parse().unwrap())
+    let line = FaultProxy::to(address)
         .seed(chance.0)
         .start()
         .await

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use remoting::prelude::*;
-use remoting::testing::{CallId, Direction, FaultProxy, Trouble};
+use remoting::testing::{CallId, FaultProxy, Lane, Trouble};
 use remoting::{ConnectionChange, ConnectionEvents, Limits};
 
 use crate::folder::Folder;
@@ -17,15 +17,15 @@ use crate::server::{Order, Server, WorkProxy, is_this, serve};
 enum Silence {
     /// The process is stopped.
     Stopped,
-    /// Bytes in these directions do not arrive.
-    Line(&'static [Direction]),
+    /// Bytes in these lanes do not arrive.
+    Line(&'static [Lane]),
 }
 
 const SILENCES: [Silence; 4] = [
     Silence::Stopped,
-    Silence::Line(&[Direction::ToServer]),
-    Silence::Line(&[Direction::ToClient]),
-    Silence::Line(&[Direction::ToServer, Direction::ToClient]),
+    Silence::Line(&[Lane::ToServer]),
+    Silence::Line(&[Lane::ToClient]),
+    Silence::Line(&[Lane::ToServer, Lane::ToClient]),
 ];
 
 /// Waits until the connection is taken for dead.
@@ -55,10 +55,10 @@ async fn fall_silent(silence: Silence, timer: Duration, order: &Order) -> Durati
     work.run(id(1), b"").await.unwrap();
     match silence {
         Silence::Stopped => server.signal("STOP").await,
-        Silence::Line(directions) => {
-            for direction in directions {
+        Silence::Line(lanes) => {
+            for lane in lanes {
                 let stalled = Trouble::none().stall_after(0);
-                line.set_open(*direction, stalled);
+                line.set_open(*lane, stalled);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use remoting::prelude::*;
-use remoting::testing::{Cut, Direction, FaultProxy, Trouble};
+use remoting::testing::{Cut, FaultProxy, Lane, Trouble};
 use remoting::{Executed, Limits};
 use tokio::task::JoinSet;
 
@@ -57,17 +57,17 @@ impl Run {
 /// How many lines are cut at the same time.
 const LINES: u64 = 8;
 
-async fn cut_everywhere(direction: Direction) {
+async fn cut_everywhere(lane: Lane) {
     let run = Run::new().await;
     run.whole().await.unwrap();
-    let bytes = run.line.bytes(direction);
+    let bytes = run.line.bytes(lane);
     assert!(bytes > 300, "{bytes}");
     let lines: JoinSet<u64> = (0..LINES)
         .map(|line| async move {
             let mut went_on = 0;
             for at in (line..bytes).step_by(LINES as usize) {
                 for cut in [Cut::Reset, Cut::Close] {
-                    went_on += u64::from(cut_once(direction, at, cut).await);
+                    went_on += u64::from(cut_once(lane, at, cut).await);
                 }
             }
             went_on
@@ -82,27 +82,27 @@ async fn cut_everywhere(direction: Direction) {
 }
 
 /// Cuts the first connection of a conversation. Tells whether it went on all the same.
-async fn cut_once(direction: Direction, at: u64, cut: Cut) -> bool {
+async fn cut_once(lane: Lane, at: u64, cut: Cut) -> bool {
     let run = Run::new().await;
     let short = Trouble::none().cut_after(at, cut);
-    run.line.set_new(direction, short);
+    run.line.set_new(lane, short);
     let whole = run.whole();
     let said = {
         tokio::pin!(whole);
         tokio::select! {
             said = &mut whole => said,
             () = until(|| run.line.connections() > 0) => {
-                run.line.set_new(direction, Trouble::none());
+                run.line.set_new(lane, Trouble::none());
                 whole.await
             }
         }
     };
     let added = run.book.count.load(Ordering::SeqCst);
     match said {
-        Ok(()) => assert_eq!(added, 3, "{direction:?} {at} {cut:?}"),
+        Ok(()) => assert_eq!(added, 3, "{lane:?} {at} {cut:?}"),
         // The line was cut before the two sides had agreed that the session outlives it.
         Err(error) => {
-            assert_eq!(added, 0, "{direction:?} {at} {cut:?}: {error}");
+            assert_eq!(added, 0, "{lane:?} {at} {cut:?}: {error}");
             assert_ne!(error.executed(), Executed::Yes);
             return false;
         }
@@ -112,10 +112,10 @@ async fn cut_once(direction: Direction, at: u64, cut: Cut) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_cut_at_any_byte_to_the_server_loses_nothing() {
-    cut_everywhere(Direction::ToServer).await;
+    cut_everywhere(Lane::ToServer).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_cut_at_any_byte_to_the_client_loses_nothing() {
-    cut_everywhere(Direction::ToClient).await;
+    cut_everywhere(Lane::ToClient).await;
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use remoting::testing::{Direction, Trouble};
+use remoting::testing::{Lane, Trouble};
 use remoting::{ErrorKind, Executed, GoneReason, Limits};
 
 use crate::ground::*;
@@ -47,7 +47,7 @@ async fn a_server_that_was_started_anew_does_not_know_the_session_and_named_obje
     let other = Book::default();
     let another = serve(Way::Tcp, Limits::default(), &other, "127.0.0.1:0").await;
     let (ground, own, error) = lose(Limits::default(), async |ground| {
-        ground.line.retarget(address(&another));
+        ground.line.retarget(address(&another)).unwrap();
         ground.line.cut_all();
     })
     .await;
@@ -78,8 +78,8 @@ async fn a_line_that_stays_away_too_long_ends_the_session_on_both_sides() {
         "{error}"
     );
     until(|| ground.server.counters().resume_window.get() == 1).await;
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        ground.line.set(direction, Trouble::none());
+    for lane in [Lane::ToServer, Lane::ToClient] {
+        ground.line.set(lane, Trouble::none());
     }
     let gone = own.next().await.unwrap_err();
     assert_eq!(

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::testing::{Direction, Trouble};
+use remoting::testing::{Lane, Trouble};
 use remoting::{ErrorKind, Executed, Limits};
 use tokio::task::JoinSet;
 
@@ -133,7 +133,7 @@ async fn long_messages_arrive_whole(way: Way) {
         });
     }
     loop {
-        let (came, went) = (Direction::ToServer, Direction::ToClient);
+        let (came, went) = (Lane::ToServer, Lane::ToClient);
         let moved = || ground.line.bytes(came) + ground.line.bytes(went);
         let before = moved();
         tokio::select! {
@@ -187,10 +187,8 @@ async fn a_line_that_is_silent_is_given_up_and_made_again(way: Way) {
     let ground = Ground::with(way, limits).await;
     let ledger = ground.ledger().await;
     assert_eq!(ledger.next().await.unwrap(), 1);
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        ground
-            .line
-            .set_open(direction, Trouble::none().stall_after(0));
+    for lane in [Lane::ToServer, Lane::ToClient] {
+        ground.line.set_open(lane, Trouble::none().stall_after(0));
     }
     assert_eq!(ledger.next().await.unwrap(), 2);
     assert!(ground.line.connections() > 1);
@@ -229,10 +227,8 @@ async fn a_caller_that_runs_into_a_cut_with_much_to_say_does_not_end_the_session
 async fn the_next_line_may_bring_its_bytes_one_by_one(way: Way) {
     let ground = Ground::new(way).await;
     let own = ground.own_ledger(7).await;
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        ground
-            .line
-            .set_new(direction, Trouble::none().byte_by_byte());
+    for lane in [Lane::ToServer, Lane::ToClient] {
+        ground.line.set_new(lane, Trouble::none().byte_by_byte());
     }
     ground.line.cut_all();
     assert_eq!(own.next().await.unwrap(), 8);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use remoting::prelude::*;
-use remoting::testing::{Direction, FaultProxy, Trouble};
+use remoting::testing::{FaultProxy, Lane, Trouble};
 use remoting::{ChannelHandle, Limits};
 use tokio::sync::Semaphore;
 
@@ -151,9 +151,9 @@ impl Ground {
     /// Has the line carry nothing from now on, over connections that it takes all the same, and cuts those that there are.
     /// Gives back when the client has dialled again.
     pub async fn go_silent(&self) {
-        for direction in [Direction::ToServer, Direction::ToClient] {
+        for lane in [Lane::ToServer, Lane::ToClient] {
             let stalled = Trouble::none().stall_after(0);
-            self.line.set_new(direction, stalled);
+            self.line.set_new(lane, stalled);
         }
         let before = self.line.connections();
         self.line.cut_all();
@@ -203,9 +203,7 @@ pub async fn serve(way: Way, limits: Limits, book: &Book, at: &str) -> Host {
     host
 }
 
-pub fn address(host: &Host) -> SocketAddr {
+pub fn address(host: &Host) -> String {
     let channel: ChannelHandle = host.channel("main").unwrap();
-    let address = channel.address().unwrap();
-    let (_, address) = address.split_once("://").unwrap();
-    address.parse().unwrap()
+    channel.address().unwrap()
 }
