@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
 use remoting::prelude::*;
-use remoting::{ConnectPolicy, ErrorKind, Executed, GoneReason};
+use remoting::{ErrorKind, Executed, GoneReason};
 
 // ---- the contract, shared by client and servers
 

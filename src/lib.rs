@@ -59,7 +59,7 @@ pub use remoting_macros::remote_facade as remote;
 #[cfg(any(feature = "tcp", feature = "http"))]
 pub use signal::shutdown_signal;
 
-/// What a program needs to declare, offer and call objects.
+/// What a program needs to declare, offer and call objects, and to stop in good order.
 ///
 /// `Serialize` and `Deserialize` are not among it: their derives need the crate `serde`
 /// in the user's own `Cargo.toml`.
@@ -72,7 +72,11 @@ pub mod prelude {
     pub use crate::config::FromConfig;
     #[cfg(feature = "macros")]
     pub use crate::remote;
-    pub use crate::{CallContext, CallOptions, Host, InProcessChannel, Proxy, Streaming};
+    #[cfg(any(feature = "tcp", feature = "http"))]
+    pub use crate::shutdown_signal;
+    pub use crate::{
+        CallContext, CallOptions, ConnectPolicy, Host, InProcessChannel, Proxy, Streaming,
+    };
 }
 
 #[doc(hidden)]
