@@ -27,6 +27,12 @@ pub(crate) fn is_asked_for(method: &Method, path: &str) -> bool {
     path == HEALTH && (method == Method::GET || method == Method::HEAD)
 }
 
+/// The answer to who asks for it in another way.
+pub(crate) fn wrong_method() -> Answer {
+    let text = "this tells whether to come here; read it with GET";
+    Answer::refused(405, "protocol", text).allowing("GET, HEAD")
+}
+
 impl Service {
     /// Whether callers had better come here.
     pub(crate) fn health(&self) -> Health {

@@ -122,6 +122,7 @@ impl Service {
             _ if health::is_asked_for(&head.method, head.uri.path()) => self.health().answer(),
             Err(answer) => answer,
             Ok(Visit::Preflight) => Answer::empty(StatusCode::NO_CONTENT),
+            Ok(Visit::Request) if head.uri.path() == HEALTH => health::wrong_method(),
             Ok(Visit::Request) if head.uri.path() == websocket::PATH => {
                 match self.open_session(&mut head, peer, admission).await {
                     Ok(response) => {

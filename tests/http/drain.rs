@@ -136,7 +136,7 @@ async fn health_is_there_for_everybody_and_says_nothing_else() {
     raw.send(&HEALTH.replace("GET", "HEAD")).await;
     raw.send(&HEALTH.replace("GET", "POST")).await;
     let mut came = String::new();
-    while !came.contains("401 Unauthorized") {
+    while !came.contains("405 Method Not Allowed") {
         let mut bytes = Vec::new();
         assert_ne!(
             tokio::io::AsyncReadExt::read_buf(&mut raw.0, &mut bytes)
@@ -149,9 +149,16 @@ async fn health_is_there_for_everybody_and_says_nothing_else() {
     let (head, rest) = came.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{came}");
     assert!(
-        rest.starts_with("HTTP/1.1 401"),
+        rest.starts_with("HTTP/1.1 405"),
         "a HEAD has no body: {came}"
     );
+    for method in ["POST", "PUT", "DELETE"] {
+        let answer = ask(authority, &HEALTH.replace("GET", method))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+    }
 }
 
 #[tokio::test]
