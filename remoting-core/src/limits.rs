@@ -209,6 +209,9 @@ limits! {
     /// How many threads methods may block at once: `#[blocking]` ones, and on a runtime with several worker threads others that
     /// are called for the first time or have held their thread before. Those that find none wait. Of the latter one call of
     /// each method goes on besides. It has to be well below the `max_blocking_threads` of the runtime, 512 by default.
+    ///
+    /// A method that holds its thread for 100 ms without being marked is named in the log (`remoting::call`, at `WARN`) while it
+    /// does, and once a minute at most, however often it does so.
     blocking_threads: usize = 64;
 }
 
