@@ -1,26 +1,20 @@
 //! The channel's settings, and what it does for its host.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use remoting_core::channel::{
-    Acceptor, Admission, BoxFuture, Channel, ChannelSettings, Dialed, Listener,
-};
+use remoting_core::channel::{Acceptor, BoxFuture, Channel, ChannelSettings, Dialed, Listener};
 use remoting_core::formatter::FormatterRef;
 use remoting_core::sink::SinkRef;
-use remoting_core::{ChannelLimits, ConnectPolicy, Error, ErrorKind, ObjectUrl, Peer, Token};
+use remoting_core::{ChannelLimits, ConnectPolicy, Error, ErrorKind, ObjectUrl, Token};
 use remoting_tcp::sockets::{
-    AcceptGuard, Farewells, ListenAt, Protocol, Security, Shelter, Socket, Unwelcome, accept_all,
-    accept_secure, needs_runtime, tune,
+    AcceptGuard, Farewells, ListenAt, Security, Shelter, accept_all, needs_runtime,
 };
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::address::{Base, check_address, is_secure, read_base};
-use crate::answer::Answer;
 use crate::client::{Pool, Server, pool};
-use crate::connection;
+use crate::door::Door;
 use crate::gate::Gate;
 use crate::mount::{HttpService, Mount, Opened};
 use crate::serve::Service;
@@ -239,6 +233,7 @@ impl HttpChannel {
         let (stop, stopping) = watch::channel(());
         let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone(), ""));
         let opened = self.mount.open(&service);
+        let own = acceptor.clone();
         let door = Arc::new(Door {
             security: Arc::clone(&self.security),
             service,
@@ -246,7 +241,11 @@ impl HttpChannel {
             farewells: Farewells::default(),
             stopping,
         });
-        let accepting = accept_all(listener, move |stream, peer| door.welcome(stream, peer));
+        let accepting = accept_all(
+            listener,
+            move |stream, peer| door.welcome(stream, peer),
+            move || own.shortage(),
+        );
         Ok(Some(Listener {
             address: format!("{scheme}://{bound}"),
             guard: Box::new(Listening {
@@ -278,59 +277,6 @@ struct Listening {
     _accepting: AcceptGuard,
     _stop: watch::Sender<()>,
     _opened: Option<Opened>,
-}
-
-/// What is needed to let somebody in.
-struct Door {
-    security: Arc<Security>,
-    acceptor: Acceptor,
-    service: Arc<Service>,
-    farewells: Farewells,
-    stopping: watch::Receiver<()>,
-}
-
-impl Door {
-    /// Answers a new connection, if the host has room for it.
-    fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        match self.acceptor.admit(Some(peer.ip().to_canonical())) {
-            Ok(admission) => {
-                tune(&stream);
-                tokio::spawn(Arc::clone(self).serve(stream, Peer::at(peer), admission));
-            }
-            // Who speaks TLS would not understand it.
-            Err(_) if self.security.is_secure() => {}
-            Err(turned_away) => {
-                let answer = Answer::refused(503, "overloaded", &turned_away.to_string());
-                self.farewells.say(stream, answer.closing().into_bytes());
-            }
-        }
-    }
-
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: Peer, admission: Admission) {
-        let (security, acceptor) = (&self.security, &self.acceptor);
-        let (socket, owner) = match security.is_secure() {
-            false => (Socket::Plain(stream), None),
-            true => match accept_secure(security, acceptor, stream, &peer, Protocol::Http).await {
-                Ok(accepted) => accepted,
-                Err(unwelcome) => return self.turn_away(unwelcome),
-            },
-        };
-        let peer = Arc::new(peer.with_certificate(owner));
-        let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
-        connection::run(socket, peer, admission, service, stopping).await;
-    }
-
-    fn turn_away(&self, unwelcome: Option<Unwelcome>) {
-        match unwelcome {
-            Some(Unwelcome::ClearText(stream)) => {
-                let text = "this port has TLS; use an `https://` URL";
-                let answer = Answer::refused(400, "tls_required", text);
-                self.farewells.say(stream, answer.closing().into_bytes());
-            }
-            Some(Unwelcome::Failed(stream)) => self.farewells.say(stream, Vec::new()),
-            None => {}
-        }
-    }
 }
 
 impl Channel for HttpChannel {

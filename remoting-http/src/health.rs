@@ -17,6 +17,8 @@ pub(crate) enum Health {
     Serving,
     /// What comes is still served, but soon nobody will be here.
     Draining,
+    /// Who is here is served, and there is no room for more connections.
+    Overloaded,
     /// Nobody is here, or not yet.
     Stopped,
 }
@@ -36,9 +38,10 @@ pub(crate) fn wrong_method() -> Answer {
 impl Service {
     /// Whether callers had better come here.
     pub(crate) fn health(&self) -> Health {
-        match self.acceptor.is_leaving() {
-            true => Health::Draining,
-            false => Health::Serving,
+        match (self.acceptor.is_leaving(), self.acceptor.is_short()) {
+            (true, _) => Health::Draining,
+            (false, true) => Health::Overloaded,
+            (false, false) => Health::Serving,
         }
     }
 }
@@ -48,6 +51,10 @@ impl Health {
         let (status, body) = match self {
             Self::Serving => (StatusCode::OK, r#"{"status":"serving"}"#),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"status":"overloaded"}"#,
+            ),
             Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"stopped"}"#),
         };
         let mut answer = Answer::json(body.into());

@@ -34,6 +34,7 @@ mod codes;
 mod connection;
 mod connector;
 mod describe;
+mod door;
 mod gate;
 mod headers;
 mod health;

@@ -38,15 +38,18 @@ const LAST: usize = 4096;
 /// Accepts connections in a task of the current runtime until the guard is dropped.
 ///
 /// - `welcome`: is given each connection; must not block.
+/// - `shortage`: is asked when the machine cannot accept; what it gives is dropped when it can, or nobody listens any more.
 pub fn accept_all(
     listener: TcpListener,
     welcome: impl Fn(TcpStream, SocketAddr) + Send + Sync + 'static,
+    shortage: impl Fn() -> Box<dyn Send + Sync> + Send + 'static,
 ) -> AcceptGuard {
     let socket = Socket(Arc::new(Mutex::new(Some(listener))));
     let welcome: Arc<Welcome> = Arc::new(welcome);
     let task = tokio::spawn(accept_loop(
         CloseOnDrop(socket.clone()),
         Arc::clone(&welcome),
+        shortage,
     ));
     AcceptGuard {
         socket,
@@ -132,20 +135,24 @@ impl Drop for CloseOnDrop {
     }
 }
 
-async fn accept_loop(socket: CloseOnDrop, welcome: Arc<Welcome>) {
-    let mut troubled = false;
+async fn accept_loop(
+    socket: CloseOnDrop,
+    welcome: Arc<Welcome>,
+    shortage: impl Fn() -> Box<dyn Send + Sync>,
+) {
+    let mut trouble = None;
     while let Some(accepted) = socket.0.accept().await {
         match accepted {
             Ok((stream, peer)) => {
-                troubled = false;
+                trouble = None;
                 welcome(stream, peer);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                if !troubled {
+                if trouble.is_none() {
                     tracing::error!(%error, "no connections can be accepted at the moment");
                 }
-                troubled = true;
+                trouble.get_or_insert_with(&shortage);
                 tokio::time::sleep(REST).await;
             }
         }
@@ -235,7 +242,7 @@ mod tests {
         for _ in 0..20 {
             let listener = bind(&address).await.unwrap();
             address = listener.local_addr().unwrap().to_string();
-            let guard = accept_all(listener, |_, _| {});
+            let guard = accept_all(listener, |_, _| {}, || Box::new(()));
             tokio::task::yield_now().await;
             drop(guard);
         }
@@ -248,7 +255,7 @@ mod tests {
             let listener = bind("127.0.0.1:0").await.unwrap();
             (
                 listener.local_addr().unwrap().to_string(),
-                accept_all(listener, |_, _| {}),
+                accept_all(listener, |_, _| {}, || Box::new(())),
             )
         });
         drop(runtime);
@@ -263,9 +270,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (sender, mut welcomed) = tokio::sync::mpsc::unbounded_channel();
         // The loop has not run yet: this runtime has one thread, which is here.
-        let guard = accept_all(listener, move |stream, _| {
-            drop(sender.send(stream));
-        });
+        let guard = accept_all(
+            listener,
+            move |stream, _| drop(sender.send(stream)),
+            || Box::new(()),
+        );
         let waiting: Vec<_> = (0..3)
             .map(|_| std::net::TcpStream::connect(address).unwrap())
             .collect();
@@ -284,7 +293,7 @@ mod tests {
     async fn a_connection_that_is_not_wanted_is_closed_at_once() {
         let listener = bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let _guard = accept_all(listener, |stream, _| drop(stream));
+        let _guard = accept_all(listener, |stream, _| drop(stream), || Box::new(()));
         for _ in 0..3 {
             let mut stream = TcpStream::connect(address).await.unwrap();
             assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0);

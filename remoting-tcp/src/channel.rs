@@ -163,12 +163,17 @@ impl TcpChannel {
         let Some((listener, bound)) = self.listen_at.bind(scheme, &acceptor, shelter).await? else {
             return Ok(None);
         };
+        let own = acceptor.clone();
         let door = Arc::new(Door {
             acceptor,
             farewells: Farewells::default(),
             security: self.security.clone(),
         });
-        let guard = accept_all(listener, move |stream, peer| door.welcome(stream, peer));
+        let guard = accept_all(
+            listener,
+            move |stream, peer| door.welcome(stream, peer),
+            move || own.shortage(),
+        );
         Ok(Some(Listener {
             address: format!("{scheme}://{bound}"),
             guard: Box::new(guard),

@@ -71,6 +71,8 @@ fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
             (vec![], vec![])
         );
 
+        let (mut at_client, mut at_server) =
+            (client.connection_events(), server.connection_events());
         let url = server.url("desk").unwrap();
         let desk: DeskProxy = client.get(&url).unwrap();
         assert_eq!(desk.name().await.unwrap(), "seen");
@@ -79,8 +81,6 @@ fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
         let (here, there) = (only(&client), only(&server));
         as_seen_at_both_ends(&here, &there);
         assert_eq!(format!("{}/desk", here.peer), url);
-        let (mut at_client, mut at_server) =
-            (client.connection_events(), server.connection_events());
 
         // The channel closes when the call has ended.
         let office = server.channel("office").unwrap();
@@ -92,6 +92,7 @@ fn a_connection_is_listed_at_both_ends_with_what_goes_on_there() {
         stopping.await.unwrap();
         until(|| client.connections().is_empty() && server.connections().is_empty()).await;
         for events in [&mut at_client, &mut at_server] {
+            assert_eq!(next(events).await, (ConnectionChange::Connected, 0));
             assert_eq!(next(events).await, (ConnectionChange::Draining, 0));
             let (ended, _) = next(events).await;
             assert!(matches!(ended, ConnectionChange::Ended(_)), "{ended:?}");

@@ -51,6 +51,18 @@ impl Acceptor {
         self.0.is_leaving()
     }
 
+    /// Notes that no connections can be accepted at the moment, because the system has no descriptors or no memory left for
+    /// them, until what is given is dropped.
+    #[must_use = "it is so only as long as this is held"]
+    pub fn shortage(&self) -> Box<dyn Send + Sync> {
+        self.0.shortage()
+    }
+
+    /// Whether some channel of the host cannot accept connections at the moment.
+    pub fn is_short(&self) -> bool {
+        self.0.is_short()
+    }
+
     /// Is ready once a host that stops, or a channel, waits no longer for what has no session: the channel then closes
     /// its connections, whatever is under way.
     pub fn cut(&self) -> BoxFuture<'static, ()> {
@@ -281,6 +293,8 @@ pub(crate) trait Accept: Send + Sync {
     fn admit(&self, source: Option<IpAddr>) -> Result<Admission, TurnedAway>;
     fn visit(&self) -> Box<dyn Send + Sync>;
     fn is_leaving(&self) -> bool;
+    fn shortage(&self) -> Box<dyn Send + Sync>;
+    fn is_short(&self) -> bool;
     fn cut(&self) -> BoxFuture<'static, ()>;
     fn accept(&self, link: Link, admission: Admission);
     fn exchange(&self, call: CallMessage, peer: Arc<Peer>) -> BoxFuture<'static, ReplyMessage>;

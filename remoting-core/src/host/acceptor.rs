@@ -3,7 +3,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -109,6 +109,16 @@ impl Accept for HostAcceptor {
     fn is_leaving(&self) -> bool {
         let channel = self.channel.upgrade();
         channel.is_none_or(|channel| channel.leaving.load(Ordering::Relaxed))
+    }
+
+    fn shortage(&self) -> Box<dyn Send + Sync> {
+        let host = self.host.upgrade();
+        Box::new(host.map(|host| Shortage::begin(&host.shortages)))
+    }
+
+    fn is_short(&self) -> bool {
+        let host = self.host.upgrade();
+        host.is_some_and(|host| host.shortages.load(Ordering::Relaxed) > 0)
     }
 
     fn cut(&self) -> BoxFuture<'static, ()> {
@@ -225,6 +235,22 @@ impl Accept for HostAcceptor {
         let host = self.host.upgrade();
         let authenticator = host.and_then(|host| host.registry.authenticator.clone());
         authenticator.is_some_and(|authenticator| authenticator.denies_strangers())
+    }
+}
+
+/// A channel that cannot accept connections, until dropped.
+struct Shortage(Arc<AtomicUsize>);
+
+impl Shortage {
+    fn begin(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Shortage {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -41,7 +41,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -86,6 +86,8 @@ pub(crate) struct HostInner {
     on_own_runtime: bool,
     /// The host stops, or has stopped.
     leaving: AtomicBool,
+    /// How many channels cannot accept connections at the moment.
+    shortages: Arc<AtomicUsize>,
 }
 
 impl HostInner {
@@ -106,6 +108,7 @@ impl HostInner {
             incarnation: crate::jitter::number().max(1),
             on_own_runtime,
             leaving: AtomicBool::new(false),
+            shortages: Arc::default(),
         }
     }
 

@@ -35,6 +35,14 @@ impl Accept for FakeHost {
         false
     }
 
+    fn shortage(&self) -> Box<dyn Send + Sync> {
+        Box::new(())
+    }
+
+    fn is_short(&self) -> bool {
+        false
+    }
+
     fn cut(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::pending())
     }
