@@ -9,6 +9,7 @@ mod folder;
 mod gateway;
 mod haproxy;
 mod load;
+mod names;
 mod nginx;
 mod openapi;
 mod openssl;
