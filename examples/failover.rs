@@ -154,7 +154,12 @@ async fn another_stands_in(client: &Host) -> anyhow::Result<()> {
     let desk: DeskProxy = client.get(&format!("tcp://{},{}/desk", left.address, right.address))?;
     ensure!(desk.who().await? == "left");
     left.kill()?;
-    ensure!(desk.who().await? == "right");
+    let mut answered = desk.who().await;
+    if matches!(&answered, Err(error) if error.executed() == Executed::Unknown) {
+        // It left before the loss was noticed. Asking for a name once more does no harm.
+        answered = desk.who().await;
+    }
+    ensure!(answered? == "right");
     println!("client: when the left one was killed, the right one answered");
     Ok(())
 }
