@@ -153,6 +153,38 @@ fn a_server_that_calls_wait_for_is_listed_with_how_many_and_why() {
 }
 
 #[test]
+fn a_server_that_lets_nobody_in_is_listed_as_that_and_told_of_seldom() {
+    within_patience(async {
+        let mut limits = Limits::default();
+        limits.connections = 1;
+        let server = Server::with(Kind::Tcp, "full", limits).await;
+        let first = client(FailFast);
+        let occupant: DeskProxy = first.get(&server.url("tcp")).unwrap();
+        assert_eq!(occupant.name().await.unwrap(), "full");
+        let second = client(FailFast);
+        let mut events = second.connection_events();
+        let desk: DeskProxy = second.get(&server.url("tcp")).unwrap();
+        let begun = Instant::now();
+        for _ in 0..20 {
+            assert!(desk.name().await.is_err());
+        }
+        let told = std::iter::from_fn(|| events.try_next()).count() as u64;
+        let most = 1 + begun.elapsed().as_secs();
+        assert!((1..=most).contains(&told), "{told}");
+        let waiting = tokio::spawn(desk.name().connect_policy(Wait));
+        let is_told = || {
+            let all = second.connections();
+            let why = all.iter().filter_map(|one| one.failure.as_ref());
+            why.clone()
+                .any(|why| why.contains("the server lets nobody in"))
+        };
+        until(is_told).await;
+        drop((occupant, first));
+        assert_eq!(waiting.await.unwrap().unwrap(), "full");
+    });
+}
+
+#[test]
 fn a_session_that_is_away_says_why_it_is_not_back() {
     within_patience(async {
         let server = Server::start("back").await;

@@ -55,8 +55,7 @@ pub enum ConnectionChange {
     Draining,
     /// The connection is over, for this reason, and its session with it.
     Ended(String),
-    /// A connection could not be made, or not be made again. Told the first time, and then once a second at most, until there
-    /// is one.
+    /// A connection could not be made, or not be made again. Told the first time, and then once a second at most.
     DialFailed {
         /// Why.
         why: String,
@@ -210,7 +209,11 @@ impl Connection {
     pub(super) fn tell_end(&self, end: &End) {
         let connected = self.beginning.connected.load(Ordering::Relaxed);
         // Its link is another session's, which tells.
-        if *end == End::Resumed || (!connected && self.origin.is_none()) {
+        if *end == End::Resumed {
+            return;
+        }
+        let is_news = || self.origin.as_ref().is_some_and(|origin| origin.is_news());
+        if !connected && !is_news() {
             return;
         }
         let (why, next) = (|| crate::log::clean(&end.to_string()), None);

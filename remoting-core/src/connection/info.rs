@@ -24,8 +24,8 @@ pub struct ConnectionInfo {
     pub principal: Option<String>,
     /// How long there has been the session, which may have had several connections.
     pub age: Duration,
-    /// How many calls of this side are under way, or wait for a place; those that wait for a connection, where
-    /// there is none yet.
+    /// How many calls of this side are under way, or wait for a place; where there is no connection yet, those that wait
+    /// until there is one ([`ConnectPolicy::Wait`](crate::ConnectPolicy::Wait)).
     pub calls_out: usize,
     /// How many calls of the peer are under way.
     pub calls_in: usize,

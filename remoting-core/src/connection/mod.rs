@@ -119,6 +119,9 @@ pub(crate) trait Origin: Send + Sync {
     /// Those of [`Channel::dial`](crate::channel::Channel::dial).
     fn dial(&self) -> Pinned<'_, Result<Link, Error>>;
 
+    /// Whether it is to be told now that there is no connection.
+    fn is_news(&self) -> bool;
+
     /// What this side shows of itself.
     fn token(&self) -> Option<Token>;
 }

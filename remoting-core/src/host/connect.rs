@@ -24,7 +24,7 @@ impl NamedEndpoint {
             call.retried = std::mem::replace(&mut again, true);
             match self.connect_once(&mut call, last.take()).await {
                 Err(error) if self.goes_out_again(&call, &error) => {
-                    self.note_failure();
+                    self.note_failure(&error);
                     last = Some(error);
                 }
                 other => return other,

@@ -280,7 +280,7 @@ impl Endpoint for NamedEndpoint {
             let result = ready!(self.poll_once(call, cx));
             match result {
                 Err(Fault::Error(error)) if self.goes_out_again(call, &error) => {
-                    self.note_failure();
+                    self.note_failure(&error);
                     call.retried = true;
                     call.flight = match self.waits(call) {
                         true => self.reach(call, Some(error))?,

@@ -58,6 +58,11 @@ impl Origin for Dialled {
         })
     }
 
+    fn is_news(&self) -> bool {
+        let up = self.host.upgrade().zip(self.channel.upgrade());
+        up.is_some_and(|(host, channel)| host.peers.is_news(&channel, &self.url))
+    }
+
     fn token(&self) -> Option<Token> {
         let channel = self.channel.upgrade()?;
         channel.channel().settings().token.clone()

@@ -55,7 +55,7 @@ struct Known {
     backoff: Backoff,
     /// Why the last dialling has failed, if it has.
     failure: Option<String>,
-    /// When that was told last.
+    /// When a failure was told last.
     told: Seldom,
 }
 
@@ -175,9 +175,17 @@ impl Peers {
     }
 
     /// Notes that a peer was there, and of no use: those who wait leave it in peace for a while.
-    pub(super) fn failed(&self, channel: &Registered, url: &ObjectUrl) {
+    pub(super) fn failed(&self, (channel, url): (&Registered, &ObjectUrl), error: &Error) {
         let peer = self.peer(channel, url);
-        peer.known().failed();
+        let mut known = peer.known();
+        known.failed();
+        known.failure = Some(error.to_string());
+    }
+
+    /// Whether it is to be told now that a peer could not be reached.
+    pub(super) fn is_news(&self, channel: &Registered, url: &ObjectUrl) -> bool {
+        let peer = self.peer(channel, url);
+        peer.known().told.is_due(clock::now())
     }
 
     /// All connections of a channel, or of all channels.
@@ -270,7 +278,6 @@ impl Peer {
             known.dialling = None;
             known.in_doubt = false;
             known.failure = None;
-            known.told = Seldom::default();
             known.route.replace(route.clone())
         };
         drop(spent);

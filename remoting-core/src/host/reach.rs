@@ -48,7 +48,7 @@ impl NamedEndpoint {
             }
             match self.dial()?.await {
                 Err(error) if waits && may_pass(&error) => {
-                    self.note_failure();
+                    self.note_failure(&error);
                     *last = Some(error);
                 }
                 reached => return reached,
@@ -78,9 +78,9 @@ impl NamedEndpoint {
     }
 
     /// Notes that the peer was there, and of no use.
-    pub(super) fn note_failure(&self) {
+    pub(super) fn note_failure(&self, error: &Error) {
         if let Some(host) = self.host.upgrade() {
-            host.peers.failed(&self.channel, &self.url);
+            host.peers.failed((&self.channel, &self.url), error);
         }
     }
 
