@@ -60,6 +60,12 @@ impl Admission {
             .fold(0, |sum, room| sum.saturating_add(*room))
     }
 
+    /// Whether somebody waits who has no place yet.
+    #[inline]
+    pub(super) fn has_any(&self) -> bool {
+        !self.queued.is_empty() || self.has_long()
+    }
+
     /// Whether somebody waits who has no place yet, and lacks nothing else.
     ///
     /// - `fits`: whether there is so much room.

@@ -86,11 +86,16 @@ impl Gathered {
     }
 
     /// Drops the first `count` bytes, which have been written.
-    pub fn advance(&mut self, mut count: usize) {
+    #[inline]
+    pub fn advance(&mut self, count: usize) {
         if self.large_bytes == 0 {
             self.done = self.done.saturating_add(count).min(self.small.len());
-            return;
+        } else {
+            self.advance_past_large(count);
         }
+    }
+
+    fn advance_past_large(&mut self, mut count: usize) {
         while count > 0 {
             let end = self.left().first().map_or(self.small.len(), |(at, _)| *at);
             let small = end.saturating_sub(self.done).min(count);
@@ -111,6 +116,7 @@ impl Gathered {
     }
 
     /// The kind of the first frame, if these are whole frames, and how many bytes it has in all.
+    #[inline]
     pub(super) fn head(&self) -> Option<(u8, usize)> {
         measure(self.small.get(self.done..)?)
     }

@@ -47,7 +47,7 @@ impl<T: Exported> Session<T> {
 
     /// Gives free places to those who wait, in their order.
     pub(super) fn admit(&mut self, effects: &mut Effects<T>) {
-        while self.may_grant() {
+        while self.admission.has_any() && self.may_grant() {
             let fits = self.room();
             let Some(granted) = self.admission.grant(fits) else {
                 break;
@@ -110,7 +110,8 @@ impl<T: Exported> Session<T> {
         }
         let counters = &self.config.counters;
         let spoken_for = self.outgoing.len().saturating_add(self.admission.granted());
-        if self.admission.has_queued(self.room()) || spoken_for >= self.places() {
+        let waits = self.admission.has_any() && self.admission.has_queued(self.room());
+        if waits || spoken_for >= self.places() {
             counters.calls_per_session.add();
             return false;
         }
