@@ -91,13 +91,8 @@ fn those_who_wait_get_whichever_server_comes_first() {
 #[test]
 fn a_server_that_lets_nobody_in_is_passed_by() {
     within_patience(async {
-        let mut limits = Limits::default();
-        limits.connections = 1;
-        let full = Server::with(Kind::Tcp, "full", limits).await;
+        let (full, _occupant) = Server::full().await;
         let other = Server::start("other").await;
-        let occupant = client(FailFast);
-        let inside: DeskProxy = occupant.get(&full.url("tcp")).unwrap();
-        assert_eq!(inside.name().await.unwrap(), "full");
         let client = client(FailFast);
         let desk: DeskProxy = client.get(&url(&[&full, &other])).unwrap();
         assert_eq!(desk.name().await.unwrap(), "other");

@@ -155,12 +155,7 @@ fn a_server_that_calls_wait_for_is_listed_with_how_many_and_why() {
 #[test]
 fn a_server_that_lets_nobody_in_is_listed_as_that_and_told_of_seldom() {
     within_patience(async {
-        let mut limits = Limits::default();
-        limits.connections = 1;
-        let server = Server::with(Kind::Tcp, "full", limits).await;
-        let first = client(FailFast);
-        let occupant: DeskProxy = first.get(&server.url("tcp")).unwrap();
-        assert_eq!(occupant.name().await.unwrap(), "full");
+        let (server, occupant) = Server::full().await;
         let second = client(FailFast);
         let mut events = second.connection_events();
         let desk: DeskProxy = second.get(&server.url("tcp")).unwrap();
@@ -179,7 +174,7 @@ fn a_server_that_lets_nobody_in_is_listed_as_that_and_told_of_seldom() {
                 .any(|why| why.contains("the server lets nobody in"))
         };
         until(is_told).await;
-        drop((occupant, first));
+        drop(occupant);
         assert_eq!(waiting.await.unwrap().unwrap(), "full");
     });
 }

@@ -102,6 +102,17 @@ impl Server {
         server
     }
 
+    /// A server that has room for one connection, and the client that has it.
+    pub async fn full() -> (Self, Host) {
+        let mut limits = Limits::default();
+        limits.connections = 1;
+        let server = Self::with(Kind::Tcp, "full", limits).await;
+        let occupant = client(ConnectPolicy::FailFast);
+        let inside: DeskProxy = occupant.get(&server.url("tcp")).unwrap();
+        assert_eq!(inside.name().await.unwrap(), "full");
+        (server, occupant)
+    }
+
     /// Starts a server where there was one before.
     pub async fn revive(&mut self) {
         let mut builder = Builder::new_multi_thread();

@@ -230,12 +230,7 @@ fn a_call_that_waits_goes_out_on_another_session_when_its_own_has_ended() {
 #[test]
 fn a_full_server_is_waited_for_at_its_door() {
     within_patience(async {
-        let mut limits = Limits::default();
-        limits.connections = 1;
-        let server = Server::with(Kind::Tcp, "full", limits).await;
-        let first = client(FailFast);
-        let occupant: DeskProxy = first.get(&server.url("tcp")).unwrap();
-        assert_eq!(occupant.name().await.unwrap(), "full");
+        let (server, occupant) = Server::full().await;
         let (counting, dials) = Counting::new(None);
         let second = counting.client();
         let desk: DeskProxy = second.get(&server.url("tcp")).unwrap();
@@ -244,7 +239,7 @@ fn a_full_server_is_waited_for_at_its_door() {
         assert_eq!(error.executed(), Executed::No);
         let waiting = tokio::spawn(desk.name().connect_policy(Wait));
         until(|| dials.count() >= 4).await;
-        drop((occupant, first));
+        drop(occupant);
         assert_eq!(waiting.await.unwrap().unwrap(), "full");
     });
 }

@@ -321,8 +321,8 @@ fn an_answer_that_is_longer_than_was_announced_fails_its_call() {
     assert_eq!(pair.client.counters.max_message.get(), 1);
 }
 
-#[test]
-fn many_long_calls_wait_for_each_other() {
+/// A client that has begun to send a long call, and has no room for another one.
+fn with_a_long_call_under_way() -> (Pair, Target) {
     let client = Limits {
         unsent: 200_000,
         ..small_frames()
@@ -330,6 +330,12 @@ fn many_long_calls_wait_for_each_other() {
     let mut pair = Pair::with(client, small_frames());
     let slot = Target::Slot(pair.connect("object"));
     sent(pair.client.call(slot, &long(150_000), pair.now));
+    (pair, slot)
+}
+
+#[test]
+fn many_long_calls_wait_for_each_other() {
+    let (mut pair, slot) = with_a_long_call_under_way();
     let second = pair.client.call(slot, &long(150_000), pair.now);
     assert_eq!(second, Start::Full);
     sent(pair.client.call(slot, b"a small one goes on", pair.now));
@@ -369,13 +375,7 @@ fn a_call_whose_header_fills_a_frame_is_refused_and_the_session_lives() {
 
 #[test]
 fn a_long_call_is_woken_when_there_is_room_for_it_and_not_before() {
-    let client = Limits {
-        unsent: 200_000,
-        ..small_frames()
-    };
-    let mut pair = Pair::with(client, small_frames());
-    let slot = Target::Slot(pair.connect("object"));
-    sent(pair.client.call(slot, &long(150_000), pair.now));
+    let (mut pair, slot) = with_a_long_call_under_way();
     let [second, third] = [1, 2].map(|_| {
         let start = pair.client.call(slot, &long(150_000), pair.now);
         assert_eq!(start, Start::Full);
