@@ -116,10 +116,18 @@ impl Socket {
     }
 
     /// Gives the next connection, or `None` when the socket is closed.
-    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-        poll_fn(|cx| match self.lock().as_ref() {
-            Some(listener) => listener.poll_accept(cx).map(Some),
-            None => Poll::Ready(None),
+    ///
+    /// - `waits`: called when there is none, and the system would have given one.
+    async fn accept(&self, mut waits: impl FnMut()) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        poll_fn(|cx| {
+            let polled = match self.lock().as_ref() {
+                Some(listener) => listener.poll_accept(cx).map(Some),
+                None => Poll::Ready(None),
+            };
+            if polled.is_pending() {
+                waits();
+            }
+            polled
         })
         .await
     }
@@ -141,7 +149,7 @@ async fn accept_loop(
     shortage: impl Fn() -> Box<dyn Send + Sync>,
 ) {
     let mut trouble = None;
-    while let Some(accepted) = socket.0.accept().await {
+    while let Some(accepted) = socket.0.accept(|| trouble = None).await {
         match accepted {
             Ok((stream, peer)) => {
                 trouble = None;
