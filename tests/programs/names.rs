@@ -31,6 +31,7 @@ const SAYS: &str = "found where it has moved to, over ";
 
 /// Runs a program where `$0` stands in the place of `/etc/hosts`.
 const APART: &str = r#"
+user=
 unshare --mount true 2>/dev/null || user=--map-root-user
 exec unshare $user --mount sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$0" "$@"
 "#;
