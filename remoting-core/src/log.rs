@@ -80,7 +80,7 @@ pub(crate) struct Seldom(Option<Instant>);
 
 impl Seldom {
     /// Whether it is to be told now.
-    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+    pub(crate) fn take_turn(&mut self, now: Instant) -> bool {
         let since = self.0.map(|told| now.saturating_duration_since(told));
         let is_due = since.is_none_or(|since| since >= Duration::from_secs(1));
         if is_due {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn what_happens_again_and_again_is_told_at_once_and_then_seldom() {
         let (mut seldom, start) = (Seldom::default(), Instant::now());
-        let told = |nth: u64| seldom.is_due(start + Duration::from_millis(nth * 10));
+        let told = |nth: u64| seldom.take_turn(start + Duration::from_millis(nth * 10));
         assert_eq!((0..250).map(told).filter(|told| *told).count(), 3);
     }
 }

@@ -199,6 +199,13 @@ impl Beginning {
 }
 
 impl Connection {
+    /// Tells that one of the sides leaves, where it was told that the peer came.
+    pub(super) fn tell_draining(&self) {
+        if self.beginning.connected.load(Ordering::Relaxed) {
+            self.tell(|| ConnectionChange::Draining);
+        }
+    }
+
     /// Tells that the peer was let in.
     pub(super) fn tell_connected(&self) {
         self.beginning.connected.store(true, Ordering::Relaxed);
@@ -212,8 +219,12 @@ impl Connection {
         if *end == End::Resumed {
             return;
         }
-        let is_news = || self.origin.as_ref().is_some_and(|origin| origin.is_news());
-        if !connected && !is_news() {
+        let take_turn = || {
+            self.origin
+                .as_ref()
+                .is_some_and(|origin| origin.take_turn())
+        };
+        if !connected && !take_turn() {
             return;
         }
         let (why, next) = (|| crate::log::clean(&end.to_string()), None);
@@ -239,7 +250,7 @@ impl Connection {
         let is_due = {
             let mut news = self.beginning.news();
             news.failure = Some(why.clone());
-            news.told.is_due(clock::now())
+            news.told.take_turn(clock::now())
         };
         if is_due {
             let next = Some(next);

@@ -120,7 +120,7 @@ pub(crate) trait Origin: Send + Sync {
     fn dial(&self) -> Pinned<'_, Result<Link, Error>>;
 
     /// Whether it is to be told now that there is no connection.
-    fn is_news(&self) -> bool;
+    fn take_turn(&self) -> bool;
 
     /// What this side shows of itself.
     fn token(&self) -> Option<Token>;
@@ -293,12 +293,12 @@ impl Connection {
     pub(crate) fn go_away(&self, drain: Duration, reason: &str) {
         let (then, is_news) = {
             let mut state = self.lock();
-            let is_news = !state.session.is_draining();
+            let is_news = !state.session.is_draining() && state.end.is_none();
             state.session.go_away(drain, reason);
             (state.ask_driver(), is_news)
         };
         if is_news {
-            self.tell(|| ConnectionChange::Draining);
+            self.tell_draining();
         }
         self.act(then);
     }

@@ -58,9 +58,9 @@ impl Origin for Dialled {
         })
     }
 
-    fn is_news(&self) -> bool {
+    fn take_turn(&self) -> bool {
         let up = self.host.upgrade().zip(self.channel.upgrade());
-        up.is_some_and(|(host, channel)| host.peers.is_news(&channel, &self.url))
+        up.is_some_and(|(host, channel)| host.peers.take_turn(&channel, &self.url))
     }
 
     fn token(&self) -> Option<Token> {

@@ -183,9 +183,9 @@ impl Peers {
     }
 
     /// Whether it is to be told now that a peer could not be reached.
-    pub(super) fn is_news(&self, channel: &Registered, url: &ObjectUrl) -> bool {
+    pub(super) fn take_turn(&self, channel: &Registered, url: &ObjectUrl) -> bool {
         let peer = self.peer(channel, url);
-        peer.known().told.is_due(clock::now())
+        peer.known().told.take_turn(clock::now())
     }
 
     /// All connections of a channel, or of all channels.
@@ -297,7 +297,7 @@ impl Peer {
             known.dialling = None;
             known.backoff.failed(now);
             known.failure = Some(why.clone());
-            (known.backoff.left(now), known.told.is_due(now))
+            (known.backoff.left(now), known.told.take_turn(now))
         };
         let Some(host) = host.upgrade().filter(|_| is_due) else {
             return;
