@@ -43,6 +43,9 @@ pub fn cut(host: &Host) {
 /// again, provided that the test's own part does. Names and secrets of sessions stay what they are: nobody can guess
 /// them.
 ///
+/// A host that is started on a thread seeded anew with the same number has the same number as the one before: to its peers it
+/// is not a restarted one. Seed once for each test.
+///
 /// - `seed`: `None` for the system's generator, as if this had never been called.
 pub fn seed(seed: Option<u64>) {
     crate::jitter::seed(seed);

@@ -28,6 +28,7 @@ async fn joined(style: Style, unsent: [usize; 2]) -> (Network, [Host; 2], Ledger
     let mut plan = Plan::draw(&mut Chance::new(0));
     plan.window = Duration::from_secs(60);
     plan.bounds = Bounds::usual();
+    plan.sinks = None;
     plan.bounds.unsent = unsent[0];
     let book = Book::new(false);
     let network = Network::new(style, Chance::new(0));

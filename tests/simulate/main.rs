@@ -30,6 +30,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,8 +77,12 @@ impl Tally {
     /// Runs the world of a seed.
     fn run(&self, seed: u64, is_sample: bool) {
         self.alive.lock().unwrap().insert(seed, Instant::now());
-        self.live(seed, is_sample);
+        let lived = catch_unwind(AssertUnwindSafe(|| self.live(seed, is_sample)));
         self.alive.lock().unwrap().remove(&seed);
+        if lived.is_err() {
+            let failed = format!("{}\nit has panicked, see above", replay(seed));
+            self.failures.lock().unwrap().push(failed);
+        }
     }
 
     fn live(&self, seed: u64, is_sample: bool) {
@@ -114,7 +120,9 @@ impl Tally {
             let alive = self.alive.lock().unwrap();
             let endless = alive.iter().find(|(_, since)| since.elapsed() > ENDLESS);
             if let Some((seed, _)) = endless {
-                eprintln!("a world does not end: {}", replay(*seed));
+                // Nobody else says what was caught of this test's words.
+                let words = format!("a world does not end: {}\n", replay(*seed));
+                let _told = io::stderr().write_all(words.as_bytes());
                 process::exit(1);
             }
         }

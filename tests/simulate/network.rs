@@ -79,7 +79,7 @@ impl Network {
     pub fn unleash(&self) {
         let mut state = self.lock();
         state.is_stormy = true;
-        let lines: Vec<_> = state.lines.clone().into_iter().collect();
+        let lines = state.lines.clone();
         let set: Vec<_> = lines
             .into_iter()
             .map(|line| (line, [state.habits(), state.habits()]))
