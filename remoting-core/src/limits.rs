@@ -161,7 +161,8 @@ limits! {
     /// [`max_frame`](Self::max_frame) for each, and [`assembly`](Self::assembly) for those that are
     /// longer. So a peer which takes nothing is kept at most `calls_per_session` times `max_frame`
     /// and that more, for at most [`write_stall`](Self::write_stall). What is counted is the bytes
-    /// that wait; the room that they are in may be up to twice as much.
+    /// that wait; the room that they are in may be up to twice as much. Of long calls of this side as many come on top as begin
+    /// together within this number, or one of [`max_message`](Self::max_message).
     unsent: usize = 8 * 1024 * 1024, instead;
     /// How long writing may make no progress until the connection is given up.
     write_stall: Duration = Duration::from_secs(10), instead;

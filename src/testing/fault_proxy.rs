@@ -262,7 +262,8 @@ impl FaultProxy {
         self.shared.state().open.len()
     }
 
-    /// How many bytes were passed on in one lane, by all connections together.
+    /// How many bytes were passed on in one lane, by all connections together. Where trouble begins is counted in each
+    /// connection by itself: the two agree while there has been only one.
     pub fn bytes(&self, lane: Lane) -> u64 {
         let state = self.shared.state();
         match lane {

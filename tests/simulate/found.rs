@@ -70,3 +70,21 @@ async fn two_sides_that_have_more_to_say_than_may_wait_read_what_the_other_says(
     // Had they waited for each other, the line would have been given up.
     assert_eq!(network.links(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_side_with_one_message_that_is_more_than_may_wait_reads_on() {
+    let narrow = Style {
+        room: 4096,
+        ..STRAIGHT
+    };
+    let (network, _hosts, ledger) = joined(narrow, [20_000, 1000]).await;
+    let calls: JoinSet<_> = (0..4)
+        .map(|number| ledger.add(5 * number + 1, 0, vec![7; 900_000]))
+        .collect();
+    let answers = calls.join_all().await;
+    for answer in &answers {
+        let failed = answer.as_ref().err();
+        assert!(failed.is_none(), "{failed:?}");
+    }
+    assert_eq!(network.links(), 1);
+}

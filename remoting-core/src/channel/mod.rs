@@ -240,7 +240,7 @@ pub struct Link {
 pub trait LinkReader: Send {
     /// Appends some bytes of frames to `buffer` and gives their number; zero is the end.
     ///
-    /// At most 64 KiB are read at a time, and room is made only for them: never
+    /// At most 65 KiB are read at a time, and room is made only for them: never
     /// for a length that the peer announced.
     fn poll_read(
         &mut self,

@@ -120,7 +120,8 @@ impl Pump {
     fn gather(&mut self, room: StreamRoom, cx: &mut Context<'_>) {
         let bytes = usize::try_from(room.bytes).unwrap_or(usize::MAX);
         // Whatever the peer takes: what is gathered here waits in this side's memory.
-        let bytes = bytes.min(BATCH_BYTES);
+        let most = self.connection.limits.stream_bytes.min(BATCH_BYTES);
+        let bytes = bytes.min(most);
         let items = usize::try_from(room.items).unwrap_or(usize::MAX);
         self.batch.set_room(items.min(BATCH), bytes);
         while !self.batch.is_full() && self.ended.is_none() {

@@ -225,7 +225,7 @@ impl Connection {
         let end = self.poll_due(cx, timer, None);
         if end.is_pending() {
             let mut state = self.lock();
-            if state.session.unsent() > self.limits.unsent.saturating_mul(4) {
+            if state.session.holds_too_much() {
                 // Nobody takes it, and it grows.
                 return Poll::Ready(End::WriteStalled);
             }

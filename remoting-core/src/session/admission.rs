@@ -24,6 +24,8 @@ pub(super) struct Admission {
     long: BTreeMap<u64, Waiter>,
     /// How much room comes with each place that was granted.
     granted: BTreeMap<u64, usize>,
+    /// That of all.
+    coming: usize,
     /// A granted place was polled and not used yet.
     pass: bool,
     /// How much room the message needs for which there was none.
@@ -55,9 +57,14 @@ impl Admission {
 
     /// How much room comes with those.
     pub(super) fn coming(&self) -> usize {
-        self.granted
-            .values()
-            .fold(0, |sum, room| sum.saturating_add(*room))
+        self.coming
+    }
+
+    /// Takes a place back that was granted; tells whether there was one.
+    fn take_grant(&mut self, id: WaiterId) -> bool {
+        let taken = self.granted.remove(&id.0);
+        self.coming = self.coming.saturating_sub(taken.unwrap_or_default());
+        taken.is_some()
     }
 
     /// Whether somebody waits who has no place yet.
@@ -124,7 +131,7 @@ impl Admission {
         let long = self.long.get_mut(&id.0);
         let Some(waiter) = long.or_else(|| self.queued.get_mut(&id.0)) else {
             // Who is in no table may try again without harm.
-            self.pass |= self.granted.remove(&id.0).is_some();
+            self.pass |= self.take_grant(id);
             return Poll::Ready(Ok(()));
         };
         if now < waiter.deadline {
@@ -147,7 +154,7 @@ impl Admission {
         self.pass = false;
         self.queued.remove(&id.0);
         self.long.remove(&id.0);
-        self.granted.remove(&id.0);
+        self.take_grant(id);
     }
 
     /// Gives a place to the first in the queue that lacks nothing else; it is to be woken.
@@ -158,6 +165,7 @@ impl Admission {
         let id = [self.next_long(fits), short].into_iter().flatten().min()?;
         let waiter = self.queued.remove(&id).or_else(|| self.long.remove(&id))?;
         self.granted.insert(id, waiter.room);
+        self.coming = self.coming.saturating_add(waiter.room);
         Some(waiter.waker)
     }
 
@@ -183,6 +191,7 @@ impl Admission {
             wakers.extend(left.map(|waiter| waiter.waker));
         }
         self.granted.clear();
+        self.coming = 0;
         self.pass = false;
         self.next.clear();
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::assembly::{Aim, Begun, Goal};
+use super::resume::is_counted;
 use super::routing::{Nowhere, Route};
 use super::running::Times;
 use super::time::after;
@@ -88,8 +89,10 @@ impl<T: Exported> Session<T> {
         }
         self.liveness.on_frame(now);
         let length = frame.body.len().saturating_add(HEAD_LENGTH);
-        if self.resume.on_frame(frame.kind, length) {
-            self.acknowledge(now);
+        let counted = u64::from(is_counted(frame.kind));
+        if self.resume.on_counted(counted, length) {
+            self.acknowledge();
+            self.liveness.on_append(now);
         }
         // Almost all frames are of these kinds.
         match frame.kind {

@@ -88,7 +88,8 @@ impl<T: Exported> Session<T> {
         }
         let length = bytes.len().saturating_sub(rest.len());
         if self.resume.on_counted(frames, length) {
-            self.acknowledge(now);
+            self.acknowledge();
+            self.liveness.on_append(now);
         }
         Ok(length)
     }

@@ -296,8 +296,11 @@ impl<T: Exported> Session<T> {
         }
         self.flush_releases(&[]);
         self.write_parts();
+        if self.output.len() > 0 && self.resume.may_tell() {
+            self.acknowledge();
+        }
         let gathered = self.output.take(spare);
-        let most = self.config.limits.unsent.saturating_mul(4);
+        let most = self.most_held();
         self.resume.keep(&gathered, most);
         gathered
     }

@@ -12,8 +12,11 @@ use crate::payload::Content;
 use crate::wire::{ContOf, HEAD_LENGTH, MAX_KEY, Target, TooLong};
 
 /// A side that has dialled stops reading when so many times as much waits to be written as at the other side: more than
-/// its own calls, and what is written once more to a new connection, can be.
+/// its own calls can be. Only many answers are more.
 const READS_ON: usize = 8;
+/// How many times [`unsent`](crate::limits::Limits::unsent) may wait or be kept beyond that: answers of calls that run
+/// when reading stops, and what the peer has not confirmed.
+const BEYOND: usize = 3;
 
 /// Why a frame was not written.
 pub(super) enum Unwritten {
@@ -39,10 +42,25 @@ impl<T: Exported> Session<T> {
     /// Whether so much waits to be written that nothing more should be read.
     ///
     /// Two sides that send each other much would both wait for the other to read. So whoever has dialled reads on for
-    /// longer, rule S38.
+    /// longer, rule S38, and does not count what is left of long messages: other limits bound that.
     pub fn is_behind(&self) -> bool {
-        let factor = if self.config.dialled { READS_ON } else { 1 };
-        self.unsent() > self.config.limits.unsent.saturating_mul(factor)
+        let most = self.config.limits.unsent;
+        match self.config.dialled {
+            true => self.output.unsent() > most.max(self.max_body()).saturating_mul(READS_ON),
+            false => self.unsent() > most,
+        }
+    }
+
+    /// Whether more waits to be written than a session may have that has no connection.
+    pub fn holds_too_much(&self) -> bool {
+        self.output.unsent() > self.most_held()
+    }
+
+    /// How much may be kept until the peer has confirmed it.
+    pub(super) fn most_held(&self) -> usize {
+        let times = if self.config.dialled { READS_ON } else { 1 };
+        let times = times.saturating_add(BEYOND);
+        self.config.limits.unsent.saturating_mul(times)
     }
 
     /// Gives free places to those who wait, in their order.
@@ -104,7 +122,10 @@ impl<T: Exported> Session<T> {
     ///
     /// - `payload`: how many bytes of a payload.
     pub(super) fn has_place(&mut self, payload: usize) -> bool {
-        if payload > self.max_body() && self.admission.has_long() {
+        // Whoever waits for room comes first, and who was granted some has it.
+        let is_long = payload > self.max_body();
+        if is_long && (self.admission.has_long() || !self.room()(payload)) {
+            self.config.counters.unsent.add();
             self.admission.lack(payload);
             return false;
         }

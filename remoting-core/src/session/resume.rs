@@ -152,13 +152,7 @@ impl Resume {
         }
     }
 
-    /// Counts a frame of the peer. Tells whether the peer should be told.
-    #[inline]
-    pub(super) fn on_frame(&mut self, kind: u8, length: usize) -> bool {
-        self.on_counted(u64::from(is_counted(kind)), length)
-    }
-
-    /// The same for several frames at once, which are counted.
+    /// Counts frames of the peer, of kinds that are [counted](is_counted). Tells whether the peer should be told.
     pub(super) fn on_counted(&mut self, frames: u64, length: usize) -> bool {
         if self.state != State::Ready {
             return false;
@@ -173,6 +167,13 @@ impl Resume {
         self.received = self.received.saturating_add(frames);
         self.untold = self.untold.saturating_add(length);
         self.untold >= BYTES_PER_ACK || self.received.saturating_sub(self.told) >= FRAMES_PER_ACK
+    }
+
+    /// Whether the peer may be told along with something else, before it has to be: to write to it on purpose costs more.
+    pub(super) fn may_tell(&self) -> bool {
+        let frames = self.received.saturating_sub(self.told);
+        self.state == State::Ready
+            && (frames >= FRAMES_PER_ACK / 2 || self.untold >= BYTES_PER_ACK / 2)
     }
 
     /// How many frames of the peer have come, to tell it.
@@ -240,7 +241,7 @@ impl Resume {
 }
 
 /// Whether frames of a kind are counted, and written again if they have not arrived.
-fn is_counted(kind: u8) -> bool {
+pub(super) fn is_counted(kind: u8) -> bool {
     !matches!(
         kind,
         kind::HELLO | kind::PING | kind::PONG | kind::ACK | kind::ABORT
@@ -388,9 +389,8 @@ impl<T: Exported> Session<T> {
     }
 
     /// Tells the peer how many of its frames have come.
-    pub(super) fn acknowledge(&mut self, now: Instant) {
+    pub(super) fn acknowledge(&mut self) {
         let count = self.resume.tell();
         write_ack(self.output.buffer(), count);
-        self.liveness.on_append(now);
     }
 }

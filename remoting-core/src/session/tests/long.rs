@@ -398,3 +398,19 @@ fn a_long_call_is_woken_when_there_is_room_for_it_and_not_before() {
     let fourth = pair.client.call(slot, &long(20_000), pair.now);
     assert_eq!(fourth, Start::Full, "the third was first");
 }
+
+#[test]
+fn room_that_was_granted_is_not_for_who_comes_later() {
+    let (mut pair, slot) = with_a_long_call_under_way();
+    let start = pair.client.call(slot, &long(150_000), pair.now);
+    assert_eq!(start, Start::Full);
+    let later = pair.now + Duration::from_secs(30);
+    let first = pair.client.session.wait(Waker::noop(), later);
+    pair.pass();
+    let newcomer = pair.client.call(slot, &long(150_000), pair.now);
+    assert_eq!(newcomer, Start::Full);
+    let session = &mut pair.client.session;
+    let polled = session.poll_wait(first, Waker::noop(), pair.now);
+    assert!(polled.is_ready());
+    sent(pair.client.call(slot, &long(150_000), pair.now));
+}
