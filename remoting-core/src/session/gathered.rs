@@ -121,6 +121,26 @@ impl Gathered {
         measure(self.small.get(self.done..)?)
     }
 
+    /// Drops frames up to so many of those that count, if these are whole frames. Gives how many of them there were.
+    pub(super) fn drop_frames(&mut self, most: u64, counts: impl Fn(u8) -> bool) -> u64 {
+        let mut dropped = 0_u64;
+        if self.large_bytes == 0 {
+            // They stand one behind the other.
+            let mut rest = self.small.get(self.done..).unwrap_or_default();
+            while let Some((kind, length)) = measure(rest).filter(|_| dropped < most) {
+                rest = rest.get(length..).unwrap_or_default();
+                dropped = dropped.saturating_add(u64::from(counts(kind)));
+            }
+            self.done = self.small.len().saturating_sub(rest.len());
+            return dropped;
+        }
+        while let Some((kind, length)) = self.head().filter(|_| dropped < most) {
+            self.advance(length);
+            dropped = dropped.saturating_add(u64::from(counts(kind)));
+        }
+        dropped
+    }
+
     /// Adds bytes of which nothing has been written.
     pub(super) fn append(&mut self, other: &Self) {
         self.append_part(&other.small, &other.large);
