@@ -17,7 +17,8 @@ use crate::desk::{client, within_patience};
 #[remote]
 pub trait Hog {
     async fn fill(&self) -> remoting::Result<usize>;
-    async fn free(&self) -> remoting::Result<usize>;
+    /// - `most`: how many at most.
+    async fn free(&self, most: usize) -> remoting::Result<usize>;
 }
 
 #[derive(Default)]
@@ -32,8 +33,10 @@ impl Hog for Greedy {
         Ok(files.len())
     }
 
-    async fn free(&self) -> remoting::Result<usize> {
-        Ok(self.0.lock().unwrap().drain(..).count())
+    async fn free(&self, most: usize) -> remoting::Result<usize> {
+        let mut files = self.0.lock().unwrap();
+        let most = most.min(files.len());
+        Ok(files.drain(..most).count())
     }
 }
 
@@ -110,13 +113,13 @@ fn a_server_without_descriptors_goes_on_and_accepts_again_when_there_are_some() 
         assert_eq!(asking.health().await, "serving");
         let inside = client(FailFast);
         let hog: HogProxy = inside.get(&url).unwrap();
-        assert_eq!(hog.free().await.unwrap(), 0);
+        assert_eq!(hog.free(usize::MAX).await.unwrap(), 0);
         let taken = hog.fill().await.unwrap();
         assert!((10..64).contains(&taken), "{taken}");
         // The system takes the connection, and the server cannot.
         let outside = client(FailFast);
         let other: HogProxy = outside.get(&url).unwrap();
-        let waiting = tokio::spawn(async move { (other.free().await, Instant::now()) });
+        let waiting = tokio::spawn(async move { (other.free(usize::MAX).await, Instant::now()) });
         while asking.health().await != "overloaded" {}
         let until = Instant::now() + Duration::from_millis(300);
         let mut calls = 0;
@@ -126,12 +129,21 @@ fn a_server_without_descriptors_goes_on_and_accepts_again_when_there_are_some() 
         }
         assert!(calls > 10, "{calls}");
         assert!(!waiting.is_finished());
-        assert_eq!(hog.free().await.unwrap(), taken);
+        assert_eq!(hog.free(usize::MAX).await.unwrap(), taken);
         let freed = Instant::now();
         let (answered, when) = waiting.await.unwrap();
         assert_eq!(answered.unwrap(), 0);
         let took = when.saturating_duration_since(freed);
         assert!(took < Duration::from_secs(1), "{took:?}");
+        while asking.health().await != "serving" {}
+        // The last one goes to a connection. Nobody else waits then, and nobody comes when there are some again.
+        hog.fill().await.unwrap();
+        assert_eq!(hog.free(1).await.unwrap(), 1);
+        let last = client(FailFast);
+        let inside: HogProxy = last.get(&url).unwrap();
+        assert_eq!(inside.free(0).await.unwrap(), 0);
+        while asking.health().await != "overloaded" {}
+        hog.free(usize::MAX).await.unwrap();
         while asking.health().await != "serving" {}
     });
 }
