@@ -14,6 +14,7 @@ mod pleas;
 mod promised;
 mod random;
 mod references;
+mod room;
 mod shared;
 mod streams;
 mod support;
