@@ -157,7 +157,7 @@ limits! {
     /// its connection.
     detached_sessions: usize = 10_000;
     /// How many bytes may wait to be written to one connection until nothing more is read from
-    /// it; at the side that has dialled, eight times as many, or both could wait for each other. Answers of calls that run already still come on top: at most one frame of
+    /// it; at the side that has dialled, eight times as many, or eight frames, or both could wait for each other. Answers of calls that run already still come on top: at most one frame of
     /// [`max_frame`](Self::max_frame) for each, and [`assembly`](Self::assembly) for those that are
     /// longer. So a peer which takes nothing is kept at most `calls_per_session` times `max_frame`
     /// and that more, for at most [`write_stall`](Self::write_stall). What is counted is the bytes

@@ -41,18 +41,33 @@ async fn joined(style: Style, unsent: [usize; 2]) -> (Network, [Host; 2], Ledger
     (network, [server, client], ledger)
 }
 
+/// Makes calls at once that send bytes and get them back, all over the line that there is. Had the two sides waited for each
+/// other, it would have been given up.
+async fn all_are_answered(network: &Network, ledger: &LedgerProxy, calls: u64, length: usize) {
+    let calls: JoinSet<_> = (0..calls)
+        .map(|number| ledger.add(5 * number + 1, 0, vec![7; length]))
+        .collect();
+    for answer in calls.join_all().await {
+        let failed = answer.err();
+        assert!(failed.is_none(), "{failed:?}");
+    }
+    assert_eq!(network.links(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_finds_the_line_cut_while_it_has_much_to_say_does_not_end_the_session() {
-    let (network, _hosts, ledger) = joined(STRAIGHT, [100_000, 500]).await;
-    // Nobody has been told of it when the call writes.
-    network
-        .lines(0)
-        .iter()
-        .for_each(|line| line.cut(Cut::Reset));
-    let bytes = vec![7; 1000];
-    let answer = ledger.add(2, 0, bytes.clone()).await.unwrap();
-    assert_eq!(answer, (2, bytes));
-    assert_eq!(network.links(), 2);
+    for length in [1000, 100_000] {
+        let (network, _hosts, ledger) = joined(STRAIGHT, [1_000_000, 500]).await;
+        // Nobody has been told of it when the call writes.
+        network
+            .lines(0)
+            .iter()
+            .for_each(|line| line.cut(Cut::Reset));
+        let bytes = vec![7; length];
+        let answer = ledger.add(2, 0, bytes.clone()).await.unwrap();
+        assert_eq!(answer, (2, bytes));
+        assert_eq!(network.links(), 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,13 +77,7 @@ async fn two_sides_that_have_more_to_say_than_may_wait_read_what_the_other_says(
         ..STRAIGHT
     };
     let (network, _hosts, ledger) = joined(narrow, [20_000; 2]).await;
-    let calls: JoinSet<_> = (0..20)
-        .map(|number| ledger.add(5 * number + 1, 0, vec![7; 15_000]))
-        .collect();
-    let answers = calls.join_all().await;
-    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    // Had they waited for each other, the line would have been given up.
-    assert_eq!(network.links(), 1);
+    all_are_answered(&network, &ledger, 20, 15_000).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,13 +87,5 @@ async fn a_side_with_one_message_that_is_more_than_may_wait_reads_on() {
         ..STRAIGHT
     };
     let (network, _hosts, ledger) = joined(narrow, [20_000, 1000]).await;
-    let calls: JoinSet<_> = (0..4)
-        .map(|number| ledger.add(5 * number + 1, 0, vec![7; 900_000]))
-        .collect();
-    let answers = calls.join_all().await;
-    for answer in &answers {
-        let failed = answer.as_ref().err();
-        assert!(failed.is_none(), "{failed:?}");
-    }
-    assert_eq!(network.links(), 1);
+    all_are_answered(&network, &ledger, 4, 900_000).await;
 }

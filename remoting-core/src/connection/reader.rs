@@ -12,7 +12,7 @@ use super::intake::{Buffered, Came};
 use super::login::Login;
 use super::resume::Found;
 use super::serve::Answer;
-use super::{Connection, ConnectionChange, Export, Room, apply_all};
+use super::{Connection, Export, Room, apply_all};
 use crate::channel::{LinkError, LinkReader};
 use crate::clock;
 use crate::object::Trial;
@@ -187,7 +187,7 @@ impl Reader {
             connection.tell_connected();
         }
         if self.effects.take_sent_away() {
-            connection.tell(|| ConnectionChange::Draining);
+            connection.tell_draining();
         }
         if !unsent {
             return Ok(false);

@@ -44,23 +44,33 @@ impl<T: Exported> Session<T> {
     /// Two sides that send each other much would both wait for the other to read. So whoever has dialled reads on for
     /// longer, rule S38, and does not count what is left of long messages: other limits bound that.
     pub fn is_behind(&self) -> bool {
-        let most = self.config.limits.unsent;
-        match self.config.dialled {
-            true => self.output.unsent() > most.max(self.max_body()).saturating_mul(READS_ON),
-            false => self.unsent() > most,
-        }
+        self.waiting() > self.most_waiting()
     }
 
     /// Whether more waits to be written than a session may have that has no connection.
     pub fn holds_too_much(&self) -> bool {
-        self.output.unsent() > self.most_held()
+        self.waiting() > self.most_held()
     }
 
     /// How much may be kept until the peer has confirmed it.
     pub(super) fn most_held(&self) -> usize {
-        let times = if self.config.dialled { READS_ON } else { 1 };
-        let times = times.saturating_add(BEYOND);
-        self.config.limits.unsent.saturating_mul(times)
+        let beyond = self.config.limits.unsent.saturating_mul(BEYOND);
+        self.most_waiting().saturating_add(beyond)
+    }
+
+    fn waiting(&self) -> usize {
+        match self.config.dialled {
+            true => self.output.unsent(),
+            false => self.unsent(),
+        }
+    }
+
+    fn most_waiting(&self) -> usize {
+        let unsent = self.config.limits.unsent;
+        match self.config.dialled {
+            true => unsent.max(self.max_body()).saturating_mul(READS_ON),
+            false => unsent,
+        }
     }
 
     /// Gives free places to those who wait, in their order.
