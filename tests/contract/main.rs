@@ -34,6 +34,8 @@ mod sponsors;
 mod streams;
 mod tape;
 mod tower;
+#[path = "../support/trust.rs"]
+mod trust;
 mod unreadable;
 #[path = "../support/until.rs"]
 mod until;

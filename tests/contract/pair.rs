@@ -6,7 +6,6 @@
 //! so nothing is ever skipped at run time.
 
 use std::future::poll_fn;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -14,10 +13,10 @@ use std::time::Duration;
 use remoting::formatter::FormatterRef;
 use remoting::prelude::*;
 use remoting::sink::{MessageSink, MethodCall, MethodReply, Next};
-use remoting::{Call, ChannelHandle, ClientTls, HostBuilder, Json, Limits, MessagePack, ServerTls};
+use remoting::{Call, ChannelHandle, HostBuilder, Json, Limits, MessagePack};
 use tokio::task::JoinHandle;
 
-use crate::certificates::Authority;
+use crate::trust::{trusted, trusting};
 pub use crate::until::until;
 
 /// A kind of channel with a formatter.
@@ -291,7 +290,7 @@ impl Cell {
     fn tcp_at(self, place: &str) -> TcpChannel {
         let channel = TcpChannel::listen(place).formatter(self.formatter());
         match self.transport {
-            Transport::Tls => channel.tls(trust().server.clone()),
+            Transport::Tls => channel.tls(trusted()),
             _ => channel,
         }
     }
@@ -304,7 +303,7 @@ impl Cell {
     fn http_at(self, place: &str) -> HttpChannel {
         let channel = HttpChannel::listen(place).formatter(self.formatter());
         match self.transport {
-            Transport::Https | Transport::SecureWebSocket => channel.tls(trust().server.clone()),
+            Transport::Https | Transport::SecureWebSocket => channel.tls(trusted()),
             _ => channel,
         }
     }
@@ -359,26 +358,6 @@ impl MessageSink for PassOn {
     async fn process(&self, call: MethodCall, next: Next<'_>) -> MethodReply {
         next.run(call).await
     }
-}
-
-/// Whom the pairs with TLS trust, and what their servers show.
-struct Trust {
-    authority: Authority,
-    server: ServerTls,
-}
-
-/// How clients dial servers with TLS.
-pub fn trusting() -> ClientTls {
-    ClientTls::new().roots(trust().authority.root())
-}
-
-fn trust() -> &'static Trust {
-    static TRUST: LazyLock<Trust> = LazyLock::new(|| {
-        let authority = Authority::new("issuer");
-        let server = authority.server().server_tls();
-        Trust { authority, server }
-    });
-    &TRUST
 }
 
 fn unused_name() -> String {

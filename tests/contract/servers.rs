@@ -12,7 +12,8 @@ use remoting::{ErrorKind, Executed, Json};
 use tokio::runtime::Runtime;
 
 use crate::objects::*;
-use crate::pair::{Cell, Format, Pair, Transport, statements, trusting, until, within_patience};
+use crate::pair::{Cell, Format, Pair, Transport, statements, until, within_patience};
+use crate::trust::trusting;
 
 statements! { every channel:
     s35_a_server_that_does_not_read_the_clients_formatter_says_so,

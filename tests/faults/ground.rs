@@ -2,16 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use remoting::prelude::*;
 use remoting::testing::{FaultProxy, FaultProxyBuilder};
-use remoting::{ClientTls, HostBuilder, LeasePolicy, Limits, ServerTls};
+use remoting::{HostBuilder, LeasePolicy, Limits};
 use tokio::sync::Semaphore;
 
-use crate::certificates::Authority;
+use crate::trust::{trusted, trusting};
 
 #[remote(name = "faults.Bench")]
 pub trait Bench {
@@ -133,24 +132,10 @@ impl Transport {
             }
             Self::Tls => {
                 let channel = TcpChannel::listen(place).named("main");
-                builder.channel(channel.tls(trust().server.clone()))
+                builder.channel(channel.tls(trusted()))
             }
         }
     }
-}
-
-struct Trust {
-    authority: Authority,
-    server: ServerTls,
-}
-
-fn trust() -> &'static Trust {
-    static TRUST: LazyLock<Trust> = LazyLock::new(|| {
-        let authority = Authority::new("issuer");
-        let server = authority.server().server_tls();
-        Trust { authority, server }
-    });
-    &TRUST
 }
 
 /// How both ends begin. These tests are about sessions that end with their connections: whatever would let a session outlive
@@ -185,7 +170,7 @@ pub async fn server(
 
 /// A client of all transports.
 pub fn client(change: impl Fn(&mut Limits)) -> Host {
-    let tls = ClientTls::new().roots(trust().authority.root());
+    let tls = trusting();
     let tcp = TcpChannel::client().client_tls(tls.clone());
     let http = HttpChannel::client().client_tls(tls);
     let builder = host(change).channel(tcp).channel(http);

@@ -11,5 +11,7 @@ mod certificates;
 mod ground;
 mod streams;
 mod support;
+#[path = "../support/trust.rs"]
+mod trust;
 #[path = "../support/until.rs"]
 mod until;
