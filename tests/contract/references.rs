@@ -334,6 +334,8 @@ async fn a_reference_into_a_server_that_was_started_anew_says_so(pair: &Pair) {
     let bell = tower.cast().await.unwrap();
     server.shutdown();
     drop(server);
+    // While the one that said goodbye is still connected, its word counts: it would be `Drained`.
+    until(|| pair.client.open_connections() == 0).await;
     let server = pair.cell.server_at(&address).await;
     server
         .marshal("tower", TowerDispatcher::new(stone))
