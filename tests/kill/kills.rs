@@ -52,7 +52,9 @@ async fn kill_again_and_again(scheme: &'static str) {
     let journals = ["clients", "server"].map(|name| folder.path().join(name));
     let order = Order {
         test: TEST,
+        through: &[],
         scheme,
+        timer: Duration::from_secs(10),
         journal: journals[1].clone(),
     };
     let plan = Plan {
@@ -112,5 +114,12 @@ impl Plan {
             let more = self.chance.next() % most;
             load.until_ended(load.ended() + more).await;
         }
+    }
+}
+
+impl Server {
+    /// Kills it, without a word to it.
+    async fn kill(mut self) {
+        self.process.kill().await.expect("it ran until now");
     }
 }

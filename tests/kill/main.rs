@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
+mod busy;
 #[path = "../support/chance.rs"]
 mod chance;
 mod cuts;
@@ -12,7 +13,10 @@ mod cuts;
 mod folder;
 mod kills;
 mod load;
+#[path = "../support/server.rs"]
 mod server;
+#[path = "../support/silence.rs"]
+mod silence;
 mod silences;
 
 use std::str::FromStr;

@@ -13,5 +13,10 @@ mod names;
 mod nginx;
 mod openapi;
 mod openssl;
+mod partitions;
 mod process;
 mod restarts;
+#[path = "../support/server.rs"]
+mod server;
+#[path = "../support/silence.rs"]
+mod silence;
