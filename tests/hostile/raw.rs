@@ -1,6 +1,7 @@
 //! A peer that sends what the test tells it to, byte by byte, and keeps no rules.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use remoting::formatter::FormatterRef;
 use remoting_core::wire::{
@@ -10,7 +11,7 @@ use remoting_core::wire::{
 };
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// One end of a connection, in the hands of a test.
 pub struct Raw {
@@ -47,6 +48,13 @@ impl Raw {
     /// Connects to `address` and says nothing.
     pub async fn connect(address: &str) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Connects from another address of this machine.
+    pub async fn connect_from(source: Ipv4Addr, address: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((source, 0))).unwrap();
+        Self::over(socket.connect(address.parse().unwrap()).await.unwrap())
     }
 
     /// Connects, and greets as the rules ask for.

@@ -12,8 +12,8 @@ use crate::support::*;
 
 /// What gets a session back, and how many of its frames have come.
 #[derive(Clone, Copy)]
-struct Ticket {
-    id: SessionId,
+pub struct Ticket {
+    pub id: SessionId,
     secret: ResumeSecret,
     rx_count: u64,
 }
@@ -40,8 +40,11 @@ fn hello_of(wanted: Option<Ticket>, token: Option<&str>) -> Vec<u8> {
 }
 
 /// Connects, and gives what the server has said of the session.
-async fn greet(address: &str, wanted: Option<Ticket>) -> (Raw, Hello) {
-    let mut raw = Raw::connect(address).await;
+pub async fn greet(address: &str, wanted: Option<Ticket>) -> (Raw, Hello) {
+    greet_over(Raw::connect(address).await, wanted).await
+}
+
+async fn greet_over(mut raw: Raw, wanted: Option<Ticket>) -> (Raw, Hello) {
     raw.send(&hello(wanted)).await;
     match raw.frame().await {
         Some(Seen::Hello(hello)) => (raw, hello),
@@ -60,7 +63,11 @@ fn ticket(hello: &Hello, rx_count: u64) -> Ticket {
 
 /// A session with an object in slot 0, of which two frames have come: the answers to a RESOLVE and to a call.
 async fn begin(address: &str) -> (Raw, Ticket) {
-    let (mut raw, said) = greet(address, None).await;
+    begin_over(Raw::connect(address).await).await
+}
+
+pub async fn begin_over(raw: Raw) -> (Raw, Ticket) {
+    let (mut raw, said) = greet_over(raw, None).await;
     raw.send(&resolve(0, "probe")).await;
     assert!(matches!(raw.frame().await, Some(Seen::Return { .. })));
     raw.send(&call(1, 0, "add", &packed(&(1, 2)))).await;

@@ -147,7 +147,8 @@ impl Connection {
             Some(_) => None,
             None => {
                 let sessions = self.service.sessions();
-                let place = sessions.enter(held, &self.limits, &self.counters);
+                let source = self.peer().address().map(|address| address.ip());
+                let place = sessions.enter(source, held, &self.limits, &self.counters);
                 Some(place.ok_or_else(|| end.clone())?)
             }
         };
