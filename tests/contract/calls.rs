@@ -192,10 +192,13 @@ struct Steps {
     door: Arc<(Mutex<bool>, Condvar)>,
 }
 
-impl Steps {
-    fn open(&self) {
-        *self.door.0.lock().unwrap() = true;
-        self.door.1.notify_all();
+/// Opens the door when dropped, so that no test that fails leaves somebody behind it.
+struct Opens<'s>(&'s Steps);
+
+impl Drop for Opens<'_> {
+    fn drop(&mut self) {
+        *self.0.door.0.lock().unwrap() = true;
+        self.0.door.1.notify_all();
     }
 }
 
@@ -225,6 +228,7 @@ async fn s61_a_call_is_answered_beside_64_that_block(pair: &Pair) {
         .marshal("cellar", CellarDispatcher::new(steps.clone()))
         .unwrap();
     let cellar: CellarProxy = pair.get("cellar");
+    let door = Opens(&steps);
     let mut descents = JoinSet::new();
     for _ in 0..64 {
         descents.spawn(cellar.descend());
@@ -236,7 +240,7 @@ async fn s61_a_call_is_answered_beside_64_that_block(pair: &Pair) {
         None,
         "all 64 are inside"
     );
-    steps.open();
+    drop(door);
     assert!(
         descents
             .join_all()

@@ -6,7 +6,7 @@
 //! What a runtime with one thread does on that stays there.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
@@ -128,7 +128,7 @@ struct Supervised<'t, R> {
     /// Where it may block, if there is anything besides this thread.
     threads: Option<&'t Threads>,
     /// Waits for a thread.
-    place: Option<Pinned<'static, Option<OwnedSemaphorePermit>>>,
+    place: Option<Pinned<'static, Place>>,
     away: Option<Away<R>>,
     trial: Option<TrialEnd>,
 }
@@ -176,7 +176,11 @@ impl<R: Send + 'static> Supervised<'_, R> {
                 self.trial = None;
                 return polled;
             };
-            let place = ready!(take_place(&mut self.place, conduct, threads, cx));
+            let place = self
+                .place
+                .get_or_insert_with(|| Box::pin(place(conduct, threads.clone())));
+            let place = ready!(place.as_mut().poll(cx));
+            self.place = None;
             let Some(running) = self.running.take() else {
                 break;
             };
@@ -213,20 +217,18 @@ pub(crate) fn poll_timed<R: Send + 'static>(
 /// What a poll holds that may block, and gives back on drop: a thread of the host's, or the one that its method has besides.
 type Place = Box<dyn Send>;
 
-fn take_place(
-    waiting: &mut Option<Pinned<'static, Option<OwnedSemaphorePermit>>>,
-    conduct: &'static Conduct,
-    threads: &Threads,
-    cx: &mut Context<'_>,
-) -> Poll<Place> {
-    if let Some(own) = conduct.take_place() {
-        *waiting = None;
-        return Poll::Ready(Box::new(own));
-    }
-    let place = waiting.get_or_insert_with(|| Box::pin(threads.clone().take()));
-    let place = ready!(place.as_mut().poll(cx));
-    *waiting = None;
-    Poll::Ready(Box::new(place))
+/// Waits for whichever of the two is free first: the threads may all be held for as long as others like.
+async fn place(conduct: &'static Conduct, threads: Threads) -> Place {
+    let mut own = pin!(conduct.own_place().acquire());
+    let mut thread = pin!(threads.take());
+    poll_fn(|cx| {
+        if let Poll::Ready(own) = own.as_mut().poll(cx) {
+            return Poll::Ready(Box::new(own) as Place);
+        }
+        let thread = ready!(thread.as_mut().poll(cx));
+        Poll::Ready(Box::new(thread) as Place)
+    })
+    .await
 }
 
 impl<R: Send + 'static> Away<R> {
@@ -279,5 +281,29 @@ impl Wake for Woken {
     fn wake_by_ref(self: &Arc<Self>) {
         self.is.store(true, Ordering::Release);
         self.task.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_has_one_place_of_its_own_and_who_waits_for_any_is_given_it() {
+        let conduct: &'static Conduct = Box::leak(Box::new(Conduct::new("I", "m")));
+        let mut limits = Limits::default();
+        limits.blocking_threads = 1;
+        let threads = Threads::new(&limits, &Arc::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut places = [(); 4].map(|()| Box::pin(place(conduct, threads.clone())));
+        let mut polled = places.each_mut().map(|place| place.as_mut().poll(&mut cx));
+        let ready = polled.each_ref().map(Poll::is_ready);
+        assert_eq!(ready, [true, true, false, false], "its own, and a thread");
+        let [_, _, third, fourth] = &mut places;
+        polled[0] = Poll::Pending;
+        let third = third.as_mut().poll(&mut cx);
+        assert!(third.is_ready(), "while the thread is held");
+        polled[1] = Poll::Pending;
+        assert!(fourth.as_mut().poll(&mut cx).is_ready());
     }
 }

@@ -16,9 +16,11 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use super::{Dispatch, watchdog};
 use crate::descriptor::{InterfaceDescriptor, MethodDescriptor};
@@ -129,8 +131,8 @@ pub(crate) struct Conduct {
     later: AtomicU32,
     /// For how many quick polls a long one is still remembered.
     long: AtomicU32,
-    /// Whether a call has the place that is the method's own.
-    place_taken: AtomicBool,
+    /// The place that is the method's own.
+    own_place: Semaphore,
 }
 
 /// Which poll of a call it is.
@@ -142,7 +144,7 @@ pub(super) enum Stage {
 }
 
 impl Conduct {
-    fn new(interface: &'static str, method: &'static str) -> Self {
+    pub(super) fn new(interface: &'static str, method: &'static str) -> Self {
         Self {
             interface,
             method,
@@ -150,7 +152,7 @@ impl Conduct {
             first: AtomicU32::new(UNTRIED),
             later: AtomicU32::new(TRIAL),
             long: AtomicU32::new(0),
-            place_taken: AtomicBool::new(false),
+            own_place: Semaphore::new(1),
         }
     }
 
@@ -219,20 +221,9 @@ impl Conduct {
         let _changed = self.first.compare_exchange(before, after, relaxed, relaxed);
     }
 
-    /// Takes the place that the method has for itself, where its calls may block: whoever else does, one of them goes on.
-    pub(super) fn take_place(&'static self) -> Option<OwnPlace> {
-        let taken = self.place_taken.swap(true, Ordering::Relaxed);
-        // Not made where there is none: it would be given back.
-        (!taken).then(|| OwnPlace(self))
-    }
-}
-
-/// The place that a method has for itself; given back on drop.
-pub(super) struct OwnPlace(&'static Conduct);
-
-impl Drop for OwnPlace {
-    fn drop(&mut self) {
-        self.0.place_taken.store(false, Ordering::Relaxed);
+    /// The place that the method has for itself, where its calls may block: whoever else does, one of them goes on.
+    pub(super) fn own_place(&self) -> &Semaphore {
+        &self.own_place
     }
 }
 
@@ -333,17 +324,5 @@ mod tests {
         assert!(!conduct.may_block(Stage::First) && !conduct.may_block(Stage::Later));
         first(&conduct, 1, 100_000);
         assert!(conduct.may_block(Stage::First), "that was no chance");
-    }
-
-    #[test]
-    fn a_method_has_one_place_of_its_own() {
-        let conduct: &'static Conduct = Box::leak(Box::new(tried()));
-        let place = conduct.take_place();
-        assert!(place.is_some());
-        for _ in 0..3 {
-            assert!(conduct.take_place().is_none());
-        }
-        drop(place);
-        assert!(conduct.take_place().is_some());
     }
 }
