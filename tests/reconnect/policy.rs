@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use remoting::ConnectPolicy::{FailFast, Wait};
+use remoting::testing::FaultProxy;
 use remoting::{Call, CallOptions, ConnectPolicy, ErrorKind, Executed, Host, Limits, Proxy};
 
 use crate::desk::*;
@@ -208,13 +209,17 @@ fn a_reference_whose_session_is_away_is_no_object_that_is_gone() {
 fn a_call_that_waits_goes_out_on_another_session_when_its_own_has_ended() {
     within_patience(async {
         let mut server = Server::start("again").await;
+        let line = FaultProxy::to(&server.address).start().await.unwrap();
         let (counting, dials) = Counting::new(None);
         let client = counting.policy(Wait).client();
-        let desk: DeskProxy = client.get(&server.url("tcp")).unwrap();
+        let desk: DeskProxy = client.get(&format!("tcp://{}/desk", line.addr())).unwrap();
         assert_eq!(desk.name().await.unwrap(), "again");
         // What was sent is not sent again by any policy.
         let sent = begun(desk.wait()).await;
         server.clerk.entered.acquire().await.unwrap().forget();
+        // A server that is taken apart may still say so of its calls; of one that is dead nothing is heard.
+        line.refuse().await;
+        line.cut_all();
         server.kill().await;
         let error = sent.await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SessionLost);
@@ -223,6 +228,7 @@ fn a_call_that_waits_goes_out_on_another_session_when_its_own_has_ended() {
         dials.forget();
         until(|| dials.count() >= 2).await;
         server.revive().await;
+        line.accept().await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap(), "again");
     });
 }

@@ -125,12 +125,16 @@ impl Side {
         self.session.reply(key, result, &self.lending, now, effects);
     }
 
+    /// Ends the session, if it has not ended.
     pub(super) fn close(&mut self, end: End) {
+        if self.end.is_some() {
+            return;
+        }
         self.session.close(&end, &mut self.effects);
         if end.is_speechless() {
             self.leaving.clear();
         }
-        self.end.get_or_insert(end);
+        self.end = Some(end);
     }
 
     /// Takes the calls that an answer has set free.
