@@ -48,6 +48,8 @@ pub(super) struct Thing {
     doubtful: bool,
     /// Its host was restarted.
     lost: bool,
+    /// How often it was lent when nobody held it.
+    pub(super) lives: usize,
 }
 
 /// What the thing has to be now.
@@ -75,8 +77,17 @@ impl Model {
             sponsored: false,
             doubtful: false,
             lost: false,
+            lives: 1,
         });
         self.things.len() - 1
+    }
+
+    /// A thing that has gone is lent anew.
+    pub(super) fn reborn(&mut self, thing: usize, now: Time) {
+        let thing = &mut self.things[thing];
+        thing.lives += 1;
+        thing.lease = (now + LEASE, now + LEASE);
+        thing.sponsored = false;
     }
 
     /// A thing whose maker's answer was lost on the way.
