@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
 mod away;
+mod behind;
 mod calls;
 #[path = "../support/chance.rs"]
 mod chance;

@@ -65,7 +65,7 @@ impl Connection {
         effects: &mut Effects<Export>,
     ) -> Poll<Result<(), End>> {
         let mut state = self.lock();
-        let was_behind = state.session.is_behind();
+        let mut was_behind = state.session.is_behind();
         loop {
             let Some(mut outbound) = state.outbound.take() else {
                 return Poll::Ready(Ok(()));
@@ -83,6 +83,8 @@ impl Connection {
             drop(state);
             let Written { bytes, status } = outbound.poll_write(cx);
             state = self.lock();
+            // Others append meanwhile.
+            was_behind |= state.session.is_behind();
             if state.link != link {
                 // Lost meanwhile; what was in it is written again, to the next.
                 drop(state);
