@@ -42,10 +42,14 @@ async fn sixty_four_methods_that_block_leave_pings_cancels_and_other_calls_alone
 async fn methods_that_wait_first_and_block_then_leave_others_alone() {
     let hospital = Hospital::open::<1>().await;
     let ward = hospital.ward("tcp");
-    let held = calls(64, || ward.hold_later());
-    hospital.goes_on(&ward).await;
-    hospital.called.add_permits(64);
-    hospital.entered(64).await;
+    // However many there are, that they waited does not tell that they do not block.
+    let held = calls(200, || ward.hold_later());
+    for _ in 0..10 {
+        hospital.goes_on(&ward).await;
+    }
+    hospital.called.add_permits(200);
+    // As many as there are threads, and the one that the method has besides.
+    hospital.entered(65).await;
     hospital.goes_on(&ward).await;
     hospital.doors.open();
     all_end(held).await;

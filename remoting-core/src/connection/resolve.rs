@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Fault};
 use crate::id::{InterfaceId, MethodId};
 use crate::object::context::Active;
 use crate::object::{
-    Bytes, Class, Conduct, NewObject, Permit, RawCall, Running, Vacancy, cap, construct,
+    Bytes, Class, Conduct, NewObject, News, Permit, RawCall, Running, Vacancy, cap, construct,
     constructor_of, is_slow_here, poll_timed, seen_through,
 };
 use crate::payload::{Headers, unless_empty};
@@ -139,7 +139,7 @@ impl Connection {
             Running::start(context, || construct(&self.server_sinks, class, name, raw));
         if !conduct.is_some_and(is_slow_here) {
             let cx = &mut Context::from_waker(Waker::noop());
-            if let Poll::Ready(made) = poll_timed(&mut running, conduct, cx) {
+            if let Poll::Ready(made) = poll_timed(&mut running, conduct, News::Some, cx) {
                 return Ok(Some(self.care_for(made?, vacancy)));
             }
         }

@@ -116,6 +116,7 @@ pub(super) async fn supervise_apart<R: Send + 'static>(
         place: None,
         away: None,
         trial,
+        is_new: true,
     };
     poll_fn(|cx| supervised.poll(cx)).await
 }
@@ -131,6 +132,8 @@ struct Supervised<'t, R> {
     place: Option<Pinned<'static, Place>>,
     away: Option<Away<R>>,
     trial: Option<TrialEnd>,
+    /// Its task has not polled it yet.
+    is_new: bool,
 }
 
 /// A call, and what its poll has given.
@@ -170,9 +173,11 @@ impl<R: Send + 'static> Supervised<'_, R> {
             }
             let stage = running.stage();
             let blocking = self.conduct.filter(|conduct| conduct.may_block(stage));
+            let news = News::of(stage, self.is_new);
             let Some((conduct, threads)) = blocking.zip(self.threads) else {
                 self.place = None;
-                let polled = poll_timed(running, self.conduct, cx);
+                self.is_new = false;
+                let polled = poll_timed(running, self.conduct, news, cx);
                 self.trial = None;
                 return polled;
             };
@@ -184,10 +189,29 @@ impl<R: Send + 'static> Supervised<'_, R> {
             let Some(running) = self.running.take() else {
                 break;
             };
-            self.away = Some(Away::start(running, conduct, place, cx.waker()));
+            self.is_new = false;
+            self.away = Some(Away::start(running, (conduct, news), place, cx.waker()));
         }
         let text = "the runtime that the call ran on was shut down";
         Poll::Ready(Err(Fault::executed(ErrorKind::Cancelled, text)))
+    }
+}
+
+/// Whether a quick poll tells anything of the method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It does: something has happened that the call waited for, or it begins.
+    Some,
+    /// It does not: the call waits since it was begun elsewhere, and only learns whom to wake.
+    None,
+}
+
+impl News {
+    fn of(stage: Stage, is_new: bool) -> Self {
+        match stage == Stage::Later && is_new {
+            true => Self::None,
+            false => Self::Some,
+        }
     }
 }
 
@@ -195,6 +219,7 @@ impl<R: Send + 'static> Supervised<'_, R> {
 pub(crate) fn poll_timed<R: Send + 'static>(
     running: &mut Running<R>,
     conduct: Option<&Conduct>,
+    news: News,
     cx: &mut Context<'_>,
 ) -> Poll<Result<R, Fault>> {
     let Some(conduct) = conduct else {
@@ -205,7 +230,7 @@ pub(crate) fn poll_timed<R: Send + 'static>(
     let polled = running.poll(cx);
     let took = clock::now().saturating_duration_since(began);
     // Until the user's code has begun the call has only waited for its object.
-    if took >= LONG || running.stage() == Stage::Later {
+    if took >= LONG || (running.stage() == Stage::Later && news == News::Some) {
         conduct.note(stage, took);
     }
     if polled.is_ready() && stage == Stage::Later {
@@ -238,7 +263,7 @@ impl<R: Send + 'static> Away<R> {
     /// - `task`: woken when the call is to be polled again.
     fn start(
         mut running: Running<R>,
-        conduct: &'static Conduct,
+        (conduct, news): (&'static Conduct, News),
         place: Place,
         task: &Waker,
     ) -> Self {
@@ -252,7 +277,7 @@ impl<R: Send + 'static> Away<R> {
             // As on a worker: code that would block the runtime there is told so here, too.
             let polled = runtime.block_on(poll_fn(|_| {
                 let mut cx = Context::from_waker(&waker);
-                Poll::Ready(poll_timed(&mut running, Some(conduct), &mut cx))
+                Poll::Ready(poll_timed(&mut running, Some(conduct), news, &mut cx))
             }));
             drop(place);
             (running, polled)

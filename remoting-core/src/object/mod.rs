@@ -54,7 +54,7 @@ use crate::peer::Peer;
 use crate::proxy::{Company, Reference, Stub, Style, decode_arguments};
 use crate::sink::Sinks;
 
-pub(crate) use apart::{Trial, poll_timed};
+pub(crate) use apart::{News, Trial, poll_timed};
 pub use call::{ArgumentBytes, Dispatched, IncomingCall, bytes};
 pub(crate) use call::{app_fault, refused};
 pub use call_context::CallContext;
