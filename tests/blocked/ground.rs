@@ -18,7 +18,9 @@ use crate::raw::{Raw, Seen, greeting};
 pub trait Ward {
     /// Blocks its thread until the test says so, if it is told to.
     async fn hold(&self, blocks: bool) -> remoting::Result<()>;
-    /// The same, when it has waited for something.
+    /// The same, by a name that only one test has in the log.
+    async fn turn(&self, blocks: bool) -> remoting::Result<()>;
+    /// The same as `hold`, when it has waited for something.
     async fn hold_later(&self) -> remoting::Result<()>;
     #[blocking]
     async fn hold_marked(&self) -> remoting::Result<()>;
@@ -77,6 +79,10 @@ impl<const TEST: usize> Ward for Patients<TEST> {
             self.doors.wait();
         }
         Ok(())
+    }
+
+    async fn turn(&self, blocks: bool) -> remoting::Result<()> {
+        self.hold(blocks).await
     }
 
     async fn hold_later(&self) -> remoting::Result<()> {

@@ -98,7 +98,9 @@ async fn calls_end_before_the_channel_closes(
     let close = tokio::spawn(close);
     until(|| !channel.is_listening()).await;
     let error = room.add(1, 2).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectFailed, "{error}");
+    // Who knocked just before is let in, and told.
+    let kinds = [ErrorKind::ConnectFailed, ErrorKind::Disconnected];
+    assert!(kinds.contains(&error.kind()), "{error}");
     assert_eq!(error.executed(), Executed::No);
     hall.door.add_permits(1);
     visit.await.unwrap().unwrap();
