@@ -5,7 +5,7 @@ use std::time::Duration;
 use remoting::prelude::*;
 use remoting::sink::Metrics;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::actor::Actor;
 use crate::book::Book;
@@ -20,6 +20,9 @@ use crate::verdict::judge;
 
 /// How long everything may take at most when all is well again.
 const PATIENCE: Duration = Duration::from_secs(400);
+/// How long a call may take then, when nothing else is under way: less than after which somebody would look whether the
+/// peer is there, and so find what was forgotten.
+const SOON: Duration = Duration::from_secs(14);
 
 /// What came of a world.
 pub struct Outcome {
@@ -152,7 +155,12 @@ impl World {
         let id = self.book.call("put");
         let ledger: LedgerProxy = client.get(&url("ledger")).unwrap();
         let put = ledger.put(id, 0).deadline(LONG);
+        let begun = Instant::now();
         let answer = self.book.watch(id, LONG, put).await;
+        let took = begun.elapsed();
+        self.book.expect(took < SOON, || {
+            format!("{id} takes {took:?}, although all is well")
+        });
         self.book.expect(answer.is_some(), || {
             format!("{id} fails, although all is well")
         });
