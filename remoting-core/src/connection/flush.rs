@@ -3,6 +3,7 @@
 //! Idle --a lone call--> written by its caller; Idle --anything else--> Asked --the driver lets
 //! others append--> Due --the driver writes--> Idle, or Blocked while the socket takes no more.
 
+use std::io;
 use std::task::{Context, Poll, Waker};
 
 use super::outbound::{Outbound, Written};
@@ -102,22 +103,8 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             state.put_back(outbound, cx, effects);
-            match status {
-                Poll::Ready(Ok(())) => {}
-                // Where nothing is read, because so much waits to be written, reading tells nothing.
-                Poll::Ready(Err(error)) if state.end.is_some() || state.session.is_behind() => {
-                    state.flush = Flush::Due;
-                    effects.wakers.extend(state.other_driver(cx));
-                    return Poll::Ready(Err(End::Lost(error.to_string())));
-                }
-                // A peer that closed may have answered before: reading meets the end after those
-                // answers, and should it not, then nothing is written until the session gives up.
-                Poll::Ready(Err(_)) | Poll::Pending => {
-                    state.flush = Flush::Blocked;
-                    // The driver waits for the socket, whoever ran into it.
-                    effects.wakers.extend(state.other_driver(cx));
-                    return Poll::Pending;
-                }
+            if let Some(result) = state.after_write(status, cx, effects) {
+                return result;
             }
         }
     }
@@ -137,6 +124,32 @@ impl State {
             Flush::Asked | Flush::Due | Flush::Blocked if early => self.wake_driver(),
             Flush::Asked | Flush::Due | Flush::Blocked => Then::Nothing,
         }
+    }
+
+    /// What becomes of the writing, if it ends here.
+    fn after_write(
+        &mut self,
+        status: Poll<io::Result<()>>,
+        cx: &Context<'_>,
+        effects: &mut Effects<Export>,
+    ) -> Option<Poll<Result<(), End>>> {
+        let result = match status {
+            Poll::Ready(Ok(())) => return None,
+            // Where nothing is read, because so much waits to be written, reading tells nothing.
+            Poll::Ready(Err(error)) if self.end.is_some() || self.session.is_behind() => {
+                self.flush = Flush::Due;
+                Poll::Ready(Err(End::Lost(error.to_string())))
+            }
+            // A peer that closed may have answered before: reading meets the end after those
+            // answers, and should it not, then nothing is written until the session gives up.
+            Poll::Ready(Err(_)) | Poll::Pending => {
+                self.flush = Flush::Blocked;
+                Poll::Pending
+            }
+        };
+        // The driver waits for the socket, or ends the connection, whoever ran into it.
+        effects.wakers.extend(self.other_driver(cx));
+        Some(result)
     }
 
     /// Lets others write; a driver that waits to close the link is told.

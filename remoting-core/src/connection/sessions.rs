@@ -147,11 +147,12 @@ mod tests {
     const THERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)));
 
     fn limits() -> Limits {
-        let mut limits = Limits::default();
-        limits.detached_sessions = 4;
-        limits.connections_per_address = 2;
-        limits.unsent = 0;
-        limits
+        Limits {
+            detached_sessions: 4,
+            connections_per_address: 2,
+            unsent: 0,
+            ..Limits::default()
+        }
     }
 
     #[test]

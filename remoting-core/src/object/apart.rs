@@ -316,8 +316,10 @@ mod tests {
     #[test]
     fn a_method_has_one_place_of_its_own_and_who_waits_for_any_is_given_it() {
         let conduct: &'static Conduct = Box::leak(Box::new(Conduct::new("I", "m")));
-        let mut limits = Limits::default();
-        limits.blocking_threads = 1;
+        let limits = Limits {
+            blocking_threads: 1,
+            ..Limits::default()
+        };
         let threads = Threads::new(&limits, &Arc::default());
         let mut cx = Context::from_waker(Waker::noop());
         let mut places = [(); 4].map(|()| Box::pin(place(conduct, threads.clone())));
