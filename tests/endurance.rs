@@ -254,6 +254,40 @@ async fn a_oneway_call_to_an_object_that_its_caller_holds_waits_its_turn() {
 }
 
 #[remote]
+pub trait Hears {
+    async fn hear(&self, number: u64) -> remoting::Result<()>;
+}
+
+/// What was heard last. The first thing is never heard to its end.
+struct Ear(Arc<AtomicUsize>);
+
+impl Hears for Ear {
+    async fn hear(&self, number: u64) -> remoting::Result<()> {
+        self.0
+            .store(usize::try_from(number).unwrap(), Ordering::SeqCst);
+        if number == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_listener_is_told_by_another_runtime_when_the_first_is_gone() {
+    let heard = Arc::<AtomicUsize>::default();
+    let listeners = remoting::Subscribers::<HearsProxy>::new();
+    listeners.add(HearsProxy::local(Ear(Arc::clone(&heard))));
+    for number in [1, 2] {
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            listeners.publish(move |listener, _| listener.hear(number));
+            let is_heard = || heard.load(Ordering::SeqCst) as u64 == number;
+            until("the listener is told", is_heard).await;
+        });
+    }
+}
+
+#[remote]
 pub trait Made {
     #[constructor]
     async fn missing() -> remoting::Result<Self>;

@@ -1,14 +1,21 @@
 //! Sessions that their peers leave behind: they take no room from those of others.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use remoting::ConnectionChange;
+use remoting::prelude::*;
+use remoting_core::wire::ResolveWhat;
+use tokio::time::timeout;
 
+use crate::objects::*;
 use crate::raw::*;
 use crate::resume::{Ticket, begin_over, greet};
 use crate::support::*;
 
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const HOUR: Duration = Duration::from_secs(3600);
 /// As many sessions as there may be in all.
 const ALL: usize = 8;
 
@@ -71,5 +78,66 @@ fn bytes_kept_for_sessions_that_one_address_leaves_behind_take_nobody_elses_room
         // There may be 128 KiB in all, and a quarter of that from one address.
         let mut server = server(ALL).await;
         assert_eq!(attack(&mut server, 20_000).await, 1);
+    });
+}
+
+#[remote]
+pub trait Late {
+    /// Gives so many bytes when the gate opens.
+    async fn later(&self, count: u32) -> remoting::Result<Vec<u8>>;
+}
+
+struct Later(Arc<Gate>);
+
+impl Late for Later {
+    async fn later(&self, count: u32) -> remoting::Result<Vec<u8>> {
+        self.0.entered.add_permits(1);
+        take(&self.0.door, 1).await;
+        Ok(vec![7; usize::try_from(count).unwrap()])
+    }
+}
+
+#[test]
+fn a_session_without_a_connection_ends_when_more_waits_than_it_may_hold() {
+    within_patience(async {
+        let server = Server::with(|limits| {
+            limits.unsent = 8 * 1024;
+            // No timer looks after the connection.
+            limits.handshake_time = HOUR;
+            limits.ping_after = HOUR;
+            limits.write_stall = HOUR;
+        })
+        .await;
+        let gate = Arc::clone(&server.gate);
+        let late = LateDispatcher::singleton(move || Later(Arc::clone(&gate)));
+        server.host.publish("late", late).unwrap();
+        let (mut raw, _) = begin_over(Raw::connect(&server.address).await).await;
+        raw.send(&resolve_as(2, ResolveWhat::Name, "Late", "late"))
+            .await;
+        assert!(matches!(raw.frame().await, Some(Seen::Return { .. })));
+        for (id, count) in (3..8).zip([1, 20_000, 20_000, 20_000, 20_000_u32]) {
+            raw.send(&call(id, 1, "later", &packed(&(count,)))).await;
+            take(&server.gate.entered, 1).await;
+        }
+        let mut events = server.host.connection_events();
+        drop(raw);
+        while !matches!(events.next().await.unwrap().what, ConnectionChange::Lost(_)) {}
+        for _ in 3..8 {
+            server.gate.door.add_permits(1);
+            // One answer after the other, as long as there is anybody to answer.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let ended = async {
+            loop {
+                if let ConnectionChange::Ended(why) = events.next().await.unwrap().what {
+                    return why;
+                }
+            }
+        };
+        let why = timeout(Duration::from_secs(20), ended).await;
+        let why = why.expect("80,000 bytes wait, and 32 KiB may");
+        assert!(why.contains("took no bytes"), "{why}");
     });
 }

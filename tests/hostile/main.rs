@@ -13,6 +13,7 @@ mod calls;
 mod chance;
 mod cuts;
 mod forged;
+mod goodbye;
 mod limits;
 mod liveness;
 mod logs;

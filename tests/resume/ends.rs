@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use remoting::ConnectPolicy::FailFast;
 use remoting::testing::{Lane, Trouble};
 use remoting::{ErrorKind, Executed, GoneReason, Limits};
+use tokio::time::timeout;
 
 use crate::ground::*;
 
@@ -121,4 +123,26 @@ async fn a_call_that_waits_for_a_line_was_not_executed_when_its_host_stops() {
         ground.client.shutdown();
     });
     assert_eq!(error.executed(), Executed::No, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_a_place_fails_fast_when_the_line_is_lost() {
+    let mut limits = Limits::default();
+    limits.calls_per_session = 1;
+    let ground = Ground::between(Way::Tcp, Limits::default(), limits).await;
+    let ledger = ground.ledger().await;
+    ledger.next().await.unwrap();
+    let _running = tokio::spawn(ledger.wait());
+    ground.book.doors.entered.acquire().await.unwrap().forget();
+    let before = ground.client.counters().calls_per_session.get();
+    let queued = tokio::spawn(ledger.next().connect_policy(FailFast));
+    until(|| ground.client.counters().calls_per_session.get() > before).await;
+    ground.go_silent().await;
+    // One that comes now fails at once.
+    let error = ledger.next().connect_policy(FailFast).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected);
+    let ended = timeout(Duration::from_secs(20), queued).await;
+    let error = ended.expect("so does this one").unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected);
+    assert_eq!(error.executed(), Executed::No);
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::references::Loan;
 use super::submit::{Deferred, Started, Submission, Wakers};
-use super::{Connection, Export, SlotEndpoint, Then, apply};
+use super::{Connection, Export, SlotEndpoint, apply};
 use crate::clock;
 use crate::descriptor::InterfaceDescriptor;
 use crate::error::{ErrorKind, Fault};
@@ -353,7 +353,8 @@ impl Wire for Connection {
             let mut state = self.lock();
             state.session.abandon(call, clock::now(), &mut effects);
             match state.session.output_len() {
-                0 => Then::Nothing,
+                // Without a word: the driver may have waited for the last call, or for less to write.
+                0 => state.wake_driver(),
                 _ => state.flush(false),
             }
         };

@@ -176,7 +176,7 @@ impl Connection {
     ) -> Poll<End> {
         loop {
             let mut effects = Effects::new();
-            let (due, result) = {
+            let (due, result, rest) = {
                 let mut state = self.lock();
                 if let Some(end) = &state.end {
                     return Poll::Ready(end.clone());
@@ -195,12 +195,12 @@ impl Connection {
                 let set = Some(timer.deadline().into_std()).filter(|_| !timer.is_elapsed());
                 state.armed = due.map(|due| set.map_or(due, |set| due.min(set)));
                 let rest = reader.map_or(Poll::Pending, |reader| state.poll_rest(cx, reader));
-                if let Poll::Ready(end) = rest {
-                    return Poll::Ready(end);
-                }
-                (due, result)
+                (due, result, rest)
             };
             apply(effects);
+            if let Poll::Ready(end) = rest {
+                return Poll::Ready(end);
+            }
             if let Err(end) = result {
                 return Poll::Ready(end);
             }

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::Sleep;
 
@@ -125,7 +125,7 @@ impl Connection {
         if !end.is_of_link() {
             return Err(end);
         }
-        let (outbound, held) = {
+        let (outbound, held, waiting) = {
             let mut state = self.lock();
             if let Some(end) = &state.end {
                 return Err(end.clone());
@@ -140,9 +140,11 @@ impl Connection {
             state.link = state.link.wrapping_add(1);
             state.is_away = true;
             state.flush = Flush::Idle;
-            (state.outbound.take(), state.session.held())
+            let waiting = state.session.queued();
+            (state.outbound.take(), state.session.held(), waiting)
         };
         drop(outbound);
+        waiting.into_iter().for_each(Waker::wake);
         let place = match self.origin {
             Some(_) => None,
             None => {
@@ -230,6 +232,8 @@ impl Connection {
                 // Nobody takes it, and it grows.
                 return Poll::Ready(End::WriteStalled);
             }
+            // Who appends more asks again.
+            state.flush = Flush::Idle;
             if !matches!(&state.driver, Some(driver) if driver.will_wake(cx.waker())) {
                 state.driver = Some(cx.waker().clone());
             }

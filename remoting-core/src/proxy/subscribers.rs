@@ -268,6 +268,7 @@ impl<P> Shared<P> {
 impl<P: Stub> Shared<P> {
     /// Tells a listener what waits for it, one event after the other.
     async fn tell(self: Arc<Self>, id: SubscriberId) {
+        let mut telling = Telling(Some((&self, id)));
         while let Some((proxy, event, missed)) = self.next(id) {
             let call = catch_unwind(AssertUnwindSafe(|| event(&proxy, missed)));
             drop(event);
@@ -278,6 +279,7 @@ impl<P: Stub> Shared<P> {
             let patience = self.lock().settings.patience;
             if let Err(error) = call.deadline(patience).await {
                 if is_gone(&error) {
+                    telling.0 = None;
                     return self.take_out(id, Removed::Gone(error));
                 }
                 if error.executed() != Executed::Yes {
@@ -286,6 +288,8 @@ impl<P: Stub> Shared<P> {
                 tracing::debug!(target: "remoting::call", "a listener was not told: {error}");
             }
         }
+        // Nobody is telling it anything, or another task is by now.
+        telling.0 = None;
     }
 
     /// The next event for a listener; without one the listener is idle.
@@ -321,6 +325,18 @@ impl<P: Stub> Shared<P> {
         tracing::debug!(target: "remoting::call", "a listener was removed: {why:?}");
         if let Some(on_removed) = on_removed {
             on_removed(listener.proxy, why);
+        }
+    }
+}
+
+/// A task that tells a listener. Dropped with its runtime, it leaves that to the next.
+struct Telling<'s, P>(Option<(&'s Shared<P>, SubscriberId)>);
+
+impl<P> Drop for Telling<'_, P> {
+    fn drop(&mut self) {
+        let Some((shared, id)) = self.0 else { return };
+        if let Some(listener) = shared.lock().known.get_mut(&id) {
+            listener.busy = false;
         }
     }
 }

@@ -184,6 +184,12 @@ impl Admission {
         }
     }
 
+    /// Those who wait, to look again: some do not wait for a connection.
+    pub(super) fn wakers(&self) -> impl Iterator<Item = Waker> {
+        let waiting = self.queued.values().chain(self.long.values());
+        waiting.map(|waiter| waiter.waker.clone())
+    }
+
     /// Sends everybody away; all who were queued are to be woken.
     pub(super) fn clear(&mut self, wakers: &mut Vec<Waker>) {
         for queue in [&mut self.queued, &mut self.long] {

@@ -1,6 +1,7 @@
 //! Whether there is a place for one more request of this side: by the peer's
 //! limits, by ours, and by how much waits to be written.
 
+use std::task::Waker;
 use std::time::Instant;
 
 use super::continuing::longest_message;
@@ -71,6 +72,11 @@ impl<T: Exported> Session<T> {
             true => unsent.max(self.max_body()).saturating_mul(READS_ON),
             false => unsent,
         }
+    }
+
+    /// Those who wait for a place, to be woken when the connection is lost: some do not wait for another one.
+    pub fn queued(&self) -> Vec<Waker> {
+        self.admission.wakers().collect()
     }
 
     /// Gives free places to those who wait, in their order.

@@ -386,6 +386,7 @@ impl<T: Exported> Session<T> {
         self.rates.forgive(now);
         self.liveness.go_on(now, self.output.unsent());
         self.unchoke(effects);
+        self.admit(effects);
     }
 
     /// Tells the peer how many of its frames have come.
