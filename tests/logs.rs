@@ -54,7 +54,7 @@ async fn line(log: &Log, parts: &[&str]) -> String {
             tokio::task::yield_now().await;
         }
     };
-    let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
     found.unwrap_or_else(|_| panic!("no line has all of {parts:?}:\n{}", log.text()))
 }
 
