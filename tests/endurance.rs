@@ -78,7 +78,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
     assert!(waited.is_ok(), "never came: {what}");
 }
 
@@ -142,7 +142,7 @@ async fn a_client_that_stops_lets_its_own_calls_end() {
     let proxy: ServiceProxy = client.get(&url).unwrap();
     let call = tokio::spawn(proxy.wait());
     object.entered.acquire().await.unwrap().forget();
-    let stop = client.run_until(async {}).drain(Duration::from_secs(10));
+    let stop = client.run_until(async {}).drain(Duration::from_secs(60));
     let stop = tokio::spawn(stop.into_future());
     object.door.add_permits(1);
     assert_eq!(call.await.unwrap().unwrap(), 2);

@@ -93,9 +93,10 @@ async fn a_name_without_an_object_says_where_it_was_looked_for() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_with_its_address() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    // Bound and not listening: the system gives the port to nobody else meanwhile.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap().to_string();
     let url = format!("tcp://{address}/tally");
     let error = client()
         .await

@@ -107,15 +107,16 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
     #[tokio::test]
     async fn a_port_that_nobody_listens_on_gives_the_address_and_the_reason() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        // Bound and not listening: the system gives the port to nobody else meanwhile.
+        let held = TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = held.local_addr().unwrap();
         let error = dial("tcp", &format!("localhost:{}", address.port()))
             .await
             .unwrap_err();

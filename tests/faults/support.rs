@@ -5,7 +5,7 @@ use std::time::Duration;
 pub use crate::until::until;
 
 /// How long a test may take: far longer than any does, so that a hang is a failure.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a test on a runtime of its own; one that hangs fails.
 pub fn within_patience(test: impl Future<Output = ()>) {

@@ -16,7 +16,7 @@ use crate::folder::Folder;
 use crate::process::Program;
 
 /// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that passes requests on.
 pub struct Kind {

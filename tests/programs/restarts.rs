@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::gateway::{Gateway, Kind};
 
 /// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many clients there are. Each makes one call after the other.
 const CLIENTS: usize = 8;
@@ -38,10 +38,10 @@ defaults
     mode http
     retries 3
     option redispatch 1
-    timeout connect 2s
+    timeout connect 10s
     timeout client 30s
     timeout server 30s
-    timeout check 1s
+    timeout check 10s
 frontend clients
     bind {listen}
     default_backend hosts
@@ -64,10 +64,10 @@ defaults
     mode tcp
     retries 3
     option redispatch 1
-    timeout connect 2s
+    timeout connect 10s
     timeout client 30s
     timeout server 30s
-    timeout check 1s
+    timeout check 10s
 frontend clients
     bind {listen}
     default_backend hosts

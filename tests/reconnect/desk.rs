@@ -1,10 +1,12 @@
 //! A server that can be killed, and comes back at the port that it had.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use remoting::prelude::*;
 use remoting::{ConnectPolicy, Limits};
+use tokio::net::TcpSocket;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -56,7 +58,7 @@ impl Clerk {
 }
 
 /// How long a test may take: far longer than any does, so that a hang is a failure.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a test on a runtime of its own; one that hangs fails.
 pub fn within_patience(test: impl Future<Output = ()>) {
@@ -78,6 +80,8 @@ pub enum Kind {
 /// A server with a runtime of its own, which goes with it.
 pub struct Server {
     life: Option<(Runtime, Host)>,
+    /// Has the port too, and never listens: the system gives it to nobody else while the server is dead.
+    _port: TcpSocket,
     kind: Kind,
     limits: Limits,
     /// `127.0.0.1:40123`.
@@ -91,11 +95,15 @@ impl Server {
     }
 
     pub async fn with(kind: Kind, name: &str, limits: Limits) -> Self {
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut server = Self {
             life: None,
             kind,
             limits,
-            address: "127.0.0.1:0".to_owned(),
+            address: port.local_addr().unwrap().to_string(),
+            _port: port,
             clerk: Clerk::new(name),
         };
         server.revive().await;

@@ -106,7 +106,7 @@ fn a_call_that_has_waited_in_vain_names_the_last_failure() {
         server.kill().await;
         for (client, dials) in clients(Wait) {
             let desk: DeskProxy = client.get(&server.url("tcp")).unwrap();
-            let call = desk.name().deadline(Duration::from_millis(400));
+            let call = desk.name().deadline(Duration::from_secs(2));
             let error = call.await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
             assert_eq!(error.executed(), Executed::No);

@@ -96,7 +96,7 @@ async fn a_line_that_stays_away_too_long_ends_the_session_on_both_sides() {
 async fn a_call_that_was_never_sent_says_so_when_the_session_ends() {
     let mut limits = Limits::default();
     limits.resume_window = Duration::from_millis(200);
-    limits.handshake_time = Duration::from_millis(200);
+    limits.handshake_time = Duration::from_secs(1);
     let ground = Ground::with(Way::Tcp, limits).await;
     let own = ground.own_ledger(0).await;
     ground.go_silent().await;
@@ -114,7 +114,7 @@ async fn a_call_that_was_never_sent_says_so_when_the_session_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_waits_for_a_line_was_not_executed_when_its_host_stops() {
     let mut limits = Limits::default();
-    limits.handshake_time = Duration::from_millis(200);
+    limits.handshake_time = Duration::from_secs(1);
     let ground = Ground::with(Way::Tcp, limits).await;
     let own = ground.own_ledger(0).await;
     ground.go_silent().await;

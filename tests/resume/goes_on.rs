@@ -1,6 +1,7 @@
 //! What goes on over a line that was cut.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use remoting::prelude::*;
@@ -43,7 +44,7 @@ over_both! {
 }
 
 async fn within(test: impl Future<Output = ()>) {
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(120);
     tokio::time::timeout(patience, test)
         .await
         .expect("it takes too long");
@@ -51,15 +52,18 @@ async fn within(test: impl Future<Output = ()>) {
 
 async fn no_increment_is_lost_or_doubled_however_often_the_line_is_cut(way: Way) {
     const CALLERS: u64 = 16;
-    const CALLS: u64 = 200;
+    const CALLS: usize = 200;
+    const CUTS: u64 = 10;
     let ground = Ground::new(way).await;
     let ledger = ground.ledger().await;
+    let cuts = Arc::<AtomicU64>::default();
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
-        let ledger = ledger.clone();
+        let (ledger, cuts) = (ledger.clone(), Arc::clone(&cuts));
         callers.spawn(async move {
             let mut seen = Vec::new();
-            for _ in 0..CALLS {
+            // A busy machine may be slow to cut.
+            while seen.len() < CALLS || cuts.load(Ordering::SeqCst) <= CUTS {
                 seen.push(ledger.next().await.unwrap());
             }
             assert!(seen.is_sorted(), "in order");
@@ -67,21 +71,21 @@ async fn no_increment_is_lost_or_doubled_however_often_the_line_is_cut(way: Way)
         });
     }
     let mut all = Vec::new();
-    let mut cuts = 0;
     while !callers.is_empty() {
         let came = ground.book.count.load(Ordering::SeqCst);
         tokio::select! {
             seen = callers.join_next() => all.extend(seen.unwrap().unwrap()),
             () = until(|| ground.book.count.load(Ordering::SeqCst) > came + 40) => {
                 ground.line.cut_all();
-                cuts += 1;
+                cuts.fetch_add(1, Ordering::SeqCst);
             }
         }
     }
     all.sort_unstable();
-    assert!(all.iter().copied().eq(1..=CALLERS * CALLS), "each once");
-    assert_eq!(ground.book.count.load(Ordering::SeqCst), CALLERS * CALLS);
-    assert!(cuts > 10 && ground.line.connections() > 10, "{cuts}");
+    let count = all.len() as u64;
+    assert!(all.into_iter().eq(1..=count), "each once");
+    assert_eq!(ground.book.count.load(Ordering::SeqCst), count);
+    assert!(ground.line.connections() > CUTS);
 }
 
 async fn a_call_that_runs_is_answered_over_the_next_line(way: Way) {
@@ -198,7 +202,7 @@ async fn a_deadline_passes_also_without_a_line(way: Way) {
     let ground = Ground::new(way).await;
     let ledger = ground.ledger().await;
     ground.go_silent().await;
-    let late = ledger.next().deadline(Duration::from_millis(50)).await;
+    let late = ledger.next().deadline(Duration::from_millis(500)).await;
     let error = late.unwrap_err();
     // It waits to be written, and nothing takes it back; what follows it tells that nobody waits for it.
     assert_eq!(

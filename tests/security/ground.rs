@@ -9,7 +9,7 @@ use remoting::{ClientTls, HostBuilder, ServerTls};
 use crate::log::Log;
 
 /// How long a test may take: far longer than any does, so that a hang is a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[remote]
 pub trait Desk {

@@ -195,10 +195,12 @@ async fn constructors_blocking_methods_and_oneway_calls_pass_through_sinks() {
         assert_eq!(inside.take(), ["ss> sinks.Desk::block", "ss< ok"]);
         desk.note("x".to_owned()).await.unwrap();
         assert_eq!(outside.take(), ["cc> sinks.Desk::note", "cc< ok"]);
-        // It is behind the note on a connection, and a request of its own elsewhere.
         desk.count().await.unwrap();
-        if way != Way::Http {
-            assert_eq!(inside.take()[0], "ss> sinks.Desk::note");
+        // The note may come later than the count: as a request of its own, or set aside because it seemed slow.
+        let mut seen = inside.take();
+        while !seen.contains(&"ss> sinks.Desk::note".to_owned()) {
+            tokio::task::yield_now().await;
+            seen.extend(inside.take());
         }
     }
 }

@@ -3,7 +3,7 @@
 use remoting_core::{ErrorKind, Host};
 use remoting_tcp::TcpChannel;
 
-use crate::support::{authority, client, server, server_at};
+use crate::support::{authority, client, held_port, server, server_at};
 
 #[tokio::test]
 async fn a_host_does_not_listen_beyond_this_machine_unless_it_was_told_to() {
@@ -42,9 +42,8 @@ async fn a_channel_that_stops_leaves_its_port_to_others() {
 
 #[tokio::test]
 async fn a_channel_that_starts_again_takes_calls_again() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let authority = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let held = held_port();
+    let authority = held.local_addr().unwrap().to_string();
     let host = server_at(&authority).await;
     let (_client, adder) = client(&authority).await;
     let channel = host.channel("tcp").unwrap();

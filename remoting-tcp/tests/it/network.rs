@@ -6,7 +6,7 @@ use remoting_core::{ErrorKind, Executed};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{client, server};
+use crate::support::{client, held_port, server};
 
 #[tokio::test]
 async fn calls_work_over_a_network_that_delivers_single_bytes() {
@@ -60,9 +60,8 @@ async fn many_calls_share_one_connection() {
 
 #[tokio::test]
 async fn a_call_to_a_port_where_nobody_listens_fails_with_advice() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let authority = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let held = held_port();
+    let authority = held.local_addr().unwrap().to_string();
     let (_client, adder) = client(&authority).await;
     let error = adder.add(1, 2).await.unwrap_err();
     assert_eq!(

@@ -3,6 +3,7 @@
 use remoting_core::ChannelHandle;
 use remoting_core::prelude::*;
 use remoting_tcp::TcpChannel;
+use tokio::net::TcpSocket;
 
 #[remote]
 pub(crate) trait Adder {
@@ -37,6 +38,14 @@ pub(crate) async fn server_at(address: &str) -> Host {
     let adder = AdderDispatcher::singleton(Sums::default);
     host.publish("adder", adder).unwrap();
     host
+}
+
+/// Bound, and not listening: the system gives the port to nobody else, and a host may listen there.
+pub(crate) fn held_port() -> TcpSocket {
+    let held = TcpSocket::new_v4().unwrap();
+    held.set_reuseaddr(true).unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    held
 }
 
 /// Where the first channel of `host` listens, without the scheme.
