@@ -10,7 +10,8 @@ use crate::raw::*;
 use crate::support::*;
 use crate::trap::*;
 
-const SHORT: Duration = Duration::from_millis(40);
+/// Long enough for a busy machine to say what it has to first.
+const SHORT: Duration = Duration::from_millis(300);
 
 fn short(limits: &mut Limits) {
     limits.ping_after = SHORT;

@@ -133,8 +133,7 @@ fn a_server_without_descriptors_goes_on_and_accepts_again_when_there_are_some() 
         let (answered, when) = waiting.await.unwrap();
         assert_eq!(answered.unwrap(), 0);
         let took = when.saturating_duration_since(freed);
-        // It looks again after 50 ms; what stands still for long is a busy machine.
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(took < Duration::from_secs(1), "{took:?}");
         while asking.health().await != "serving" {}
         // The last one goes to a connection. Nobody else waits then, and nobody comes when there are some again.
         hog.fill().await.unwrap();
