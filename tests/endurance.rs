@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use remoting::prelude::*;
 use remoting::{ErrorKind, Executed, Limits, testing};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 
 #[remote]
@@ -251,6 +251,24 @@ async fn a_oneway_call_to_an_object_that_its_caller_holds_waits_its_turn() {
     while bell.rings().await.unwrap() == 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_dropped_leaves_no_task_behind() {
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let (server, client) = testing::pair().await.unwrap();
+    let object = Plain::new();
+    let url = object.publish(&server);
+    let service: ServiceProxy = client.get(&url).unwrap();
+    assert_eq!(service.ping().await.unwrap(), 1);
+    // Something with a lease that is looked after, and then nothing that is.
+    server
+        .marshal("kept", ServiceDispatcher::new(object))
+        .unwrap();
+    assert!(server.disconnect("kept").unwrap());
+    drop((service, client, server));
+    until("no task is left", || tasks() == before).await;
 }
 
 #[remote]

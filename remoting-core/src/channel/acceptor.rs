@@ -276,9 +276,15 @@ impl Admission {
         self.handshake = None;
     }
 
-    pub(crate) fn into_parts(self) -> (Box<dyn Send + Sync>, Option<Arc<dyn Send + Sync>>) {
-        drop(self.visit);
-        (self.guard, self.handshake)
+    /// What it is made of: the guard, the handshake, if the peer has not spoken, and the visit.
+    pub(crate) fn into_parts(
+        self,
+    ) -> (
+        Box<dyn Send + Sync>,
+        Option<Arc<dyn Send + Sync>>,
+        Box<dyn Send + Sync>,
+    ) {
+        (self.guard, self.handshake, self.visit)
     }
 }
 

@@ -129,7 +129,8 @@ impl Accept for HostAcceptor {
         let (Some(host), Some(channel)) = (self.host.upgrade(), self.channel.upgrade()) else {
             return;
         };
-        let (guard, handshake) = admission.into_parts();
+        // Until it is known as a connection, a stop waits for the visit.
+        let (guard, handshake, _visit) = admission.into_parts();
         let config = host.connection_config(&channel);
         let connection = Connection::start(config, link, guard, handshake);
         channel.accepted(&connection);

@@ -321,6 +321,13 @@ pub(super) fn tenant_anywhere(identity: usize) -> Option<Arc<Tenant>> {
     })
 }
 
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Who watches sees that there is nothing more to watch.
+        self.sooner.notify_one();
+    }
+}
+
 /// Looks at tenants when their time is over, until the host is gone.
 async fn watch(keeper: Weak<Keeper>, sooner: Arc<Notify>) {
     loop {
