@@ -249,10 +249,10 @@ impl fmt::Display for TurnedAway {
 
 /// Room for one connection, given back when dropped.
 pub struct Admission {
-    guard: Box<dyn Send + Sync>,
-    handshake: Option<Arc<dyn Send + Sync>>,
+    pub(crate) guard: Box<dyn Send + Sync>,
+    pub(crate) handshake: Option<Arc<dyn Send + Sync>>,
     /// Held while the connection is none of a session's, which the host knows by itself.
-    visit: Box<dyn Send + Sync>,
+    pub(crate) visit: Box<dyn Send + Sync>,
 }
 
 impl Admission {
@@ -274,17 +274,6 @@ impl Admission {
     /// Notes that the peer has spoken: it is no stranger any more. For channels without links.
     pub fn greeted(&mut self) {
         self.handshake = None;
-    }
-
-    /// What it is made of: the guard, the handshake, if the peer has not spoken, and the visit.
-    pub(crate) fn into_parts(
-        self,
-    ) -> (
-        Box<dyn Send + Sync>,
-        Option<Arc<dyn Send + Sync>>,
-        Box<dyn Send + Sync>,
-    ) {
-        (self.guard, self.handshake, self.visit)
     }
 }
 

@@ -130,7 +130,11 @@ impl Accept for HostAcceptor {
             return;
         };
         // Until it is known as a connection, a stop waits for the visit.
-        let (guard, handshake, _visit) = admission.into_parts();
+        let Admission {
+            guard,
+            handshake,
+            visit: _visit,
+        } = admission;
         let config = host.connection_config(&channel);
         let connection = Connection::start(config, link, guard, handshake);
         channel.accepted(&connection);
