@@ -41,8 +41,14 @@ pub(crate) fn bounds(max_frame: usize) -> WebSocketConfig {
 
 /// Makes a link of a WebSocket.
 ///
+/// - `reset_on_drop`: has the stream end by a reset when it is dropped.
 /// - `formatter`: how this side's calls are written.
-pub(crate) fn link<S>(socket: WebSocketStream<S>, peer: Peer, formatter: FormatterRef) -> Link
+pub(crate) fn link<S>(
+    socket: WebSocketStream<S>,
+    reset_on_drop: fn(&mut S),
+    peer: Peer,
+    formatter: FormatterRef,
+) -> Link
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -54,6 +60,7 @@ where
         }),
         writer: Box::new(MessageWriter {
             socket,
+            reset_on_drop,
             frame: Vec::new(),
             unflushed: 0,
         }),
@@ -143,6 +150,7 @@ fn ended(error: Error) -> Result<usize, LinkError> {
 /// The outgoing half: from frames to messages.
 struct MessageWriter<S> {
     socket: Shared<S>,
+    reset_on_drop: fn(&mut S),
     /// The frame that is not whole yet.
     frame: Vec<u8>,
     /// How many bytes were taken whose messages may not have left: they count as taken when
@@ -230,5 +238,9 @@ where
         Pin::new(&mut *self.socket.lock())
             .poll_close(cx)
             .map_err(broken)
+    }
+
+    fn reset(self: Box<Self>) {
+        (self.reset_on_drop)(self.socket.lock().get_mut());
     }
 }

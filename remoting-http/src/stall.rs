@@ -53,6 +53,11 @@ impl<S> Patient<S> {
         }
     }
 
+    /// The stream itself, for whoever watches it from now on.
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,

@@ -8,14 +8,14 @@ use hyper::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use remoting_core::channel::{Acceptor, Admission, Link};
 use remoting_core::formatter::{Codec, FormatterRef};
 use remoting_core::wire::MAX_BODY;
 use remoting_core::{Error, ErrorKind, ObjectUrl, Peer};
-use remoting_tcp::sockets::{Security, refusal};
+use remoting_tcp::sockets::{Security, Socket, refusal};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -26,6 +26,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::answer::Answer;
 use crate::connector::connect;
 use crate::link::{bounds, link};
+use crate::stall::Patient;
 
 /// Where sessions begin.
 pub(crate) const PATH: &str = "/$session";
@@ -116,12 +117,34 @@ impl Opening {
                 tracing::debug!(target: "remoting::http", %peer, "a connection ended before it was a WebSocket");
                 return;
             };
-            let bounds = Some(bounds(limits.max_frame));
-            let stream = TokioIo::new(upgraded);
-            let socket = WebSocketStream::from_raw_socket(stream, Role::Server, bounds).await;
-            acceptor.accept(link(socket, peer, formatter), admission);
+            let link = link_of(upgraded, limits.max_frame, peer, formatter).await;
+            acceptor.accept(link, admission);
         });
         response
+    }
+}
+
+/// Makes a link of a connection that has become a WebSocket: of its socket, if that is known here, or else of what the
+/// server has that took it in.
+async fn link_of(
+    upgraded: Upgraded,
+    max_frame: usize,
+    peer: Peer,
+    formatter: FormatterRef,
+) -> Link {
+    let (role, bounds) = (Role::Server, Some(bounds(max_frame)));
+    match upgraded.downcast::<TokioIo<Patient<Socket>>>() {
+        Ok(parts) => {
+            let (stream, read) = (parts.io.into_inner().into_inner(), parts.read_buf);
+            let socket =
+                WebSocketStream::from_partially_read(stream, read.into(), role, bounds).await;
+            link(socket, Socket::reset_on_drop, peer, formatter)
+        }
+        Err(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            let socket = WebSocketStream::from_raw_socket(stream, role, bounds).await;
+            link(socket, |_| {}, peer, formatter)
+        }
     }
 }
 
@@ -208,6 +231,7 @@ pub(crate) async fn open(
         .map_err(|error| refused(&base, &error))?;
     Ok(link(
         socket,
+        Socket::reset_on_drop,
         Peer::named(url.authority()),
         formatter.clone(),
     ))

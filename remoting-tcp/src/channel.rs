@@ -17,7 +17,10 @@ use crate::dial::{check_port, dial};
 use crate::exposure::Shelter;
 use crate::link::{StreamReader, StreamWriter};
 use crate::listen::ListenAt;
+use crate::reset::Reset;
 use crate::security::{Security, Socket, Unwelcome, accept_secure};
+#[cfg(feature = "_tls")]
+use crate::tls::Half;
 use crate::tls::Protocol;
 
 const SCHEME: &str = "tcp";
@@ -284,7 +287,7 @@ fn link(socket: Socket, peer: Peer) -> Link {
         #[cfg(feature = "_tls")]
         Socket::Secure(stream) => {
             tune(stream.get_ref().0);
-            let (reader, writer) = tokio::io::split(*stream);
+            let (reader, writer) = Half::split(*stream);
             halves(reader, writer, peer)
         }
     }
@@ -293,7 +296,7 @@ fn link(socket: Socket, peer: Peer) -> Link {
 fn halves<R, W>(reader: R, writer: W, peer: Peer) -> Link
 where
     R: AsyncRead + Send + Unpin + 'static,
-    W: AsyncWrite + Send + Unpin + 'static,
+    W: AsyncWrite + Reset + Send + Unpin + 'static,
 {
     Link {
         reader: Box::new(StreamReader::new(reader)),

@@ -17,6 +17,7 @@
 //! - `dial`, `listen`, `accept`: how sockets come to be; `exposure`: who could do what with them
 //! - `link`: a socket as a duplex of frames
 //! - `preface`: the first eight bytes, and what else may have knocked
+//! - `reset`: sockets whose peers are not there any more
 //! - `tls`: keys, certificates and trust; `security`: a socket, through TLS or not
 
 mod accept;
@@ -26,6 +27,7 @@ mod exposure;
 mod link;
 mod listen;
 mod preface;
+mod reset;
 mod security;
 #[cfg(feature = "_tls")]
 mod tls;

@@ -16,6 +16,7 @@ use remoting_core::wire::PREFACE;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::preface::Arriving;
+use crate::reset::Reset;
 use crate::tls::ends_link;
 
 /// The room that is made for reading from a connection of which nothing is known.
@@ -168,7 +169,7 @@ impl<W: AsyncWrite + Unpin> StreamWriter<W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
+impl<W: AsyncWrite + Reset + Unpin + Send> LinkWriter for StreamWriter<W> {
     fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
@@ -188,6 +189,10 @@ impl<W: AsyncWrite + Unpin + Send> LinkWriter for StreamWriter<W> {
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn reset(self: Box<Self>) {
+        self.stream.reset();
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::reset::reset_on_drop;
 #[cfg(feature = "_tls")]
 use crate::tls::{ClientTls, ServerTls};
 use crate::tls::{Protocol, Refused};
@@ -79,6 +80,17 @@ pub enum Socket {
     /// Through TLS.
     #[cfg(feature = "_tls")]
     Secure(Box<tokio_rustls::TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    /// Has it end by a reset when it is dropped.
+    pub fn reset_on_drop(&mut self) {
+        match self {
+            Self::Plain(stream) => reset_on_drop(stream),
+            #[cfg(feature = "_tls")]
+            Self::Secure(stream) => reset_on_drop(stream.get_ref().0),
+        }
+    }
 }
 
 #[cfg(feature = "_tls")]

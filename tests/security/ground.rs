@@ -69,7 +69,12 @@ impl Kind {
 
     /// A server with a desk.
     pub async fn server(self, tls: Option<ServerTls>) -> Host {
-        let host = self.listen(Host::builder(), tls).start().await.unwrap();
+        self.server_of(Host::builder(), tls).await
+    }
+
+    /// The same, with what else the builder says.
+    pub async fn server_of(self, builder: HostBuilder, tls: Option<ServerTls>) -> Host {
+        let host = self.listen(builder, tls).start().await.unwrap();
         host.publish("desk", DeskDispatcher::single_call(|| Clerk))
             .unwrap();
         host

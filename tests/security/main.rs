@@ -11,7 +11,9 @@ mod identity;
 #[expect(dead_code, reason = "other tests look for lines")]
 #[path = "../support/log.rs"]
 mod log;
+mod relay;
 mod renewal;
 mod roles;
+mod silence;
 mod tls;
 mod tokens;

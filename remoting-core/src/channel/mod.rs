@@ -270,6 +270,12 @@ pub trait LinkWriter: Send {
 
     /// Tells the peer that no more bytes will come.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the link by a reset (RFC 9293, section 3.10.5), once its reader is dropped: without what the system still
+    /// holds for the peer. Behind bytes that nobody acknowledges, an ordinary end would not reach the peer.
+    ///
+    /// By itself it only drops the writer.
+    fn reset(self: Box<Self>) {}
 }
 
 /// Why a link gives no more frames.

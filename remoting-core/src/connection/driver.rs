@@ -250,7 +250,8 @@ impl Connection {
 
     /// Writes what the end left to be written, and closes the link.
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let speechless = self.lock().end.as_ref().is_some_and(End::is_speechless);
+        let end = self.lock().end.clone();
+        let speechless = end.as_ref().is_some_and(End::is_speechless);
         if !speechless && self.poll_write(cx).is_pending() {
             return Poll::Pending;
         }
@@ -266,6 +267,10 @@ impl Connection {
         drop(state);
         if speechless {
             outbound.discard();
+        }
+        if end.as_ref().is_some_and(End::is_deaf) {
+            outbound.reset();
+            return Poll::Ready(());
         }
         let closed = outbound.poll_close(cx);
         self.lock().outbound = Some(outbound);

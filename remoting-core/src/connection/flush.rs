@@ -89,6 +89,7 @@ impl Connection {
             if state.link != link {
                 // Lost meanwhile; what was in it is written again, to the next.
                 drop(state);
+                outbound.reset();
                 return Poll::Ready(Ok(()));
             }
             if bytes > 0 {

@@ -87,6 +87,11 @@ impl Outbound {
         self.bytes = Gathered::default();
     }
 
+    /// Ends the link without what is on its way.
+    pub(super) fn reset(self) {
+        self.link.reset();
+    }
+
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.link.poll_close(cx)
     }

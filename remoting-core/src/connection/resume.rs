@@ -143,7 +143,9 @@ impl Connection {
             let waiting = state.session.queued();
             (state.outbound.take(), state.session.held(), waiting)
         };
-        drop(outbound);
+        if let Some(outbound) = outbound.filter(|_| end.is_deaf()) {
+            outbound.reset();
+        }
         waiting.into_iter().for_each(Waker::wake);
         let place = match self.origin {
             Some(_) => None,

@@ -104,6 +104,14 @@ impl End {
         )
     }
 
+    /// Whether what is on its way over the link reaches nobody any more.
+    pub fn is_deaf(&self) -> bool {
+        matches!(
+            self,
+            Self::PeerSilent | Self::WriteStalled | Self::Superseded
+        )
+    }
+
     /// Whether both sides part in peace: what is in the output is still to be written.
     pub fn is_graceful(&self) -> bool {
         matches!(self.last_words(), LastWords::All(_))

@@ -74,6 +74,10 @@ impl AsyncWrite for Pieces {
     }
 }
 
+impl Reset for Pieces {
+    fn reset(self) {}
+}
+
 fn cx() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }

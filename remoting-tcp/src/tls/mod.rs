@@ -7,10 +7,12 @@
 //! - `pem`: where keys and certificates come from
 //! - `material`: what was made of them, until they change
 //! - `server`, `client`: the two sides
+//! - `half`: a secure socket, read and written by two
 //! - `owner`: what a certificate says of its owner
 //! - `trouble`: what went wrong, in words for whoever can act
 
 mod client;
+mod half;
 mod material;
 mod owner;
 mod pem;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 
 pub use client::ClientTls;
+pub(crate) use half::Half;
 pub use pem::Pem;
 pub use server::{Refused, ServerTls};
 pub(crate) use trouble::ends_link;
