@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
@@ -251,23 +251,29 @@ impl Connection {
     /// Writes what the end left to be written, and closes the link.
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
         let end = self.lock().end.clone();
-        let speechless = end.as_ref().is_some_and(End::is_speechless);
-        if !speechless && self.poll_write(cx).is_pending() {
-            return Poll::Pending;
-        }
-        let mut state = self.lock();
-        if state.is_away {
-            return Poll::Ready(());
-        }
-        let Some(mut outbound) = state.outbound.take() else {
-            // Somebody is writing, and wakes the driver when done.
-            state.driver = Some(cx.waker().clone());
-            return Poll::Pending;
+        let mut has_words = !end.as_ref().is_some_and(End::is_speechless);
+        let mut outbound = loop {
+            if has_words {
+                has_words = ready!(self.poll_write(cx)).is_ok();
+            }
+            let mut state = self.lock();
+            if state.is_away {
+                return Poll::Ready(());
+            }
+            let Some(mut outbound) = state.outbound.take() else {
+                // Somebody is writing, and wakes the driver when done.
+                state.driver = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            if !has_words {
+                outbound.discard();
+            } else if outbound.refill(&mut state.session) {
+                // Somebody was writing a moment ago, and has left something.
+                state.outbound = Some(outbound);
+                continue;
+            }
+            break outbound;
         };
-        drop(state);
-        if speechless {
-            outbound.discard();
-        }
         if end.as_ref().is_some_and(End::is_deaf) {
             outbound.reset();
             return Poll::Ready(());
