@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use super::pump;
+use super::door::Door;
 use super::trouble::{Lane, Trouble};
 
 /// A proxy between clients and a server that does harm to their connections, so that a test can see what they make of it.
@@ -39,8 +36,7 @@ use super::trouble::{Lane, Trouble};
 /// ```
 pub struct FaultProxy {
     shared: Arc<Shared>,
-    addr: SocketAddr,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    door: Door,
 }
 
 /// How a [`FaultProxy`] is going to be; [`start`](Self::start) makes one of it.
@@ -145,8 +141,6 @@ impl FaultProxyBuilder {
     /// `InvalidInput` if the server's place names no host and port; those of the system, which may have no socket left.
     pub async fn start(self) -> io::Result<FaultProxy> {
         let upstream = authority(&self.upstream)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let addr = listener.local_addr()?;
         let state = State {
             upstream,
             troubles: self.troubles,
@@ -162,12 +156,8 @@ impl FaultProxyBuilder {
             seed: self.seed,
             state: Mutex::new(state),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(FaultProxy {
-            shared,
-            addr,
-            accepting: Mutex::new(Some(accepting)),
-        })
+        let door = Door::open(&shared).await?;
+        Ok(FaultProxy { shared, door })
     }
 }
 
@@ -187,7 +177,7 @@ impl FaultProxy {
 
     /// Where clients reach the server through this proxy.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.door.addr()
     }
 
     /// Sets what a lane meets, of the connections that are open and of those to come.
@@ -231,25 +221,18 @@ impl FaultProxy {
     /// [`set_new`](Self::set_new) with [`Trouble::stall_after`] 0, and [`cut_all`](Self::cut_all). A dropped future may have
     /// done so or not.
     pub async fn refuse(&self) {
-        if let Some(accepting) = self.take_accepting() {
-            accepting.abort();
-            // Its socket is closed when the task is gone.
-            let _aborted = accepting.await;
-        }
+        self.door.refuse().await;
     }
 
-    /// Takes new connections again, at the same address. A dropped future leaves it refusing.
+    /// Takes new connections again, at the same address, which nobody else was given meanwhile. A dropped future leaves it
+    /// refusing.
     ///
     /// # Errors
     ///
-    /// Those of the system: somebody else may have taken the port meanwhile.
+    /// Those of the system.
+    #[expect(clippy::unused_async, reason = "it needs the runtime, like `refuse`")]
     pub async fn accept(&self) -> io::Result<()> {
-        if self.accepting().is_some() {
-            return Ok(());
-        }
-        let listener = TcpListener::bind(self.addr).await?;
-        *self.accepting() = Some(tokio::spawn(accept(listener, Arc::clone(&self.shared))));
-        Ok(())
+        self.door.reopen(&self.shared)
     }
 
     /// How many connections have come so far.
@@ -276,23 +259,10 @@ impl FaultProxy {
     pub fn recorded(&self) -> Vec<Recorded> {
         self.shared.state().recorded.values().cloned().collect()
     }
-
-    fn accepting(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_accepting(&self) -> Option<JoinHandle<()>> {
-        self.accepting().take()
-    }
 }
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        if let Some(accepting) = self.take_accepting() {
-            accepting.abort();
-        }
         let mut state = self.shared.state();
         state.is_over = true;
         state.open.clear();
@@ -304,7 +274,7 @@ impl fmt::Debug for FaultProxy {
         let state = self.shared.state();
         f.debug_struct("FaultProxy")
             .field("seed", &self.shared.seed)
-            .field("addr", &self.addr)
+            .field("addr", &self.addr())
             .field("upstream", &state.upstream)
             .field("troubles", &state.troubles)
             .field("connections", &state.seen)
@@ -326,7 +296,7 @@ impl Shared {
     }
 
     /// A new connection; `None` if the proxy is gone.
-    fn open(&self) -> Option<Opened> {
+    pub(super) fn open(&self) -> Option<Opened> {
         let mut state = self.state();
         if state.is_over {
             return None;
@@ -385,16 +355,4 @@ fn authority(place: &str) -> io::Result<Arc<str>> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     Ok(authority.into())
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((client, _)) = listener.accept().await else {
-            // The system may be short of sockets for a while.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let Some(opened) = shared.open() else { return };
-        tokio::spawn(pump::carry(Arc::clone(&shared), opened, client));
-    }
 }

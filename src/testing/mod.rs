@@ -15,6 +15,8 @@
 #[cfg(feature = "testing")]
 mod check;
 #[cfg(feature = "testing")]
+mod door;
+#[cfg(feature = "testing")]
 mod fault_proxy;
 #[cfg(feature = "testing")]
 mod journal;
