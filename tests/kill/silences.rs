@@ -42,12 +42,12 @@ async fn once(lanes: &'static [Lane], timer: Duration) -> Duration {
     };
     let mut server = Server::start(&order, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
     let line = FaultProxy::to(server.address).start().await.unwrap();
-    let address = line.addr();
+    let base = format!("tcp://{}", line.addr());
     if lanes.is_empty() {
-        fall_silent(&Stopped, &mut server, address, timer, &journals).await
+        fall_silent(&Stopped, &mut server, &base, timer, &journals).await
     } else {
         let stalled = Stalled(line, lanes);
-        fall_silent(&stalled, &mut server, address, timer, &journals).await
+        fall_silent(&stalled, &mut server, &base, timer, &journals).await
     }
 }
 

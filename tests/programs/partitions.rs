@@ -39,6 +39,9 @@ const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0
 /// Has a network forget what comes in over the line.
 const DROP: &str = "table ip apart { chain incoming { type filter hook input priority 0; iifname { near, far } drop; }; }";
 
+/// Over what the server is reached: the scheme at which it listens, and that at which it is called.
+const LINES: [(&str, &str); 2] = [("tcp", "tcp"), ("http", "ws")];
+
 /// What comes apart.
 #[derive(Debug, Clone, Copy)]
 enum Partition {
@@ -47,6 +50,13 @@ enum Partition {
     Both,
     LinkDown,
 }
+
+const PARTITIONS: [Partition; 4] = [
+    Partition::ToServer,
+    Partition::ToClient,
+    Partition::Both,
+    Partition::LinkDown,
+];
 
 impl Partition {
     /// The networks that forget what comes in.
@@ -96,34 +106,37 @@ impl Silence for Partition {
 async fn come_apart(rounds: u32) {
     // A second each, as figures have it that are compared with others; short otherwise.
     let timer = Duration::from_millis(if rounds > 1 { 1000 } else { 100 });
-    again("stopped", &Stopped, timer, rounds).await;
-    for partition in [
-        Partition::ToServer,
-        Partition::ToClient,
-        Partition::Both,
-        Partition::LinkDown,
-    ] {
-        again(&format!("{partition:?}"), &partition, timer, rounds).await;
+    for line in LINES {
+        again("stopped", &Stopped, line, timer, rounds).await;
+        for partition in PARTITIONS {
+            again(&format!("{partition:?}"), &partition, line, timer, rounds).await;
+        }
     }
 }
 
-async fn again(name: &str, silence: &impl Silence, timer: Duration, rounds: u32) {
+async fn again(
+    name: &str,
+    silence: &impl Silence,
+    (scheme, begins): (&'static str, &str),
+    timer: Duration,
+    rounds: u32,
+) {
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
         let journals = Journals::new();
         let order = Order {
             test: TEST,
             through: FAR,
-            scheme: "tcp",
+            scheme,
             timer,
             journal: journals.of_server(),
         };
         let mut server = Server::start(&order, SERVER).await;
-        let address = server.address;
-        let took = fall_silent(silence, &mut server, address, timer, &journals).await;
+        let base = format!("{begins}://{}", server.address);
+        let took = fall_silent(silence, &mut server, &base, timer, &journals).await;
         longest = longest.max(took);
     }
-    println!("{SAYS}{name}, {rounds} of {rounds} times, after {longest:?} at most");
+    println!("{SAYS}{begins}, {name}, {rounds} of {rounds} times, after {longest:?} at most");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +158,7 @@ async fn a_network_that_comes_apart_is_noticed_and_calls_go_on_when_it_is_whole(
         [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     println!("{said}");
     let went = said.matches(SAYS).count();
-    assert_eq!(went, 5, "is `unshare --net` allowed here?\n{said}\n{why}");
+    let all = LINES.len() * (1 + PARTITIONS.len());
+    assert_eq!(went, all, "is `unshare --net` allowed here?\n{said}\n{why}");
     assert!(ran.status.success(), "{said}\n{why}");
 }

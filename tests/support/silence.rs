@@ -1,6 +1,5 @@
 //! A client whose server falls silent for a while: how soon that is noticed, and what becomes of a call that is made meanwhile.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,20 +62,23 @@ async fn signal(server: &Server, name: &str) {
 
 /// Has the server fall silent and speak again while a client calls it. Gives how long it took until it was noticed,
 /// at both ends where both can.
+///
+/// - `base`: where the server is reached, as URLs begin.
 pub async fn fall_silent(
     silence: &impl Silence,
     server: &mut Server,
-    address: SocketAddr,
+    base: &str,
     timer: Duration,
     journals: &Journals,
 ) -> Duration {
     let builder = Host::builder().limits(impatient(timer));
+    let builder = builder.channel(TcpChannel::client());
     let client = builder
-        .channel(TcpChannel::client())
+        .channel(HttpChannel::client())
         .start_client()
         .unwrap();
     let mut events = client.connection_events();
-    let work: WorkProxy = client.get(&format!("tcp://{address}/work")).unwrap();
+    let work: WorkProxy = client.get(&format!("{base}/work")).unwrap();
     let journal = Journal::open(journals.of_client()).unwrap();
     call(&work, &journal, 1).await;
     silence.begin(server).await;
