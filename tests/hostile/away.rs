@@ -15,7 +15,6 @@ use crate::resume::{Ticket, begin_over, greet};
 use crate::support::*;
 
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-const HOUR: Duration = Duration::from_secs(3600);
 /// As many sessions as there may be in all.
 const ALL: usize = 8;
 
@@ -102,10 +101,7 @@ fn a_session_without_a_connection_ends_when_more_waits_than_it_may_hold() {
     within_patience(async {
         let server = Server::with(|limits| {
             limits.unsent = 8 * 1024;
-            // No timer looks after the connection.
-            limits.handshake_time = HOUR;
-            limits.ping_after = HOUR;
-            limits.write_stall = HOUR;
+            without_timers(limits);
         })
         .await;
         let gate = Arc::clone(&server.gate);

@@ -10,7 +10,6 @@ use tokio::time::timeout;
 use crate::objects::*;
 use crate::support::*;
 
-const HOUR: Duration = Duration::from_secs(3600);
 /// How long nobody has to wait who is woken.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -20,9 +19,7 @@ type Visit = JoinHandle<remoting::Result<()>>;
 async fn drain(server: &Server, deadline: Duration) -> (Visit, JoinHandle<()>) {
     let mut limits = Limits::default();
     limits.cancels_per_second = 0;
-    // No timer looks after the connection.
-    limits.handshake_time = HOUR;
-    limits.ping_after = HOUR;
+    without_timers(&mut limits);
     let host = client(limits);
     let probe: ProbeProxy = host.get(&server.url("probe")).unwrap();
     assert_eq!(probe.add(1, 2).await.unwrap(), 3);

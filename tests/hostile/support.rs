@@ -15,6 +15,9 @@ pub use crate::until::until;
 /// How long a test may take: far longer than any does, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// Longer than any test.
+pub const HOUR: Duration = Duration::from_secs(3600);
+
 /// Panics of the library itself: there must be none.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
@@ -46,6 +49,13 @@ fn watch_panics() {
             before(panic);
         }));
     });
+}
+
+/// Lets no timer look after connections: what one of them would heal stays as it is.
+pub fn without_timers(limits: &mut Limits) {
+    limits.handshake_time = HOUR;
+    limits.ping_after = HOUR;
+    limits.write_stall = HOUR;
 }
 
 /// How often a limit was reached.

@@ -139,7 +139,7 @@ impl Connection {
             Running::start(context, || construct(&self.server_sinks, class, name, raw));
         if !conduct.is_some_and(is_slow_here) {
             let cx = &mut Context::from_waker(Waker::noop());
-            if let Poll::Ready(made) = poll_timed(&mut running, conduct, News::Some, cx) {
+            if let Poll::Ready(made) = poll_timed(&mut running, conduct, News::Fresh, cx) {
                 return Ok(Some(self.care_for(made?, vacancy)));
             }
         }

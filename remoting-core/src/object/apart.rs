@@ -201,16 +201,16 @@ impl<R: Send + 'static> Supervised<'_, R> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     /// It does: something has happened that the call waited for, or it begins.
-    Some,
+    Fresh,
     /// It does not: the call waits since it was begun elsewhere, and only learns whom to wake.
-    None,
+    Stale,
 }
 
 impl News {
     fn of(stage: Stage, is_new: bool) -> Self {
         match stage == Stage::Later && is_new {
-            true => Self::None,
-            false => Self::Some,
+            true => Self::Stale,
+            false => Self::Fresh,
         }
     }
 }
@@ -230,7 +230,7 @@ pub(crate) fn poll_timed<R: Send + 'static>(
     let polled = running.poll(cx);
     let took = clock::now().saturating_duration_since(began);
     // Until the user's code has begun the call has only waited for its object.
-    if took >= LONG || (running.stage() == Stage::Later && news == News::Some) {
+    if took >= LONG || (running.stage() == Stage::Later && news == News::Fresh) {
         conduct.note(stage, took);
     }
     if polled.is_ready() && stage == Stage::Later {
