@@ -16,10 +16,14 @@ use crate::wire::{
     Hello, RESUMES, ResumeSecret, SessionId, Violation, kind, write_ack, write_hello,
 };
 
-/// After how many frames of the peer it is told that they have come.
+/// After how many frames of the peer it is told that they have come, even if nothing else is to be written.
 const FRAMES_PER_ACK: u64 = 256;
 /// The same in bytes.
-const BYTES_PER_ACK: usize = 64 * 1024;
+const BYTES_PER_ACK: usize = 256 * 1024;
+/// After how many frames it is told along with something else: to write to it on purpose costs more.
+const FRAMES_BESIDE: u64 = 128;
+/// The same in bytes.
+const BYTES_BESIDE: usize = 32 * 1024;
 /// How much is kept at least: more than a peer may leave unconfirmed.
 const LEAST_KEPT: usize = 4 * BYTES_PER_ACK;
 /// How often a wrong secret may be shown until nobody gets the session any more.
@@ -169,11 +173,10 @@ impl Resume {
         self.untold >= BYTES_PER_ACK || self.received.saturating_sub(self.told) >= FRAMES_PER_ACK
     }
 
-    /// Whether the peer may be told along with something else, before it has to be: to write to it on purpose costs more.
+    /// Whether the peer is told along with something else, before it has to be.
     pub(super) fn may_tell(&self) -> bool {
         let frames = self.received.saturating_sub(self.told);
-        self.state == State::Ready
-            && (frames >= FRAMES_PER_ACK / 2 || self.untold >= BYTES_PER_ACK / 2)
+        self.state == State::Ready && (frames >= FRAMES_BESIDE || self.untold >= BYTES_BESIDE)
     }
 
     /// How many frames of the peer have come, to tell it.
