@@ -305,6 +305,23 @@ fn a_listener_is_told_by_another_runtime_when_the_first_is_gone() {
     }
 }
 
+#[test]
+fn a_listener_is_told_by_another_runtime_when_the_first_has_not_begun() {
+    let heard = Arc::<AtomicUsize>::default();
+    let listeners = remoting::Subscribers::<HearsProxy>::new();
+    listeners.add(HearsProxy::local(Ear(Arc::clone(&heard))));
+    // Its one thread does nothing else while it is here, and then it is gone.
+    let first = tokio::runtime::Builder::new_current_thread().build();
+    first.unwrap().block_on(async {
+        listeners.publish(|listener, _| listener.hear(1));
+    });
+    Runtime::new().unwrap().block_on(async {
+        listeners.publish(|listener, _| listener.hear(2));
+        let is_heard = || heard.load(Ordering::SeqCst) == 2;
+        until("the listener is told", is_heard).await;
+    });
+}
+
 #[remote]
 pub trait Made {
     #[constructor]

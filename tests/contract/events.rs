@@ -278,5 +278,5 @@ async fn an_event_that_panics_is_missed_by_one_listener_and_no_other_event_is(pa
     let listeners = listeners.queue(8, WhenFull::DropOldest);
     assert_eq!(listeners.len(), 1);
     gauge.set(2).await.unwrap();
-    until(|| scribe.told() == [(2, 0)]).await;
+    until(|| scribe.told() == [(2, 1)]).await;
 }

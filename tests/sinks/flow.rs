@@ -230,6 +230,33 @@ async fn they_flow_to_objects_of_the_same_process_and_do_not_leak_out_of_a_handl
 }
 
 #[tokio::test]
+async fn they_come_back_to_where_the_call_was_begun_wherever_it_is_awaited() {
+    for way in WAYS {
+        let server = listening(Host::builder()).await;
+        let step = StepDispatcher::singleton(Foot::default);
+        server.publish("step", step).unwrap();
+        let url = way.url(&server, "step");
+        for has_sink in [false, true] {
+            let builder = match has_sink {
+                true => Host::builder().client_sink(remoting::sink::Logging::new()),
+                false => Host::builder(),
+            };
+            let host = client(builder);
+            let step: StepProxy = host.get(&url).unwrap();
+            let flow = Flow::new();
+            let mut call = Box::pin(step.set("a".into(), "1".into()).into_future());
+            let begin = std::future::poll_fn(|cx| {
+                let _begun = call.as_mut().poll(cx);
+                std::task::Poll::Ready(())
+            });
+            flow.scope(begin).await;
+            call.await.unwrap();
+            assert_eq!(flow.get("a").as_deref(), Some("1"), "{way:?} {has_sink}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn sinks_see_them_as_headers() {
     for way in WAYS {
         let recolours = Before(|call: &mut remoting::sink::MethodCall| {

@@ -76,6 +76,8 @@ fn enter_into(sinks: Sinks, endpoint: &Arc<dyn Endpoint>, state: &mut CallState)
     let (kind, interface, index) = (state.kind, state.interface, state.index);
     let mut left = CallState::new(kind, interface, index, None, state.formatter.clone());
     left.deadline = state.deadline;
+    // What flows back is taken in here, by whoever made the call.
+    left.flow = state.flow.take();
     let own = std::mem::replace(state, left);
     let departure = Departure::of(own);
     let endpoint = Arc::clone(endpoint);

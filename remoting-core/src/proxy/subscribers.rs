@@ -219,7 +219,8 @@ impl<P: Stub> Subscribers<P> {
             self.0.take_out(id, Removed::TooSlow);
         }
         for id in idle {
-            runtime().spawn(Arc::clone(&self.0).tell(id));
+            let telling = Telling(Some((Arc::clone(&self.0), id)));
+            runtime().spawn(Arc::clone(&self.0).tell(id, telling));
         }
     }
 }
@@ -267,13 +268,13 @@ impl<P> Shared<P> {
 
 impl<P: Stub> Shared<P> {
     /// Tells a listener what waits for it, one event after the other.
-    async fn tell(self: Arc<Self>, id: SubscriberId) {
-        let mut telling = Telling(Some((&self, id)));
+    async fn tell(self: Arc<Self>, id: SubscriberId, mut telling: Telling<P>) {
         while let Some((proxy, event, missed)) = self.next(id) {
             let call = catch_unwind(AssertUnwindSafe(|| event(&proxy, missed)));
             drop(event);
             let Ok(call) = call else {
                 tracing::error!(target: "remoting::call", "making the call to a listener panicked");
+                self.count_missed(id, missed.saturating_add(1));
                 continue;
             };
             let patience = self.lock().settings.patience;
@@ -329,12 +330,14 @@ impl<P: Stub> Shared<P> {
     }
 }
 
-/// A task that tells a listener. Dropped with its runtime, it leaves that to the next.
-struct Telling<'s, P>(Option<(&'s Shared<P>, SubscriberId)>);
+/// A task that tells a listener. Dropped with its runtime, begun or not, it leaves that to the next.
+struct Telling<P>(Option<(Arc<Shared<P>>, SubscriberId)>);
 
-impl<P> Drop for Telling<'_, P> {
+impl<P> Drop for Telling<P> {
     fn drop(&mut self) {
-        let Some((shared, id)) = self.0 else { return };
+        let Some((shared, id)) = self.0.take() else {
+            return;
+        };
         if let Some(listener) = shared.lock().known.get_mut(&id) {
             listener.busy = false;
         }
