@@ -240,6 +240,10 @@ where
             .map_err(broken)
     }
 
+    fn kept_back(&self) -> usize {
+        self.unflushed
+    }
+
     fn reset(self: Box<Self>) {
         (self.reset_on_drop)(self.socket.lock().get_mut());
     }

@@ -129,7 +129,7 @@ pub(crate) struct StreamWriter<W> {
     stream: W,
     /// What the peer does not have of our preface.
     preface: &'static [u8],
-    /// How many bytes were taken that the stream may still keep back: they count when it does not.
+    /// How many bytes the stream took and may still keep back, some or all: they count when it does not.
     kept: usize,
 }
 
@@ -176,7 +176,11 @@ impl<W: AsyncWrite + Reset + Unpin + Send> LinkWriter for StreamWriter<W> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.kept == 0 {
-            self.kept = ready!(self.poll_take(cx, pieces))?;
+            let taken = ready!(self.poll_take(cx, pieces));
+            if taken.is_err() && W::HAS_BUFFER {
+                self.kept = pieces.iter().map(|piece| piece.len()).sum();
+            }
+            self.kept = taken?;
         }
         // A socket keeps nothing back; TLS does when the socket is full.
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
@@ -189,6 +193,10 @@ impl<W: AsyncWrite + Reset + Unpin + Send> LinkWriter for StreamWriter<W> {
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn kept_back(&self) -> usize {
+        self.kept
     }
 
     fn reset(self: Box<Self>) {

@@ -6,11 +6,16 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 /// The outgoing half of a stream that can end by a reset (RFC 9293, section 3.10.5).
 pub(crate) trait Reset {
+    /// Whether it has a buffer of its own, so that a write which fails may have passed something on.
+    const HAS_BUFFER: bool;
+
     /// Has the stream end so, when the other half is dropped too.
     fn reset(self);
 }
 
 impl Reset for OwnedWriteHalf {
+    const HAS_BUFFER: bool = false;
+
     fn reset(self) {
         reset_on_drop(self.as_ref());
         // Dropped, it would say goodbye.

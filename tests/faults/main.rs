@@ -15,3 +15,4 @@ mod support;
 mod trust;
 #[path = "../support/until.rs"]
 mod until;
+mod unwritten;

@@ -268,6 +268,14 @@ pub trait LinkWriter: Send {
         self.poll_write(cx, first.map_or(&[], |piece| piece))
     }
 
+    /// How many of the bytes that come next may have left already, although no number said so: a link with a buffer of its
+    /// own may have passed on some of what it took before a write that waits, or that has failed.
+    ///
+    /// By itself none.
+    fn kept_back(&self) -> usize {
+        0
+    }
+
     /// Tells the peer that no more bytes will come.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 

@@ -71,6 +71,10 @@ impl Connection {
             let Some(mut outbound) = state.outbound.take() else {
                 return Poll::Ready(Ok(()));
             };
+            if state.end.as_ref().is_some_and(End::is_speechless) {
+                // Callers were told that the rest was never written.
+                outbound.discard();
+            }
             if !outbound.refill(&mut state.session) {
                 state.flush = Flush::Idle;
                 state.put_back(outbound, cx, effects);
@@ -94,10 +98,6 @@ impl Connection {
             }
             if bytes > 0 {
                 state.session.written(bytes, clock::now(), effects);
-            }
-            if state.end.as_ref().is_some_and(End::is_speechless) {
-                // The end came meanwhile: callers were told that the rest was never written.
-                outbound.discard();
             }
             if state.is_over {
                 drop(state);
@@ -124,6 +124,15 @@ impl State {
             Flush::Idle => self.ask_driver(),
             Flush::Asked | Flush::Due | Flush::Blocked if early => self.wake_driver(),
             Flush::Asked | Flush::Due | Flush::Blocked => Then::Nothing,
+        }
+    }
+
+    /// Takes for written what may have been, where the link ends.
+    pub(super) fn assume_written(&mut self) {
+        match &self.outbound {
+            Some(outbound) => self.session.assume_written(outbound.kept_back()),
+            // Somebody is writing, nobody knows how far.
+            None => self.session.assume_written(usize::MAX),
         }
     }
 

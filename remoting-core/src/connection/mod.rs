@@ -359,8 +359,8 @@ impl Connection {
             if state.end.is_some() {
                 return false;
             }
-            if state.outbound.is_none() && !state.is_away {
-                state.session.assume_written();
+            if !state.is_away {
+                state.assume_written();
             }
             let stats = state.session.stats();
             state.was_busy = stats.streams > 0 || stats.outgoing > 0 || stats.incoming > 0;

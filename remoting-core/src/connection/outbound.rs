@@ -87,6 +87,11 @@ impl Outbound {
         self.bytes = Gathered::default();
     }
 
+    /// How many of the bytes that are not written may have left all the same.
+    pub(super) fn kept_back(&self) -> usize {
+        self.link.kept_back()
+    }
+
     /// Ends the link without what is on its way.
     pub(super) fn reset(self) {
         self.link.reset();

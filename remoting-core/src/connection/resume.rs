@@ -133,10 +133,7 @@ impl Connection {
             if !state.session.detach(clock::now()) {
                 return Err(end);
             }
-            if state.outbound.is_none() {
-                // Somebody is writing, nobody knows how far.
-                state.session.assume_written();
-            }
+            state.assume_written();
             state.link = state.link.wrapping_add(1);
             state.is_away = true;
             state.flush = Flush::Idle;

@@ -63,10 +63,10 @@ impl<T: Exported> Session<T> {
         stopped.into_iter().map(|(call, _)| call).collect()
     }
 
-    /// Says that what was taken out of the output is being written at this moment, nobody knows
-    /// how far: a `close` that follows claims for no call in it that it was never written.
-    pub fn assume_written(&mut self) {
-        self.output.assume_written();
+    /// Says that so many bytes more of what was taken out of the output may be written, nobody knows how many:
+    /// a `close` that follows claims for no call in them that it was never written.
+    pub fn assume_written(&mut self, bytes: usize) {
+        self.output.on_written(bytes);
     }
 
     /// Ends the session: fails the calls of this side, stops those of the peer, gives

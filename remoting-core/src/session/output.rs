@@ -103,11 +103,6 @@ impl Output {
         self.written = self.written.saturating_add(new).min(self.taken);
     }
 
-    /// Takes what was given away for written: somebody is handing it to the kernel right now.
-    pub(super) fn assume_written(&mut self) {
-        self.written = self.taken;
-    }
-
     /// Throws away what was not given away yet.
     pub(super) fn clear(&mut self) {
         self.gathered.small.clear();

@@ -75,6 +75,8 @@ impl AsyncWrite for Pieces {
 }
 
 impl Reset for Pieces {
+    const HAS_BUFFER: bool = false;
+
     fn reset(self) {}
 }
 
@@ -108,6 +110,50 @@ fn write_all(stream: Pieces, bytes: &[u8]) -> Pieces {
         rest = &rest[count..];
     }
     writer.stream
+}
+
+/// A stream with a buffer, as TLS has one, over a socket that is full or broken.
+struct Buffered {
+    is_broken: bool,
+}
+
+impl AsyncWrite for Buffered {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(match self.is_broken {
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+            false => Ok(bytes.len()),
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl Reset for Buffered {
+    const HAS_BUFFER: bool = true;
+
+    fn reset(self) {}
+}
+
+#[test]
+fn what_a_stream_with_a_buffer_may_have_passed_on_is_known_though_it_was_not_said_to_be_taken() {
+    for is_broken in [false, true] {
+        let mut writer = StreamWriter::new(Buffered { is_broken });
+        writer.preface = &[];
+        assert_eq!(writer.kept_back(), 0);
+        let written = writer.poll_write(&mut cx(), b"frame");
+        assert_eq!(written.is_pending(), !is_broken);
+        assert_eq!(writer.kept_back(), 5);
+    }
 }
 
 #[test]

@@ -68,6 +68,8 @@ impl AsyncWrite for Half {
 }
 
 impl Reset for Half {
+    const HAS_BUFFER: bool = true;
+
     fn reset(self) {
         reset_on_drop(self.lock().get_ref().0);
     }
