@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "an interface of a test explains nothing")]
 
 mod bytes;
+mod comes_back;
 mod ends;
 mod goes_on;
 mod ground;

@@ -101,7 +101,7 @@ impl Reader {
     /// Whether the peer has dialled and not spoken yet. It is answered when it has: the HELLO of this side
     /// then leaves together with what else there is to say.
     pub(super) fn is_spoken_to_first(&self) -> bool {
-        self.handshake.is_some()
+        !matches!(self.login, Login::Done)
     }
 
     /// The time, as of the last frames of this turn if there were any.

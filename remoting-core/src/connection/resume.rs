@@ -125,7 +125,7 @@ impl Connection {
         if !end.is_of_link() {
             return Err(end);
         }
-        let (outbound, held, waiting) = {
+        let (outbound, held, waiting, is_back) = {
             let mut state = self.lock();
             if let Some(end) = &state.end {
                 return Err(end.clone());
@@ -138,7 +138,8 @@ impl Connection {
             state.is_away = true;
             state.flush = Flush::Idle;
             let waiting = state.session.queued();
-            (state.outbound.take(), state.session.held(), waiting)
+            let (held, is_back) = (state.session.held(), state.arrival.is_some());
+            (state.outbound.take(), held, waiting, is_back)
         };
         if let Some(outbound) = outbound.filter(|_| end.is_deaf()) {
             outbound.reset();
@@ -146,6 +147,8 @@ impl Connection {
         waiting.into_iter().for_each(Waker::wake);
         let place = match self.origin {
             Some(_) => None,
+            // It does not wait.
+            None if is_back => None,
             None => {
                 let sessions = self.service.sessions();
                 let source = self.peer().address().map(|address| address.ip());
@@ -170,11 +173,11 @@ impl Connection {
             .clone()
             .map(|origin| Box::pin(redial(Arc::clone(self), origin)));
         poll_fn(|cx| {
-            if let Poll::Ready(end) = self.poll_away(cx, timer) {
-                return Poll::Ready(Err(end));
-            }
             if let Some(arrival) = self.lock().arrival.take() {
                 return Poll::Ready(Ok(arrival));
+            }
+            if let Poll::Ready(end) = self.poll_away(cx, timer) {
+                return Poll::Ready(Err(end));
             }
             match &mut redialling {
                 Some(redialling) => redialling.as_mut().poll(cx),
