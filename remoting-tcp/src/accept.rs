@@ -75,7 +75,10 @@ impl AcceptGuard {
         let listener = listener.into_std()?;
         let _inside = self.runtime.enter();
         for _ in 0..LAST {
-            let (stream, peer) = listener.accept()?;
+            let (stream, peer) = match listener.accept() {
+                Err(error) if concerns_one_connection(&error) => continue,
+                accepted => accepted?,
+            };
             stream.set_nonblocking(true)?;
             (self.welcome)(TcpStream::from_std(stream)?, peer);
         }

@@ -254,6 +254,8 @@ impl Connection {
         let mut has_words = !end.as_ref().is_some_and(End::is_speechless);
         let mut outbound = loop {
             if has_words {
+                // Should somebody else run into the full socket meanwhile, it is this one who waits for it.
+                self.lock().driver = Some(cx.waker().clone());
                 has_words = ready!(self.poll_write(cx)).is_ok();
             }
             let mut state = self.lock();
