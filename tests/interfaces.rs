@@ -305,3 +305,41 @@ mod renamed {
         async fn greet(&self, name: &str) -> remoting::Result<String>;
     }
 }
+
+/// Compiles without a warning, and warns those who call what is deprecated.
+mod deprecated {
+    #[remoting::remote]
+    #[deprecated]
+    pub trait Gone {
+        #[constructor]
+        async fn open() -> remoting::Result<Self>;
+        async fn get(&self) -> remoting::Result<u64>;
+    }
+
+    #[remoting::remote]
+    pub trait Partly {
+        #[deprecated(note = "call `new`")]
+        #[constructor]
+        async fn old() -> remoting::Result<Self>;
+        /// Still there.
+        #[deprecated]
+        async fn get(&self) -> remoting::Result<u64>;
+    }
+
+    #[test]
+    #[expect(deprecated, reason = "that is what is tried")]
+    fn whoever_calls_what_is_deprecated_is_warned() {
+        let _get = PartlyProxy::get;
+        let _old = PartlyActivator::old;
+    }
+}
+
+/// Compiles whatever the names of parameters.
+mod parameters {
+    #[remoting::remote]
+    pub(crate) trait Sized<const T: usize> {
+        #[constructor]
+        async fn open() -> remoting::Result<Self>;
+        async fn get(&self) -> remoting::Result<u64>;
+    }
+}

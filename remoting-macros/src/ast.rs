@@ -225,18 +225,18 @@ impl Method {
         quote!(#(#arguments),*)
     }
 
-    /// The user's documentation, or `fallback` where there is none.
+    /// The user's documentation, or `fallback` where there is none; and whether the method is deprecated.
     pub(crate) fn docs(&self, fallback: &str) -> TokenStream {
-        let docs: Vec<_> = self
-            .attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("doc"))
-            .collect();
-        if docs.is_empty() {
-            quote!(#[doc = #fallback])
-        } else {
-            quote!(#(#docs)*)
+        let named = |name| {
+            let attributes = self.attributes.iter();
+            attributes.filter(move |attribute| attribute.path().is_ident(name))
+        };
+        let deprecated = named("deprecated");
+        if named("doc").next().is_none() {
+            return quote!(#[doc = #fallback] #(#deprecated)*);
         }
+        let docs = named("doc");
+        quote!(#(#docs)* #(#deprecated)*)
     }
 }
 

@@ -59,8 +59,8 @@ impl<P: Dispatch<T>, T: Send + Sync + 'static> Dispatcher<P, T> {
 
     /// Like [`Dispatcher::singleton`], with a factory that may wait and may fail.
     ///
-    /// A failure ends the calls that waited for it, with the error's text, and the next
-    /// call tries again.
+    /// A failure ends the call that began it, with the error's text. The next one tries again, also of those
+    /// that have waited.
     pub fn try_singleton<E, F, R>(make: F) -> Publication<T>
     where
         E: fmt::Display + Send + 'static,

@@ -68,6 +68,7 @@ fn factory(interface: &Interface, scope: &Scope) -> TokenStream {
     let bounds = &generics.where_clause;
     quote! {
         #[doc = #doc]
+        #[allow(deprecated)]
         #visibility trait #factory #generics: ::core::marker::Send + ::core::marker::Sync + 'static #bounds {
             #[doc = #object_doc]
             type Object: #contract + 'static;

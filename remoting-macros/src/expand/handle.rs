@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use syn::{ConstParam, GenericParam, TypeParam};
 
 use crate::ast::Interface;
 
@@ -85,10 +86,13 @@ pub(super) fn common_traits(interface: &Interface, suffix: &str) -> TokenStream 
 
 /// The name of the parameter that stands for the object's type.
 fn object_parameter(interface: &Interface) -> Ident {
-    let taken = interface
-        .generics()
-        .type_params()
-        .any(|parameter| parameter.ident == "T");
+    let taken = interface.generics().params.iter().any(|parameter| {
+        matches!(
+            parameter,
+            GenericParam::Type(TypeParam { ident, .. }) | GenericParam::Const(ConstParam { ident, .. })
+                if ident == "T"
+        )
+    });
     let name = if taken { "__T" } else { "T" };
     Ident::new(name, proc_macro2::Span::call_site())
 }

@@ -45,6 +45,7 @@ pub struct AccountProxy(::remoting::__private::Reference);
 /// Offers objects that implement [`Account`].
 pub type AccountDispatcher<T> = ::remoting::Dispatcher<AccountProxy, T>;
 /// Creates objects that implement [`Account`], where that takes more than the arguments.
+#[allow(deprecated)]
 pub trait AccountFactory: ::core::marker::Send + ::core::marker::Sync + 'static {
     /// What is created: an implementor of [`Account`].
     type Object: Account + 'static;

@@ -41,6 +41,7 @@ pub type RepositoryDispatcher<K, V, T> = ::remoting::Dispatcher<
     T,
 >;
 /// Creates objects that implement [`Repository`], where that takes more than the arguments.
+#[allow(deprecated)]
 pub trait RepositoryFactory<
     K: Ord,
     V = String,
