@@ -9,6 +9,7 @@ mod connections;
 mod descriptors;
 mod desk;
 mod dials;
+mod early;
 mod policy;
 mod relay;
 mod storm;

@@ -138,7 +138,7 @@ impl Accept for HostAcceptor {
         let config = host.connection_config(&channel);
         let connection = Connection::start(config, link, guard, handshake);
         channel.accepted(&connection);
-        if channel.address().is_none() {
+        if channel.is_stopped() {
             // The channel stopped to listen while the link was being set up.
             connection.go_away(std::time::Duration::ZERO, "the channel stopped listening");
         }

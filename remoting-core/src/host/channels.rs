@@ -44,6 +44,8 @@ pub(super) struct Registered {
 #[derive(Default)]
 struct Listening {
     listener: Option<Listener>,
+    /// Whether it has listened and was stopped, also before it could say where.
+    is_stopped: bool,
     /// Where it listens, or last did.
     address: Option<String>,
     accepted: Vec<Weak<Connection>>,
@@ -133,6 +135,7 @@ impl Registered {
             return Ok(());
         }
         self.leaving.store(false, Ordering::Relaxed);
+        self.state().is_stopped = false;
         self.calls.go_on();
         self.cut.send_replace(false);
         let acceptor = Acceptor::new(Arc::new(HostAcceptor::new(host, self)));
@@ -153,7 +156,7 @@ impl Registered {
         let _turn = self.changing.lock().await;
         // The peers are told first: once the channel says that it does not listen, it takes no calls.
         self.send_away(drain);
-        let listener = self.state().listener.take();
+        let listener = self.take_listener();
         if let Some(listener) = &listener {
             tracing::info!(target: "remoting::channel", channel = self.name(), address = %listener.address, "stopped listening");
         }
@@ -170,8 +173,19 @@ impl Registered {
 
     /// Stops to listen, without waiting for anything.
     pub(super) fn stop_at_once(&self) {
-        let listener = self.state().listener.take();
+        let listener = self.take_listener();
         drop(listener);
+    }
+
+    fn take_listener(&self) -> Option<Listener> {
+        let mut state = self.state();
+        state.is_stopped = true;
+        state.listener.take()
+    }
+
+    /// Whether the channel listens no more. It may be too early to say where it does.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state().is_stopped
     }
 
     fn state(&self) -> MutexGuard<'_, Listening> {
