@@ -32,7 +32,8 @@ pub(crate) fn is_stall(error: &(dyn Error + 'static)) -> bool {
     inner.is_some_and(|inner| inner.is::<Stalled>()) || error.source().is_some_and(is_stall)
 }
 
-/// Fails when nothing of what is written has been taken for too long.
+/// Fails when nothing of what is written has been taken for too long. TLS takes a short answer whole and
+/// keeps it back, which only a flush tells.
 pub(crate) struct Patient<S> {
     stream: S,
     patience: Duration,
@@ -110,18 +111,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.watch(cx, polled)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::Instant;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -145,6 +148,26 @@ mod tests {
         assert_eq!(begin.elapsed().as_secs(), 37);
         assert!(is_stall(&error));
         assert!(!is_stall(&io::Error::from(io::ErrorKind::TimedOut)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_what_its_stream_has_kept_back_is_given_up() {
+        for closing in [false, true] {
+            let (near, _far) = duplex(4);
+            let near = BufWriter::with_capacity(64, near);
+            let mut near = Patient::new(near, Duration::from_secs(10), Arc::default());
+            let begin = Instant::now();
+            near.write_all(&[7; 8]).await.unwrap();
+            let sent = async {
+                match closing {
+                    false => near.flush().await,
+                    true => near.shutdown().await,
+                }
+            };
+            let sent = timeout(Duration::from_secs(60), sent).await;
+            assert!(is_stall(&sent.unwrap().unwrap_err()));
+            assert_eq!(begin.elapsed().as_secs(), 10);
+        }
     }
 
     #[tokio::test(start_paused = true)]
