@@ -21,11 +21,10 @@ use remoting_core::{
     CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor, Peer,
     Secret,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::answer::Answer;
 use crate::arguments::Arguments;
-use crate::body::Room;
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit};
 use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES, prefers_no_answer};
@@ -34,6 +33,7 @@ use crate::login;
 use crate::openapi;
 use crate::query;
 use crate::replay::Replays;
+use crate::room::{Place, Room};
 use crate::route::{HEALTH, Route, is_ticket};
 use crate::stream::{Lingering, ReplyBody};
 use crate::websocket;
@@ -260,7 +260,7 @@ impl Service {
             payload,
             place,
             stream,
-        } = self.arguments(head, method, body).await?;
+        } = self.arguments(head, method, body, peer).await?;
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
         let answering = (key.is_some(), unawaited);
         let mut streams = self.streams((head, method), &formatter, stream, answering)?;
@@ -320,7 +320,7 @@ impl Service {
         call: CallMessage,
         formatter: &FormatterRef,
         peer: &Arc<Peer>,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> Answer {
         // They have no connection that bounds them, so all of the channel's have a bound together.
         let Ok(turn) = Arc::clone(&self.unawaited).try_acquire_owned() else {
