@@ -53,6 +53,8 @@ pub(crate) struct Service {
     pub(crate) room: Room,
     /// How many calls may still run whose answers nobody waits for.
     unawaited: Arc<Semaphore>,
+    /// The same of callers that the host does not know: they take no place of others.
+    unawaited_of_strangers: Arc<Semaphore>,
     /// The answers of requests that may be sent again.
     pub(crate) replays: Replays,
     /// The same of callers that the host does not know: they cannot make it forget those of others.
@@ -71,6 +73,7 @@ impl Service {
         Self {
             room: Room::new(limits.max_message),
             unawaited: Arc::new(Semaphore::new(unawaited)),
+            unawaited_of_strangers: Arc::new(Semaphore::new(unawaited)),
             replays: Replays::new(limits.kept_answers),
             replays_of_strangers: Replays::new(limits.kept_answers),
             lingering: Lingering::new(limits.lingering_streams, acceptor.counters()),
@@ -323,7 +326,11 @@ impl Service {
         place: Option<Place>,
     ) -> Answer {
         // They have no connection that bounds them, so all of the channel's have a bound together.
-        let Ok(turn) = Arc::clone(&self.unawaited).try_acquire_owned() else {
+        let unawaited = match peer.principal() {
+            Some(_) => &self.unawaited,
+            None => &self.unawaited_of_strangers,
+        };
+        let Ok(turn) = Arc::clone(unawaited).try_acquire_owned() else {
             let text = "too many calls run at the moment whose answers nobody waits for";
             return Answer::refused(503, "overloaded", text);
         };
