@@ -7,15 +7,15 @@ use hyper::Method;
 use hyper::body::Body;
 use hyper::header::ORIGIN;
 use hyper::http::request::Parts;
-use remoting_core::MethodDescriptor;
 use remoting_core::formatter::{FormatterRef, Payload};
-use tokio::sync::OwnedSemaphorePermit;
+use remoting_core::{MethodDescriptor, Peer};
 
 use crate::answer::{Answer, JSON};
 use crate::body::{self, BodyError, Read};
 use crate::gate::media_type;
 use crate::headers::INTERFACE;
 use crate::query;
+use crate::room::Place;
 use crate::serve::Service;
 use crate::stream::{Inbound, LINES};
 
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     pub(crate) formatter: FormatterRef,
     pub(crate) payload: Payload,
     /// The place of the body in the memory for bodies.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<Place>,
     /// The stream among them, if the body is one.
     pub(crate) stream: Option<Inbound>,
 }
@@ -36,6 +36,7 @@ impl Service {
         head: &Parts,
         method: &MethodDescriptor,
         body: B,
+        peer: &Peer,
     ) -> Result<Arguments, Answer>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -59,7 +60,7 @@ impl Service {
         }
         let media_type = media_type(&head.headers)?;
         if media_type.eq_ignore_ascii_case(LINES) {
-            return self.beside_stream(head, method, body);
+            return self.beside_stream(head, method, body, peer);
         }
         let formatter = match self.formatter(media_type) {
             Ok(formatter) => formatter,
@@ -72,7 +73,7 @@ impl Service {
             }
             Err(_) => self.formatter(JSON)?,
         };
-        let Read { bytes, place } = self.read(body).await?;
+        let Read { bytes, place } = self.read(body, peer).await?;
         let payload = if bytes.is_empty() {
             // A method without arguments is called without a body.
             formatter.encode::<[(); 0]>(&[]).unwrap_or_default()
@@ -93,6 +94,7 @@ impl Service {
         head: &Parts,
         method: &MethodDescriptor,
         body: B,
+        peer: &Peer,
     ) -> Result<Arguments, Answer>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -109,17 +111,17 @@ impl Service {
             formatter: self.formatter(JSON)?,
             payload: in_query(head, Some(name))?,
             place: None,
-            stream: Some(self.items(body)),
+            stream: Some(self.items(body, peer)),
         })
     }
 
-    /// Reads a body within the bounds of the channel.
-    pub(crate) async fn read<B>(&self, body: B) -> Result<Read, Answer>
+    /// Reads a body within the bounds of the channel, and of the caller.
+    pub(crate) async fn read<B>(&self, body: B, peer: &Peer) -> Result<Read, Answer>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
-        let read = body::read(body, &self.room).await;
+        let read = body::read(body, &self.room.of(peer)).await;
         read.map_err(|error| self.unread(error))
     }
 

@@ -2,49 +2,32 @@
 
 use std::fmt::Display;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+use crate::room::{Place, Room};
 
 /// How long the first bytes may take, and the next ones.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The least rate over the whole body, in bytes a second.
-pub(crate) const LEAST_RATE: u64 = 240;
+/// Up to here a body may come very slowly, in bytes.
+const SHORT: u64 = 64 * 1024;
 
-/// How many bodies of the longest kind a channel holds at a time.
-const LONGEST_AT_ONCE: usize = 64;
+/// The least rate up to there, in bytes a second.
+const LEAST_RATE: u64 = 240;
 
-/// The memory that all bodies of a channel may take, from their first byte until their call has ended.
-#[derive(Debug, Clone)]
-pub(crate) struct Room {
-    bytes: Arc<Semaphore>,
-    /// The longest body.
-    most: usize,
-}
+/// The least rate of the rest: a long body takes room from others.
+const LEAST_RATE_OF_REST: u64 = 16 * 1024;
 
-impl Room {
-    /// Room for some bodies of the longest kind, and many short ones.
-    ///
-    /// - `most`: how many bytes are taken of one.
-    pub(crate) fn new(most: usize) -> Self {
-        let bytes = most.saturating_mul(LONGEST_AT_ONCE);
-        Self {
-            bytes: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))),
-            most,
-        }
-    }
-
-    pub(crate) fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let taken = Arc::clone(&self.bytes).try_acquire_many_owned(bytes);
-        taken.map_err(|_| BodyError::NoRoom)
-    }
+/// How long the bytes that have come allow a body to take.
+pub(crate) fn earned(came: usize) -> Duration {
+    let came = came as u64;
+    let rest = came.saturating_sub(SHORT) / LEAST_RATE_OF_REST;
+    Duration::from_secs(came.min(SHORT) / LEAST_RATE + rest)
 }
 
 /// A body that was read, and its place in the memory for bodies.
@@ -52,7 +35,7 @@ impl Room {
 pub(crate) struct Read {
     pub(crate) bytes: Vec<u8>,
     /// Held as long as the call needs the bytes.
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 /// Why a body was not read.
@@ -70,7 +53,7 @@ pub(crate) enum BodyError {
 
 /// Reads all of `body`. Room is made for what has come, not for what is announced.
 ///
-/// Of one that is too large as much again is read and thrown away: a client that is still sending
+/// Of one that is too large as much again is read and thrown away, and takes no room: a client that is still sending
 /// when the connection closes does not see the answer.
 ///
 /// # Errors
@@ -81,7 +64,7 @@ where
     B: Body<Data = Bytes>,
     B::Error: Display,
 {
-    let most = room.most;
+    let most = room.longest();
     let announced = body.size_hint().lower();
     let heard = most.saturating_mul(2);
     if announced > heard as u64 {
@@ -89,13 +72,12 @@ where
     }
     let mut body = pin!(body);
     let (mut bytes, mut came) = (Vec::new(), 0_usize);
-    let mut place = room.take(0)?;
+    let mut place = room.place();
     let begin = Instant::now();
     let mut last = begin;
     loop {
-        let earned = Duration::from_secs(came as u64 / LEAST_RATE);
         // A burst earns no silence.
-        let until = (begin + earned).min(last) + PATIENCE;
+        let until = (begin + earned(came)).min(last) + PATIENCE;
         let frame = timeout_at(until, body.frame());
         let frame = match frame.await {
             Err(_) => return Err(BodyError::TooSlow),
@@ -116,10 +98,12 @@ where
             return Err(BodyError::TooLarge);
         }
         if came <= most {
-            place.merge(room.take(data.len())?);
+            if !place.grow(data.len()) {
+                return Err(BodyError::NoRoom);
+            }
             bytes.extend_from_slice(&data);
         } else {
-            bytes = Vec::new();
+            (bytes, place) = (Vec::new(), room.place());
         }
     }
 }
@@ -134,6 +118,7 @@ mod tests {
     use hyper::body::{Frame, SizeHint};
 
     use super::*;
+    use crate::room::LONGEST_AT_ONCE;
 
     /// A body that gives these pieces, and then waits for ever or ends in an error.
     struct Pieces(VecDeque<&'static [u8]>, Option<&'static str>);
@@ -158,8 +143,15 @@ mod tests {
         }
     }
 
-    /// A body that gives a byte each second.
-    struct Trickle(Pin<Box<tokio::time::Sleep>>);
+    /// A body that gives a byte each time so many seconds are over.
+    struct Trickle(Duration, Pin<Box<tokio::time::Sleep>>);
+
+    impl Trickle {
+        fn each(seconds: u64) -> Self {
+            let pause = Duration::from_secs(seconds);
+            Self(pause, Box::pin(tokio::time::sleep(pause)))
+        }
+    }
 
     impl Body for Trickle {
         type Data = Bytes;
@@ -169,9 +161,9 @@ mod tests {
             mut self: Pin<&mut Self>,
             cx: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-            std::task::ready!(self.0.as_mut().poll(cx));
-            let next = self.0.deadline() + Duration::from_secs(1);
-            self.0.as_mut().reset(next);
+            std::task::ready!(self.1.as_mut().poll(cx));
+            let next = self.1.deadline() + self.0;
+            self.1.as_mut().reset(next);
             Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
         }
     }
@@ -204,10 +196,53 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_trickles_is_given_up_after_what_its_bytes_have_earned() {
         let begin = Instant::now();
-        let body = Trickle(Box::pin(tokio::time::sleep(Duration::from_secs(1))));
-        let read = read(body, &Room::new(1_000_000)).await;
+        let read = read(Trickle::each(1), &Room::new(1_000_000)).await;
         assert!(matches!(read, Err(BodyError::TooSlow)));
         assert_eq!(begin.elapsed().as_secs(), 10);
+    }
+
+    /// One long piece, and then a byte each nine seconds.
+    struct Burst(Option<Bytes>, Trickle);
+
+    impl Body for Burst {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            match self.0.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => Pin::new(&mut self.1).poll_frame(cx),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_body_that_trickles_is_given_up_within_minutes() {
+        let begin = Instant::now();
+        let burst = Burst(Some(vec![b'x'; 4_000_000].into()), Trickle::each(9));
+        let read = read(burst, &Room::new(4 * 1024 * 1024)).await;
+        assert!(matches!(read, Err(BodyError::TooSlow)));
+        let took = begin.elapsed().as_secs();
+        assert!((300..600).contains(&took), "{took} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_too_large_takes_no_room_while_its_rest_is_heard() {
+        let room = Room::new(100);
+        let full = || Full::new(Bytes::from_static(&[b'x'; 100]));
+        let mut held = Vec::new();
+        for _ in 1..LONGEST_AT_ONCE {
+            held.push(read(full(), &room).await.unwrap());
+        }
+        let pieces = Pieces([&[b'x'; 100][..], b"x"].into(), None);
+        let mut hearing = pin!(read(pieces, &room));
+        assert!(
+            std::future::poll_fn(|cx| Poll::Ready(hearing.as_mut().poll(cx).is_pending())).await
+        );
+        assert!(read(full(), &room).await.is_ok());
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use remoting_core::channel::{Admission, TurnedAway};
 use remoting_core::{Counters, Peer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use crate::serve::Service;
@@ -42,15 +42,15 @@ const GONE: TurnedAway = TurnedAway::new("the connection is a session already");
 /// The room that a connection has at the host, until a session takes it.
 struct Place {
     admission: Mutex<Option<Admission>>,
-    /// Whether one has.
-    session: Arc<AtomicBool>,
+    /// Told when one does.
+    left: Notify,
 }
 
 impl Place {
     fn new(admission: Admission) -> Self {
         Self {
             admission: Mutex::new(Some(admission)),
-            session: Arc::default(),
+            left: Notify::new(),
         }
     }
 
@@ -67,8 +67,14 @@ impl Place {
 
     /// Leaves the room to a session.
     fn leave(&self) -> Result<Admission, TurnedAway> {
-        self.session.store(true, Ordering::Relaxed);
+        self.left.notify_one();
         self.lock().take().ok_or(GONE)
+    }
+
+    /// Is ready `patience` after the room was left: by then the client has taken the answer that begins the session.
+    async fn is_forsaken(&self, patience: Duration) {
+        self.left.notified().await;
+        sleep(patience).await;
     }
 }
 
@@ -104,7 +110,7 @@ pub(crate) async fn run(
             Ok::<_, Infallible>(response)
         }
     });
-    let stream = Patient::new(stream, limits.write_stall, Arc::clone(&place.session));
+    let stream = Patient::new(stream, limits.write_stall);
     let connection = bounded().serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection.with_upgrades());
     let mut stopping = pin!(async move {
@@ -114,8 +120,10 @@ pub(crate) async fn run(
     let mut cut = service.acceptor.cut();
     let mut stopped = false;
     let mut first = pin!(sleep(limits.handshake_time));
+    let mut forsaken = pin!(place.is_forsaken(limits.handshake_time));
     let ended = poll_fn(|cx| {
-        if silent.load(Ordering::Relaxed) && first.as_mut().poll(cx).is_ready() {
+        let is_silent = silent.load(Ordering::Relaxed) && first.as_mut().poll(cx).is_ready();
+        if is_silent || forsaken.as_mut().poll(cx).is_ready() {
             counters.handshake_time.add();
             return Poll::Ready(Ok(()));
         }
@@ -267,5 +275,23 @@ mod tests {
         tokio::time::sleep(limit + Duration::from_secs(1)).await;
         assert_eq!(served.host.counters().write_stall.get(), 1);
         assert!(served.ends_after().await > limit.as_secs());
+    }
+
+    const ASK_SESSION: &[u8] = b"GET /$session HTTP/1.1\r\nHost: localhost\r\n\
+        Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: rmt1.msgpack\r\n\r\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_take_the_answer_to_its_session_is_given_up() {
+        let mut served = serve(64).await;
+        served.client.write_all(ASK_SESSION).await.unwrap();
+        let limit = served.host.limits().handshake_time;
+        tokio::time::sleep(limit + Duration::from_secs(1)).await;
+        assert_eq!(served.host.counters().handshake_time.get(), 1);
+        let mut begun = String::new();
+        let _cut = served.client.read_to_string(&mut begun).await;
+        assert!(begun.starts_with("HTTP/1.1 101 "), "{begun}");
+        assert_eq!(begun.len(), 64, "{begun}");
     }
 }

@@ -19,7 +19,7 @@
 //! Pure, with tables for tests: `gate` (who is let in), `route` (what is wanted), `headers` (what
 //! travels beside arguments), `login` (who sends it), `codes` and `answer` (how a reply looks), `query`, `describe`,
 //! `openapi`, `address`, `stream::form`.
-//! Thin: `serve` (from a request to its answer), `arguments`, `objects` (those without a session), `body` (reading within bounds), `stall` (writing within
+//! Thin: `serve` (from a request to its answer), `arguments`, `objects` (those without a session), `body` (reading within bounds), `room` (what bodies take of the memory), `stall` (writing within
 //! bounds), `connection` (a socket and its requests), `mount` (requests of another server), `stream` (calls whose bodies are streams), `client` (the
 //! other end), `connector` (how it dials), `websocket` (how a session begins, at both ends), `link` (a WebSocket as a link), `channel`
 //! (settings, and the seam to the host).
@@ -49,6 +49,7 @@ mod planted;
 mod query;
 mod replay;
 mod reply;
+mod room;
 mod route;
 mod serve;
 mod stall;

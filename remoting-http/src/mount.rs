@@ -71,7 +71,7 @@ impl Drop for Opened {
 /// Everything that the channel checks of requests it checks here too: `Host` and `Origin`, sizes of bodies and
 /// the time that they take. Connections are the server's, and so are their limits. A future that
 /// is dropped gives its call up. `CallContext::peer` is the [`SocketAddr`] among the extensions of the
-/// request, if there is one, and else `mounted`.
+/// request, if there is one, and else `mounted`; without one, the memory for bodies is not shared out among strangers.
 #[derive(Clone)]
 pub struct HttpService {
     mount: Arc<Mount>,

@@ -64,7 +64,7 @@ impl Service {
             payload,
             place,
             stream,
-        } = self.arguments(head, constructor, body).await?;
+        } = self.arguments(head, constructor, body, peer).await?;
         if stream.is_some() {
             let text = "a constructor takes no stream; send `application/json`";
             return Err(Answer::refused(415, "unsupported", text));
@@ -101,7 +101,7 @@ impl Service {
             let text = "only leases are changed with PUT; calls are made with POST";
             return Err(Answer::refused(405, "protocol", text).allowing("GET, POST"));
         }
-        let body = self.read(body).await?;
+        let body = self.read(body, peer).await?;
         let wanted: Wanted = serde_json::from_slice(&body.bytes).map_err(|_| {
             let text = "the body says for how long, in milliseconds: `{\"ms\":300000}`";
             Answer::refused(400, "bad_arguments", text)

@@ -21,11 +21,10 @@ use remoting_core::{
     CallMessage, Counters, ErrorKind, Fault, InterfaceDescriptor, Limits, MethodDescriptor, Peer,
     Secret,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::answer::Answer;
 use crate::arguments::Arguments;
-use crate::body::Room;
 use crate::describe;
 use crate::gate::{Gate, METHODS, Visit};
 use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES, prefers_no_answer};
@@ -34,6 +33,7 @@ use crate::login;
 use crate::openapi;
 use crate::query;
 use crate::replay::Replays;
+use crate::room::{Place, Room};
 use crate::route::{HEALTH, Route, is_ticket};
 use crate::stream::{Lingering, ReplyBody};
 use crate::websocket;
@@ -53,6 +53,8 @@ pub(crate) struct Service {
     pub(crate) room: Room,
     /// How many calls may still run whose answers nobody waits for.
     unawaited: Arc<Semaphore>,
+    /// The same of callers that the host does not know: they take no place of others.
+    unawaited_of_strangers: Arc<Semaphore>,
     /// The answers of requests that may be sent again.
     pub(crate) replays: Replays,
     /// The same of callers that the host does not know: they cannot make it forget those of others.
@@ -71,6 +73,7 @@ impl Service {
         Self {
             room: Room::new(limits.max_message),
             unawaited: Arc::new(Semaphore::new(unawaited)),
+            unawaited_of_strangers: Arc::new(Semaphore::new(unawaited)),
             replays: Replays::new(limits.kept_answers),
             replays_of_strangers: Replays::new(limits.kept_answers),
             lingering: Lingering::new(limits.lingering_streams, acceptor.counters()),
@@ -260,7 +263,7 @@ impl Service {
             payload,
             place,
             stream,
-        } = self.arguments(head, method, body).await?;
+        } = self.arguments(head, method, body, peer).await?;
         let unawaited = method.oneway || prefers_no_answer(&head.headers);
         let answering = (key.is_some(), unawaited);
         let mut streams = self.streams((head, method), &formatter, stream, answering)?;
@@ -320,10 +323,14 @@ impl Service {
         call: CallMessage,
         formatter: &FormatterRef,
         peer: &Arc<Peer>,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> Answer {
         // They have no connection that bounds them, so all of the channel's have a bound together.
-        let Ok(turn) = Arc::clone(&self.unawaited).try_acquire_owned() else {
+        let unawaited = match peer.principal() {
+            Some(_) => &self.unawaited,
+            None => &self.unawaited_of_strangers,
+        };
+        let Ok(turn) = Arc::clone(unawaited).try_acquire_owned() else {
             let text = "too many calls run at the moment whose answers nobody waits for";
             return Answer::refused(503, "overloaded", text);
         };

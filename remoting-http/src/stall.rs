@@ -6,8 +6,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -32,23 +30,20 @@ pub(crate) fn is_stall(error: &(dyn Error + 'static)) -> bool {
     inner.is_some_and(|inner| inner.is::<Stalled>()) || error.source().is_some_and(is_stall)
 }
 
-/// Fails when nothing of what is written has been taken for too long.
+/// Fails when nothing of what is written has been taken for too long. TLS takes a short answer whole and
+/// keeps it back, which only a flush tells.
 pub(crate) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// Whether it is a session's, which watches its writing itself.
-    session: Arc<AtomicBool>,
     /// Ends the patience, while the other end takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    /// - `session`: set when the stream becomes that of a session, which watches its writing itself.
-    pub(crate) fn new(stream: S, patience: Duration, session: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             patience,
-            session,
             stalled: None,
         }
     }
@@ -63,7 +58,7 @@ impl<S> Patient<S> {
         cx: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if polled.is_ready() || self.session.load(Ordering::Relaxed) {
+        if polled.is_ready() {
             self.stalled = None;
             return polled;
         }
@@ -110,25 +105,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.watch(cx, polled)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::Instant;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up_and_one_that_reads_is_not() {
         let (near, mut far) = duplex(4);
-        let mut near = Patient::new(near, Duration::from_secs(10), Arc::default());
+        let mut near = Patient::new(near, Duration::from_secs(10));
         let reading = tokio::spawn(async move {
             for _ in 0..3 {
                 tokio::time::sleep(Duration::from_secs(9)).await;
@@ -148,13 +145,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_watches_its_writing_itself() {
-        let (near, mut far) = duplex(4);
-        let session = Arc::new(AtomicBool::new(true));
-        let mut near = Patient::new(near, Duration::from_secs(10), session);
-        let writing = tokio::spawn(async move { near.write_all(&[7; 8]).await });
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        far.read_exact(&mut [0; 8]).await.unwrap();
-        writing.await.unwrap().unwrap();
+    async fn a_client_that_takes_nothing_of_what_its_stream_has_kept_back_is_given_up() {
+        for closing in [false, true] {
+            let (near, _far) = duplex(4);
+            let near = BufWriter::with_capacity(64, near);
+            let mut near = Patient::new(near, Duration::from_secs(10));
+            let begin = Instant::now();
+            near.write_all(&[7; 8]).await.unwrap();
+            let sent = async {
+                match closing {
+                    false => near.flush().await,
+                    true => near.shutdown().await,
+                }
+            };
+            let sent = timeout(Duration::from_secs(60), sent).await;
+            assert!(is_stall(&sent.unwrap().unwrap_err()));
+            assert_eq!(begin.elapsed().as_secs(), 10);
+        }
     }
 }

@@ -245,6 +245,39 @@ fn strangers_cannot_have_the_answers_of_others_forgotten() {
     });
 }
 
+#[remote]
+pub trait Clock {
+    async fn tick(&self) -> remoting::Result<()>;
+}
+
+impl Clock for Safe {
+    async fn tick(&self) -> remoting::Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn calls_of_strangers_that_nobody_waits_for_leave_room_for_those_of_others() {
+    within_patience(async {
+        let mut limits = Limits::default();
+        limits.calls_per_session = 2;
+        let builder = Host::builder().limits(limits).authenticator(list());
+        let server = Kind::Http.listen(builder, None).start().await.unwrap();
+        server
+            .publish("clock", ClockDispatcher::single_call(|| Safe))
+            .unwrap();
+        let place = place(&server);
+        for caller in ["", "Authorization: Bearer ann's\r\n"] {
+            let headers = format!("{caller}Prefer: respond-async\r\n");
+            for expected in [202, 202, 503] {
+                let answer = ask(&place, "/clock/tick", &headers, "[]").await;
+                let status = format!("HTTP/1.1 {expected}");
+                assert!(answer.starts_with(&status), "{caller}{expected}: {answer}");
+            }
+        }
+    });
+}
+
 #[test]
 fn tickets_in_answers_count_for_whom_they_are_for() {
     within_patience(async {

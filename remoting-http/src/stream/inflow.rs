@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -14,12 +13,12 @@ use hyper::body::Body;
 use remoting_core::channel::{Batch, Freight, Items};
 use remoting_core::formatter::Payload;
 use remoting_core::{Counters, Error, ErrorKind, Executed, Fault};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::answer::Answer;
-use crate::body::{LEAST_RATE, PATIENCE, Room};
+use crate::body::{PATIENCE, earned};
 use crate::codes::of_kind;
+use crate::room::{Place, Room};
 
 /// What was wrong with the body of a request, if anything was: it becomes the answer of a call that fails by it.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +89,7 @@ struct Inflow<B: Body<Data = Bytes> + Send + 'static> {
 struct Begun {
     bytes: Vec<u8>,
     /// Its place in the memory for bodies.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     /// When it was waited for first, and the end of the patience.
     waited: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -101,7 +100,7 @@ impl Begun {
         if self.bytes.is_empty() {
             return Poll::Pending;
         }
-        let earned = Duration::from_secs(self.bytes.len() as u64 / LEAST_RATE);
+        let earned = earned(self.bytes.len());
         let (since, sleep) = self.waited.get_or_insert_with(|| {
             let now = Instant::now();
             (now, Box::pin(sleep_until(now + PATIENCE)))
@@ -191,13 +190,11 @@ where
 
     /// Keeps a part of a line until the rest has come.
     fn keep(&mut self, part: &[u8]) -> Result<(), Error> {
-        let Ok(place) = self.bounds.room.take(part.len()) else {
+        let room = &self.bounds.room;
+        let place = self.begun.place.get_or_insert_with(|| room.place());
+        if !place.grow(part.len()) {
             let text = "the server holds too many large bodies at the moment";
             return Err(self.flaw.note(ErrorKind::Overloaded, text));
-        };
-        match &mut self.begun.place {
-            Some(known) => known.merge(place),
-            none => *none = Some(place),
         }
         self.begun.bytes.extend_from_slice(part);
         Ok(())

@@ -67,7 +67,7 @@ struct Outbound {
 
 impl Service {
     /// The items in the body of a request.
-    pub(crate) fn items<B>(&self, body: B) -> Inbound
+    pub(crate) fn items<B>(&self, body: B, peer: &Peer) -> Inbound
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Display,
@@ -76,7 +76,7 @@ impl Service {
         let bounds = Bounds {
             longest: limits.max_frame,
             unheard: limits.max_message,
-            room: self.room.clone(),
+            room: self.room.of(peer),
             counters: self.counters(),
         };
         let (items, flaw) = inflow::items(body, bounds);
