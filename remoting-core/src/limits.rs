@@ -137,7 +137,7 @@ limits! {
     queued_per_object: usize = 1024;
     /// How many connections a host accepts at once.
     connections: usize = 10_000, besides;
-    /// How many connections one address may have.
+    /// How many connections one address may have. IPv6 addresses that begin with the same 64 bits count as one.
     connections_per_address: usize = 1024, besides;
     /// How many accepted connections may be in their handshake.
     handshakes: usize = 512, besides;

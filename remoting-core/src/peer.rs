@@ -1,7 +1,7 @@
 //! Who is at the other end: an address, a certificate, and whom the host takes it for.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
 use crate::text::printable;
@@ -128,6 +128,12 @@ impl Peer {
         self.own
     }
 
+    /// What stands for the peer where limits count by address.
+    #[doc(hidden)]
+    pub fn source(&self) -> Option<IpAddr> {
+        self.address.map(|address| source(address.ip()))
+    }
+
     /// Whether whoever calls is on this machine. A gateway that says that it is one is not who calls; of one that does
     /// not, everybody behind it seems to be here.
     pub fn is_on_this_machine(&self) -> bool {
@@ -136,6 +142,17 @@ impl Peer {
         }
         let address = self.address.map(|address| address.ip());
         self.in_process || address.as_ref().is_some_and(IpAddr::is_loopback)
+    }
+}
+
+/// What stands for an address where limits count by address: one client has all IPv6 addresses that begin with the same 64 bits.
+pub(crate) fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
     }
 }
 
@@ -252,6 +269,19 @@ mod tests {
         assert!(!Peer::named("127.0.0.1:1").is_on_this_machine());
         let gateway = Peer::at("127.0.0.1:1".parse().unwrap()).relaying();
         assert!(!gateway.is_on_this_machine());
+    }
+
+    #[test]
+    fn all_addresses_that_one_client_may_have_count_as_one() {
+        for (address, counts_as) in [
+            ("192.0.2.1:1", "192.0.2.1"),
+            ("[::ffff:192.0.2.1]:1", "192.0.2.1"),
+            ("[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"),
+            ("[2001:db8:1:3:3:4:5:6]:1", "2001:db8:1:3::"),
+        ] {
+            let peer = Peer::at(address.parse().unwrap());
+            assert_eq!(peer.source(), Some(counts_as.parse().unwrap()));
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Room {
     /// address.
     pub(crate) fn of(&self, peer: &Peer) -> Self {
         let known = peer.principal().map(|_| caller_of(peer));
-        let at = || peer.address().map(|address| address.ip().to_string());
+        let at = || peer.source().map(|source| source.to_string());
         Self {
             caller: known.or_else(at).map(Arc::from),
             ..self.clone()

@@ -151,7 +151,7 @@ impl Connection {
             None if is_back => None,
             None => {
                 let sessions = self.service.sessions();
-                let source = self.peer().address().map(|address| address.ip());
+                let source = self.peer().source();
                 let place = sessions.enter(source, held, &self.limits, &self.counters);
                 Some(place.ok_or_else(|| end.clone())?)
             }

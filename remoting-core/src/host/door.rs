@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::channel::TurnedAway;
 use crate::limits::{ChannelLimits, Counter, Counters, Limits};
+use crate::peer;
 
 /// How many connections a host, or one channel of it, has accepted, in all and from each address.
 #[derive(Debug)]
@@ -86,6 +87,7 @@ impl Door {
         source: Option<IpAddr>,
         counters: &Counters,
     ) -> Result<(Visitor, Stranger), TurnedAway> {
+        let source = source.map(peer::source);
         let mut crowd = self.crowd();
         let from_there = source
             .and_then(|source| crowd.sources.get(&source).copied())
