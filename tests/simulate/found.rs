@@ -19,6 +19,7 @@ const STRAIGHT: Style = Style {
     room: 262_144,
     cuts: 0,
     cut_within: 64,
+    buffer: 0,
 };
 
 /// A server that is called over lines of a style, and a client of it with an object there.

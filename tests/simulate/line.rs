@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use remoting::Peer;
@@ -123,6 +123,9 @@ fn end(incoming: &Arc<Way>, outgoing: &Arc<Way>, line: &Line, peer: &str) -> Lin
     let writer = Writer {
         way: Arc::clone(outgoing),
         line: line.clone(),
+        buffer: outgoing.lock().habits.style.buffer,
+        held: Vec::new(),
+        kept: 0,
     };
     Link {
         reader: Box::new(reader),
@@ -226,10 +229,43 @@ struct Writer {
     way: Arc<Way>,
     /// Both directions are lost together.
     line: Line,
+    /// How many bytes it takes beyond what is on its way.
+    buffer: usize,
+    /// Those that are not on their way yet.
+    held: Vec<u8>,
+    /// How many were taken of which nobody knows.
+    kept: usize,
 }
 
 impl LinkWriter for Writer {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.buffer == 0 {
+            return self.pass(cx, bytes);
+        }
+        if self.kept == 0 {
+            self.held = bytes[..bytes.len().min(self.buffer)].to_vec();
+            self.kept = self.held.len();
+        }
+        while !self.held.is_empty() {
+            let passed = ready!(self.pass(cx, &self.held))?;
+            self.held.drain(..passed);
+        }
+        Poll::Ready(Ok(std::mem::take(&mut self.kept)))
+    }
+
+    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.way.end(Cut::Close);
+        Poll::Ready(Ok(()))
+    }
+
+    fn kept_back(&self) -> usize {
+        self.kept
+    }
+}
+
+impl Writer {
+    /// Sends bytes on their way, as many as it has room for.
+    fn pass(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.way.lock();
         match state.ended {
             Some(Cut::Reset) => return Poll::Ready(Err(was_reset())),
@@ -253,11 +289,6 @@ impl LinkWriter for Writer {
             None => {}
         }
         Poll::Ready(Ok(taken))
-    }
-
-    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.way.end(Cut::Close);
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Style {
     pub cuts: u64,
     /// Before which byte.
     pub cut_within: u64,
+    /// How many bytes they take beyond what is on its way, and say so only when all of them are: as TLS and WebSockets do.
+    pub buffer: usize,
 }
 
 /// Limits of both sides, mostly so low that they are met.
@@ -109,6 +111,7 @@ impl Plan {
                 room: chance.magnitude(512..262_144).max(delay * 40),
                 cuts: chance.of(&[0, 30, 70, 95]),
                 cut_within: chance.magnitude(64..20_000),
+                buffer: chance.of(&[0, 0, 4096, 65_536]),
             },
             bounds: Bounds::draw(chance),
             actors: chance.within(1..4),
