@@ -205,10 +205,7 @@ impl Tenant {
 
     /// Gives it a name, under which it can be called though nobody holds it.
     pub(crate) fn give_name(self: &Arc<Self>, name: &str) {
-        let mut room = self.lock();
-        room.stay.named = true;
-        room.extras.get_or_insert_default().name = Some(Arc::from(name));
-        drop(room);
+        self.rename(Some(name));
         self.settle(self.now());
     }
 
@@ -216,11 +213,27 @@ impl Tenant {
     ///
     /// - `reason`: why it goes.
     pub(crate) fn take_name(self: &Arc<Self>, reason: GoneReason) {
+        self.rename(None);
+        self.go_unnamed(reason);
+    }
+
+    /// Notes its name, if it has one, and lets nothing go. Runs no code of the user's.
+    pub(crate) fn rename(&self, name: Option<&str>) {
+        let mut room = self.lock();
+        room.stay.named = name.is_some();
+        if room.stay.gone.is_none() {
+            room.extras.get_or_insert_default().name = name.map(Arc::from);
+        }
+    }
+
+    /// Its name was taken away: it goes, unless somebody holds it or has named it anew.
+    ///
+    /// - `reason`: why it goes.
+    pub(crate) fn go_unnamed(self: &Arc<Self>, reason: GoneReason) {
         let leaving = {
             let mut room = self.lock();
-            room.stay.named = false;
-            if let Some(extras) = &mut room.extras {
-                extras.name = None;
+            if room.stay.named {
+                return;
             }
             let kept = room.stay.holds > 0 || room.stay.running > 0;
             if kept && room.stay.left == Left::NOT {
