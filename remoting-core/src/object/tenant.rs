@@ -248,7 +248,7 @@ impl Tenant {
     pub(super) fn settle(self: &Arc<Self>, now: Moment) {
         let mut enter = None;
         let mut leaving = None;
-        let mut ask = false;
+        let mut ask = None;
         {
             let mut room = self.lock();
             match room.stay.verdict(now, &self.lease, &self.policy) {
@@ -256,7 +256,8 @@ impl Tenant {
                 Verdict::Until(moment) => enter = room.schedule(moment),
                 Verdict::Ask => {
                     room.stay.renewing = true;
-                    ask = true;
+                    let sponsors = &mut room.extras.get_or_insert_default().sponsors;
+                    ask = Some(sponsors.begin());
                     // It may have to go before they have answered.
                     enter = room.schedule(self.lease.limit());
                 }
@@ -266,8 +267,8 @@ impl Tenant {
         if let (Some(bucket), Some(keeper)) = (enter, self.keeper.upgrade()) {
             keeper.enter(bucket, Arc::clone(self));
         }
-        if ask {
-            super::sponsors::ask(Arc::clone(self));
+        if let Some(begun) = ask {
+            super::sponsors::ask(self, begun);
         }
         self.let_go(leaving);
     }
@@ -340,7 +341,7 @@ impl Room {
     }
 
     /// Notes that it is to be looked at then; gives the bucket that it has to enter for that.
-    fn schedule(&mut self, moment: Moment) -> Option<u64> {
+    pub(super) fn schedule(&mut self, moment: Moment) -> Option<u64> {
         let bucket = Schedule::<Arc<Tenant>>::bucket(moment);
         let known = self.scheduled.map(NonZeroU64::get);
         if moment == Moment::NEVER || known.is_some_and(|known| known <= bucket) {
