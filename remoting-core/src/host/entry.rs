@@ -34,6 +34,15 @@ pub(super) enum Offer {
     Gone(GoneReason),
 }
 
+impl Offer {
+    /// Tells what is offered its name, or that it has none any more.
+    pub(super) fn named(&self, name: Option<&str>) {
+        if let Self::Published { class, .. } = self {
+            class.named(name);
+        }
+    }
+}
+
 impl Entry {
     /// A name behind which there is nothing yet.
     pub(super) fn new(name: &str) -> Self {

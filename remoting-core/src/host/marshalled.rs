@@ -26,7 +26,11 @@ impl Class for Marshalled {
         Ok(Arc::clone(&self.0) as _)
     }
 
+    fn named(&self, name: Option<&str>) {
+        self.0.rename(name);
+    }
+
     fn taken_back(&self) {
-        self.0.take_name(GoneReason::Disconnected);
+        self.0.go_unnamed(GoneReason::Disconnected);
     }
 }

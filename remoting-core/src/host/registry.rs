@@ -170,18 +170,10 @@ impl Registry {
     /// Publishes one object. Does nothing if it is published so already.
     pub(super) fn marshal(&self, name: &str, object: Arc<dyn ServerObject>) -> Result<(), Error> {
         let identity = object.identity();
-        let known = self.ledger().marshalled.get(&identity).cloned();
+        // Held until it has its name, under which it stays.
         let hold = self.keeper.lodge(object, Some(name)).map_err(into_error)?;
-        let tenant = Arc::clone(hold.tenant());
-        self.offer(
-            name,
-            Arc::new(Marshalled(Arc::clone(&tenant))),
-            Some(identity),
-        )?;
-        if known.is_none() {
-            tenant.give_name(name);
-        }
-        Ok(())
+        let class = Arc::new(Marshalled(Arc::clone(hold.tenant())));
+        self.offer(name, class, Some(identity))
     }
 
     fn offer(
@@ -237,6 +229,7 @@ impl Registry {
         if let Some(identity) = marshalled {
             ledger.marshalled.insert(identity, name.to_owned());
         }
+        offer.named(Some(name));
         ledger.tombstones.take_out(name);
         if let Some(entry) = known {
             return Ok(entry.replace(offer));
@@ -308,6 +301,7 @@ impl Registry {
         reason: GoneReason,
     ) -> Offer {
         let before = entry.replace(Offer::Gone(reason));
+        before.named(None);
         drop(entry);
         ledger.tombstones.bury(name);
         self.forget_oldest(&mut ledger.tombstones);

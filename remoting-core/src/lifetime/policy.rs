@@ -93,6 +93,7 @@ impl LeasePolicy {
     }
 
     /// Sets how long an object is kept at least when the connection of its last holder was lost.
+    /// The time is over when somebody else takes hold of it: then that holder is its last.
     #[must_use]
     pub fn orphan_grace(mut self, grace: Duration) -> Self {
         self.orphan_grace = grace;

@@ -159,7 +159,11 @@ pub(crate) trait Class: Send + Sync {
 
     fn recreate_on_panic(&self) {}
 
-    /// It is published no more.
+    /// What is published is reached by this name from now on, or by none any more. Names are
+    /// locked: nothing of the user's may run.
+    fn named(&self, _name: Option<&str>) {}
+
+    /// It is published no more. Nothing is locked.
     fn taken_back(&self) {}
 
     /// Tells who takes care of the objects.

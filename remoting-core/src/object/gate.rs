@@ -2,7 +2,7 @@
 //!
 //! A pure queue: shared visitors together, an exclusive one alone, everybody in
 //! order of arrival. A shared visitor whose own caller is inside already may pass
-//! those who queue, since they wait for that caller.
+//! those who queue, since they wait for that caller; so may one who cannot wait.
 //!
 //! Free --enter shared-----> Shared(1)     Shared(n) --enter shared, none queue--> Shared(n + 1)
 //! Free --enter exclusive--> Exclusive     anything else -----------------------> queue
@@ -88,6 +88,11 @@ impl Gate {
             waker: waker.clone(),
         });
         Entry::Queued(number)
+    }
+
+    /// Goes in as a shared visitor who does not wait, past those who queue. Tells whether it is inside.
+    pub(crate) fn slip_in(&mut self) -> bool {
+        self.admit(Mode::Shared)
     }
 
     /// Tells whether the visitor under `number` may go in by now.

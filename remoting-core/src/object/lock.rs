@@ -55,6 +55,13 @@ impl<T> Lock<T> {
 
     /// Looks at the value, unless a call has it for itself.
     pub(crate) fn look(&self, look: impl FnOnce(&T)) {
+        if !self.post.gate().slip_in() {
+            return;
+        }
+        let _pass = Pass {
+            post: Arc::clone(&self.post),
+            mode: Mode::Shared,
+        };
         if let Ok(value) = self.value.try_read() {
             look(&value);
         }
@@ -233,3 +240,6 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(all(test, feature = "macros"))]
+mod tests;

@@ -26,8 +26,17 @@ const ATTEMPTS: u32 = 4;
 #[derive(Debug, Default)]
 pub(super) struct Sponsors {
     all: Vec<Sponsored>,
-    /// The round in which they are being asked, or were asked last.
-    round: Option<AbortHandle>,
+    /// How many rounds of asking them have begun.
+    rounds: u64,
+    /// What ends the last one.
+    last: Option<AbortHandle>,
+}
+
+/// A round of asking that is to run.
+pub(super) struct Begun {
+    number: u64,
+    /// The one before: who has not answered in it is not waited for.
+    before: Option<AbortHandle>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +49,24 @@ struct Sponsored {
 impl Sponsors {
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Begins a round.
+    pub(super) fn begin(&mut self) -> Begun {
+        self.rounds = self.rounds.wrapping_add(1);
+        Begun {
+            number: self.rounds,
+            before: self.last.take(),
+        }
+    }
+
+    /// Notes what ends a round; gives it back if another round has begun meanwhile.
+    fn note(&mut self, number: u64, round: AbortHandle) -> Option<AbortHandle> {
+        if number != self.rounds {
+            return Some(round);
+        }
+        self.last = Some(round);
+        None
     }
 }
 
@@ -164,39 +191,76 @@ impl Tenant {
         self.settle(self.now());
     }
 
-    /// A new round of asking begins; who has not answered in the one before is not waited for.
-    fn begin_round(&self, round: AbortHandle) {
-        let mut room = self.lock();
-        let Some(sponsors) = room.sponsors() else {
-            return;
+    /// A round has ended. If it was cut off, with its runtime, the schedule begins another.
+    fn end_round(self: &Arc<Self>, number: u64) {
+        let now = self.now();
+        let enter = {
+            let mut room = self.lock();
+            let is_last = room
+                .sponsors()
+                .is_some_and(|sponsors| sponsors.rounds == number);
+            if !is_last || !room.stay.renewing {
+                return;
+            }
+            room.stay.renewing = false;
+            room.schedule(now)
         };
-        if let Some(before) = sponsors.round.replace(round) {
-            before.abort();
+        if let (Some(bucket), Some(keeper)) = (enter, self.keeper.upgrade()) {
+            keeper.enter(bucket, Arc::clone(self));
         }
     }
 }
 
 /// Asks the sponsors of an object whose lease is over.
-pub(super) fn ask(tenant: Arc<Tenant>) {
+pub(super) fn ask(tenant: &Arc<Tenant>, begun: Begun) {
+    let Begun { number, before } = begun;
+    if let Some(before) = before {
+        before.abort();
+    }
     let Some(keeper) = tenant.keeper.upgrade() else {
         return;
     };
     let runtime = keeper.runtime();
     drop(keeper);
-    let asked = tenant.all();
-    let weak = Arc::downgrade(&tenant);
-    let round = runtime.spawn(async move {
+    let round = Round {
+        tenant: Arc::clone(tenant),
+        number,
+    };
+    let running = runtime.spawn(round.run()).abort_handle();
+    let late = {
+        let mut room = tenant.lock();
+        room.sponsors()
+            .and_then(|sponsors| sponsors.note(number, running))
+    };
+    if let Some(late) = late {
+        late.abort();
+    }
+}
+
+/// A round of asking. However it ends, its object is not left waiting for it.
+struct Round {
+    tenant: Arc<Tenant>,
+    number: u64,
+}
+
+impl Round {
+    async fn run(self) {
+        let tenant = &self.tenant;
+        let asked = tenant.all();
         let renewed = if tenant.policy.is_classic() {
-            ask_one_by_one(&tenant, asked.clone()).await
+            ask_one_by_one(tenant, asked.clone()).await
         } else {
-            ask_all(&tenant, &asked).await
+            ask_all(tenant, &asked).await
         };
         if !renewed {
             tenant.sponsors_are_silent(&asked);
         }
-    });
-    if let Some(tenant) = weak.upgrade() {
-        tenant.begin_round(round.abort_handle());
+    }
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        self.tenant.end_round(self.number);
     }
 }
 
@@ -290,3 +354,6 @@ async fn ask_once(tenant: &Arc<Tenant>, sponsor: &SponsorProxy, within: Duration
         Err(_) => Answer::Unreachable,
     }
 }
+
+#[cfg(all(test, feature = "macros"))]
+mod tests;

@@ -205,10 +205,7 @@ impl Tenant {
 
     /// Gives it a name, under which it can be called though nobody holds it.
     pub(crate) fn give_name(self: &Arc<Self>, name: &str) {
-        let mut room = self.lock();
-        room.stay.named = true;
-        room.extras.get_or_insert_default().name = Some(Arc::from(name));
-        drop(room);
+        self.rename(Some(name));
         self.settle(self.now());
     }
 
@@ -216,11 +213,27 @@ impl Tenant {
     ///
     /// - `reason`: why it goes.
     pub(crate) fn take_name(self: &Arc<Self>, reason: GoneReason) {
+        self.rename(None);
+        self.go_unnamed(reason);
+    }
+
+    /// Notes its name, if it has one, and lets nothing go. Runs no code of the user's.
+    pub(crate) fn rename(&self, name: Option<&str>) {
+        let mut room = self.lock();
+        room.stay.named = name.is_some();
+        if room.stay.gone.is_none() {
+            room.extras.get_or_insert_default().name = name.map(Arc::from);
+        }
+    }
+
+    /// Its name was taken away: it goes, unless somebody holds it or has named it anew.
+    ///
+    /// - `reason`: why it goes.
+    pub(crate) fn go_unnamed(self: &Arc<Self>, reason: GoneReason) {
         let leaving = {
             let mut room = self.lock();
-            room.stay.named = false;
-            if let Some(extras) = &mut room.extras {
-                extras.name = None;
+            if room.stay.named {
+                return;
             }
             let kept = room.stay.holds > 0 || room.stay.running > 0;
             if kept && room.stay.left == Left::NOT {
@@ -235,7 +248,7 @@ impl Tenant {
     pub(super) fn settle(self: &Arc<Self>, now: Moment) {
         let mut enter = None;
         let mut leaving = None;
-        let mut ask = false;
+        let mut ask = None;
         {
             let mut room = self.lock();
             match room.stay.verdict(now, &self.lease, &self.policy) {
@@ -243,7 +256,8 @@ impl Tenant {
                 Verdict::Until(moment) => enter = room.schedule(moment),
                 Verdict::Ask => {
                     room.stay.renewing = true;
-                    ask = true;
+                    let sponsors = &mut room.extras.get_or_insert_default().sponsors;
+                    ask = Some(sponsors.begin());
                     // It may have to go before they have answered.
                     enter = room.schedule(self.lease.limit());
                 }
@@ -253,8 +267,8 @@ impl Tenant {
         if let (Some(bucket), Some(keeper)) = (enter, self.keeper.upgrade()) {
             keeper.enter(bucket, Arc::clone(self));
         }
-        if ask {
-            super::sponsors::ask(Arc::clone(self));
+        if let Some(begun) = ask {
+            super::sponsors::ask(self, begun);
         }
         self.let_go(leaving);
     }
@@ -327,7 +341,7 @@ impl Room {
     }
 
     /// Notes that it is to be looked at then; gives the bucket that it has to enter for that.
-    fn schedule(&mut self, moment: Moment) -> Option<u64> {
+    pub(super) fn schedule(&mut self, moment: Moment) -> Option<u64> {
         let bucket = Schedule::<Arc<Tenant>>::bucket(moment);
         let known = self.scheduled.map(NonZeroU64::get);
         if moment == Moment::NEVER || known.is_some_and(|known| known <= bucket) {

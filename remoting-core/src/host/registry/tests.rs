@@ -10,6 +10,8 @@ use crate::remote;
 
 const TOMBSTONES: usize = 4;
 const ROUNDS: usize = 100;
+/// For what goes wrong in few rounds.
+const MANY_ROUNDS: usize = 2_000;
 
 #[remote]
 trait Bell {
@@ -184,7 +186,7 @@ fn one_of_two_racing_disconnects_takes_the_object_back() {
 fn an_object_that_was_marshalled_during_a_disconnect_is_published_or_was_disconnected_after() {
     let host = host();
     let bell = BellDispatcher::new(Brass(0));
-    for _ in 0..ROUNDS {
+    for _ in 0..MANY_ROUNDS {
         host.marshal("bell", bell.clone()).unwrap();
         // Either the marshal found the object there, and then it was taken back, or it came after.
         race(
@@ -193,6 +195,10 @@ fn an_object_that_was_marshalled_during_a_disconnect_is_published_or_was_disconn
         );
         let marshalled = host.0.registry.ledger().marshalled.len();
         assert_eq!(host.published().len(), marshalled);
+        for tenant in host.0.registry.tenants() {
+            let (.., name) = tenant.keepers();
+            assert_eq!(name.as_deref(), Some("bell"), "it is published and gone");
+        }
         assert_eq!(host.disconnect("bell").unwrap(), marshalled == 1);
     }
 }
