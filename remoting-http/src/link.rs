@@ -29,12 +29,16 @@ const ROOM: usize = 4 * 1024;
 
 /// Bounds of a WebSocket.
 ///
-/// - `max_frame`: the longest body of a frame, in bytes.
+/// - `max_frame`: the longest body of a frame, in bytes, in either direction.
 pub(crate) fn bounds(max_frame: usize) -> WebSocketConfig {
     let most = Some(max_frame.saturating_add(HEAD - LENGTH));
+    // A frame that has begun, what is passed on with its end and the heads of its messages; and answers to pings, which
+    // nobody may read.
+    let waiting = max_frame.saturating_add(5 * AT_ONCE);
     WebSocketConfig::default()
         .read_buffer_size(ROOM)
         .write_buffer_size(AT_ONCE)
+        .max_write_buffer_size(waiting)
         .max_message_size(most)
         .max_frame_size(most)
 }
@@ -246,5 +250,51 @@ where
 
     fn reset(self: Box<Self>) {
         (self.reset_on_drop)(self.socket.lock().get_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use futures_util::StreamExt as _;
+    use remoting_core::formatter::MessagePack;
+    use tokio::io::duplex;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    const MAX_FRAME: usize = 16 * 1024;
+
+    #[tokio::test]
+    async fn answers_to_pings_that_nobody_reads_take_no_more_room_than_a_frame_may() {
+        let (near, far) = duplex(4 * 1024);
+        let bounds = Some(bounds(MAX_FRAME));
+        let near = WebSocketStream::from_raw_socket(near, Role::Server, bounds).await;
+        let mut far = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+        let formatter = FormatterRef::from(MessagePack::default());
+        let mut link = link(near, |_| {}, Peer::named("test"), formatter);
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut sent, mut buffer) = (0_usize, Vec::new());
+        while sent < 20_000 {
+            let ready = Pin::new(&mut far).poll_ready(&mut cx);
+            if ready.is_ready() {
+                let ping = Message::Ping(Bytes::from_static(&[7; 125]));
+                Pin::new(&mut far).start_send(ping).unwrap();
+                sent += 1;
+            }
+            let _waits = Pin::new(&mut far).poll_flush(&mut cx);
+            assert!(link.reader.poll_read(&mut cx, &mut buffer).is_pending());
+            // The pipe takes no more of one turn.
+            tokio::task::yield_now().await;
+        }
+        let mut answered = 0_usize;
+        while let Poll::Ready(Some(Ok(Message::Pong(_)))) = far.poll_next_unpin(&mut cx) {
+            answered += 1;
+            assert!(link.reader.poll_read(&mut cx, &mut buffer).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert!(answered > 0, "it answers pings");
+        assert!(answered * 127 < MAX_FRAME + 6 * AT_ONCE, "{answered}");
     }
 }

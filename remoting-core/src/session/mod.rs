@@ -383,11 +383,12 @@ impl<T: Exported> Session<T> {
         }
     }
 
-    /// The longest body that may be sent.
+    /// The longest body that is sent: as either side would take it, so that others pass between long ones.
     fn max_body(&self) -> usize {
         self.peer
             .as_ref()
             .map_or(EARLY_BYTES, |peer| peer.max_frame)
+            .min(longest_body(&self.config.limits))
     }
 }
 
