@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::error::Error as _;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower_service::Service as _;
 
+use crate::codes::to_executed;
 use crate::connector::Connector;
 use crate::headers::{CallHeaders, EXECUTED, pairs_of};
 use crate::login;
@@ -166,12 +167,15 @@ async fn read(response: Response<Incoming>, most: usize, formatter: &FormatterRe
         .map(|seconds: u64| Duration::from_secs(seconds.min(MOST_WAIT)));
     // A gateway that packs answers has left what it packed unreadable here.
     let own_headers = pairs_of(&head.headers);
-    let is_ours =
-        head.headers.contains_key(EXECUTED) && !head.headers.contains_key(CONTENT_ENCODING);
-    let body = Limited::new(body, most).collect().await.map_err(|error| {
-        let text = format!("the answer could not be read ({error})");
-        let error = Error::new(ErrorKind::BadResult, text);
-        Fault::Error(error.with_executed(Executed::Unknown))
+    let executed = head.headers.get(EXECUTED);
+    let is_ours = executed.is_some() && !head.headers.contains_key(CONTENT_ENCODING);
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+        return Err(too_large(executed));
+    }
+    let body = Limited::new(body, most).collect().await;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => too_large(executed),
+        false => broken(&error),
     })?;
     let reply = reply::read(
         head.status,
@@ -191,6 +195,23 @@ async fn read(response: Response<Incoming>, most: usize, formatter: &FormatterRe
         }
         Err(fault) => Err(fault.with_headers(own_headers)),
     }
+}
+
+/// The error of an answer that is too large.
+///
+/// - `executed`: what its head says about whether code ran.
+fn too_large(executed: Option<&HeaderValue>) -> Fault {
+    let word = executed.and_then(|value| value.to_str().ok());
+    let executed = to_executed(word.unwrap_or_default());
+    let text = "the answer is larger than `max_message` of this side allows";
+    Fault::Error(Error::new(ErrorKind::TooLarge, text).with_executed(executed))
+}
+
+/// The error of an answer that did not come to its end.
+fn broken(error: &dyn Display) -> Fault {
+    let text = format!("the connection broke in the middle of the answer ({error})");
+    let error = Error::new(ErrorKind::Disconnected, text);
+    Fault::Error(error.with_executed(Executed::Unknown))
 }
 
 impl Exchange for Server {

@@ -71,11 +71,13 @@ impl Service {
         }
         let call = self.message((name, interface), constructor, headers, &formatter, payload);
         let turn = self.turn(key.as_deref(), head, &call, peer)?;
+        // It may go on without its connection, and then it is what a drain waits for.
+        let visit = key.is_some().then(|| self.visit());
         let making = self.acceptor.construct(call, Arc::clone(peer));
         let below = self.path.clone();
         let work = async move {
             let made = making.await;
-            drop(place);
+            drop((place, visit));
             match made {
                 Ok(ticket) => Answer::made(&formatter, ticket, &below),
                 Err(fault) => Answer::of(&formatter, Err(fault)),

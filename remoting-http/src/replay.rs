@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use remoting_core::Executed;
+use remoting_core::{Error, ErrorKind, Executed};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -118,8 +118,10 @@ impl Replays {
                 false => Err(Refused::Reused),
             };
         }
-        if table.entries.len() >= self.most && !table.forget_oldest() {
-            return Err(Refused::Full);
+        while table.entries.len() >= self.most {
+            if !table.forget_oldest() {
+                return Err(Refused::Full);
+            }
         }
         let (sender, outcome) = watch::channel(None);
         let entry = Entry {
@@ -151,7 +153,8 @@ impl Table {
         }
     }
 
-    /// Forgets the oldest answer. Tells whether there was one; requests under way stay.
+    /// Forgets the oldest answer, or the place of a key that was forgotten. Tells whether there was one; requests under
+    /// way stay.
     fn forget_oldest(&mut self) -> bool {
         for _ in 0..self.order.len() {
             if self.forget_first() {
@@ -199,23 +202,35 @@ impl Table {
 
 impl Keeping {
     /// Keeps an answer for those who send the request again, and gives it to those who wait. One of a
-    /// request that was not executed is not kept: it may be tried again.
+    /// request that was not executed is not kept: it may be tried again. In the place of one that is longer than
+    /// all may be together an error is kept, since the request has run.
     pub(crate) fn keep(self, answer: &Answer) {
         let ran = answer.executed != Some(Executed::No);
-        let mut table = lock(&self.table);
+        let answer = match answer.size() <= MOST_BYTES {
+            true => answer.clone(),
+            false => too_large(answer.executed),
+        };
         let bytes = answer.size();
-        if ran && bytes <= MOST_BYTES {
+        let mut table = lock(&self.table);
+        if ran {
             if let Some(entry) = table.entries.get_mut(&self.key) {
                 entry.bytes = bytes;
             }
             table.bytes = table.bytes.saturating_add(bytes);
         }
-        self.outcome.send_replace(Some(answer.clone()));
+        self.outcome.send_replace(Some(answer));
         if !ran {
             table.remove(&self.key);
         }
         while table.bytes > MOST_BYTES && table.forget_oldest() {}
     }
+}
+
+/// What is kept instead of an answer that is too large.
+fn too_large(executed: Option<Executed>) -> Answer {
+    let text = "the answer was too large to be kept for those who send the request again";
+    let error = Error::new(ErrorKind::TooLarge, text);
+    Answer::of_error(&error.with_executed(executed.unwrap_or(Executed::Unknown)))
 }
 
 impl Drop for Keeping {
@@ -318,5 +333,40 @@ mod tests {
         assert!(is_known(&replays, "b", b"b"));
         let _again = fresh(&replays, "a", b"a");
         assert_eq!(lock(&replays.table).bytes, MOST_BYTES / 2 + 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_not_kept_and_its_request_does_not_run_again() {
+        let replays = Replays::new(10);
+        let mut answer = Answer::empty(StatusCode::OK);
+        answer.executed = Some(Executed::Yes);
+        answer.body = vec![0; MOST_BYTES + 1].into();
+        for key in ["a", "b", "c"] {
+            fresh(&replays, key, b"a").keep(&answer);
+            let Ok(Known::Same(outcome)) = replays.find(("", key), &[b"a"]) else {
+                panic!("{key} has run");
+            };
+            let again = outcome.borrow().clone().unwrap();
+            assert_eq!(again.status, StatusCode::PAYLOAD_TOO_LARGE);
+            assert_eq!(again.executed, Some(Executed::Yes));
+        }
+        let table = lock(&replays.table);
+        let outcomes = table.entries.values().map(|entry| entry.outcome.borrow());
+        let kept: usize = outcomes
+            .map(|answer| answer.as_ref().map_or(0, Answer::size))
+            .sum();
+        assert!(kept < 10_000, "{kept}");
+        assert_eq!(table.bytes, kept);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_forgotten_out_of_turn_makes_no_room() {
+        let replays = Replays::new(2);
+        drop(fresh(&replays, "given up", b"a"));
+        fresh(&replays, "a", b"a").keep(&Answer::taken());
+        fresh(&replays, "b", b"a").keep(&Answer::taken());
+        let _c = fresh(&replays, "c", b"a");
+        assert_eq!(lock(&replays.table).entries.len(), 2);
+        assert!(!lock(&replays.table).entries.contains_key("\0a"));
     }
 }

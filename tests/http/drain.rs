@@ -7,7 +7,7 @@ use remoting::{Drained, Limits, Principal, Principals};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::calc::Server;
+use crate::calc::{Calc, Counter, CounterDispatcher, CounterFactory, Exact, Server};
 use crate::feed::publish;
 use crate::raw::{Raw, ask, post};
 
@@ -91,6 +91,43 @@ async fn a_call_with_a_key_is_waited_for_though_its_client_has_left() {
     let server = Server::start().await;
     let mut raw = Raw::connect(&server.authority).await;
     let call = post("/calc/wait", &["Idempotency-Key: 93b0c7f1"], "");
+    raw.send(&call).await;
+    server.calc.waiting.notified().await;
+    drop(raw);
+    let (mut run, _cut) = drain(&server).await;
+    // Far longer than it takes for connections to close.
+    let waited = tokio::time::timeout(Duration::from_millis(500), &mut run).await;
+    assert!(waited.is_err(), "{waited:?}");
+    server.calc.let_go.notify_one();
+    assert_eq!(run.await.unwrap().cut, 0);
+}
+
+/// Makes a counter when it is let go.
+struct Waiting(Exact);
+
+struct Still;
+
+impl Counter for Still {
+    async fn next(&mut self) -> remoting::Result<u64> {
+        Ok(0)
+    }
+}
+
+impl CounterFactory for Waiting {
+    type Object = Still;
+    async fn starting_at(&self, _start: u64) -> remoting::Result<Still> {
+        self.0.wait().await?;
+        Ok(Still)
+    }
+}
+
+#[tokio::test]
+async fn a_constructor_with_a_key_is_waited_for_though_its_client_has_left() {
+    let server = Server::start().await;
+    let made = CounterDispatcher::activated_with(Waiting(server.calc.clone()));
+    server.host.publish("made", made).unwrap();
+    let mut raw = Raw::connect(&server.authority).await;
+    let call = post("/made:starting_at", &["Idempotency-Key: 5c1f20aa"], "[1]");
     raw.send(&call).await;
     server.calc.waiting.notified().await;
     drop(raw);

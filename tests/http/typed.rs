@@ -64,15 +64,32 @@ async fn a_server_that_is_none_of_ours_is_told_apart() {
     assert_eq!(error.executed(), Executed::Unknown, "{error}");
 }
 
-#[tokio::test]
-async fn an_answer_that_is_too_large_is_not_read() {
-    let long = "HTTP/1.1 200 OK\r\nContent-Type: application/msgpack\r\nContent-Length: 99999999999\r\n\r\n";
+/// What comes of a call that is answered so.
+async fn error_of(answer: &'static str) -> (ErrorKind, Executed) {
     let client = client().await;
-    let calc: CalcProxy = client.get(&stranger(long).await).unwrap();
+    let calc: CalcProxy = client.get(&stranger(answer).await).unwrap();
     let call = calc.add(2, 3).deadline(Duration::from_secs(20));
     let error = call.await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BadResult, "{error}");
-    assert_eq!(error.executed(), Executed::Unknown);
+    (error.kind(), error.executed())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_read_and_what_its_head_says_counts() {
+    let of_anybody = "HTTP/1.1 200 OK\r\nContent-Type: application/msgpack\r\nContent-Length: 99999999999\r\n\r\n";
+    let error = error_of(of_anybody).await;
+    assert_eq!(error, (ErrorKind::TooLarge, Executed::Unknown));
+    let of_a_host = "HTTP/1.1 200 OK\r\nContent-Type: application/msgpack\r\nContent-Length: 99999999999\r\n\
+        Remoting-Executed: yes\r\n\r\n";
+    let error = error_of(of_a_host).await;
+    assert_eq!(error, (ErrorKind::TooLarge, Executed::Yes));
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_does_not_come_is_a_connection_that_broke() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/msgpack\r\nContent-Length: 10\r\n\
+        Remoting-Executed: yes\r\n\r\nabc";
+    let error = error_of(answer).await;
+    assert_eq!(error, (ErrorKind::Disconnected, Executed::Unknown));
 }
 
 #[remote]

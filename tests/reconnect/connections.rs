@@ -1,5 +1,6 @@
 //! What can be seen of connections: a list of them, and what happens to them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use remoting::ConnectPolicy::{FailFast, Wait};
@@ -8,6 +9,7 @@ use remoting::{Host, Limits, Principal, Principals, Proxy, TcpChannel};
 use tokio::net::TcpListener;
 
 use crate::desk::*;
+use crate::dials::Counting;
 use crate::relay::Relay;
 
 /// The one connection of a host.
@@ -335,4 +337,20 @@ fn a_stranger_that_is_not_let_in_is_no_connection() {
         );
         assert_eq!(there.try_next(), None);
     });
+}
+
+#[tokio::test]
+async fn the_ways_to_servers_without_sessions_are_forgotten_that_nobody_holds() {
+    let (counting, dials) = Counting::new(None);
+    let client = counting.without_sessions().client();
+    let held: DeskProxy = client.get("tcp://127.0.0.1:1/desk").unwrap();
+    for _ in 0..2 {
+        held.name().await.unwrap_err();
+    }
+    for port in 2..100 {
+        let desk: DeskProxy = client.get(&format!("tcp://127.0.0.1:{port}/desk")).unwrap();
+        desk.name().await.unwrap_err();
+    }
+    // That of the proxy which is still there, and the last one. The test and the channel hold theirs, too.
+    assert_eq!(Arc::strong_count(&dials) - 2, 2);
 }

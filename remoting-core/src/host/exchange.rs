@@ -67,13 +67,27 @@ pub(super) async fn run(
         takes_stream: call.takes_stream,
         longest: through.limits.max_frame,
     };
+    let most = through.limits.max_message;
     let mut kept = None;
-    let mut result = run_call(&registry, through, call, peer, &mut kept).await;
+    let result = run_call(&registry, through, call, peer, &mut kept).await;
+    let mut result = fitting(&registry, most, result);
     if by_ticket {
         result = streaming::give_out(terms, result, kept);
     }
     let result = result.inspect_err(|fault| registry.counters.count(fault));
     result.map_err(|fault| fault.shown(shows_details))
+}
+
+/// Tells of a result, or the user's error, that it is longer than a message may be.
+fn fitting(registry: &Registry, most: usize, result: ReplyMessage) -> ReplyMessage {
+    match &result {
+        Ok(answer) | Err(Fault::App(answer)) if answer.len() > most => {
+            registry.counters.max_message.add();
+            let text = "the answer is larger than the server sends (its limit `max_message`)";
+            Err(Fault::executed(ErrorKind::TooLarge, text))
+        }
+        _ => result,
+    }
 }
 
 /// - `kept`: what is to keep the object as long as the stream goes on that it answers with.

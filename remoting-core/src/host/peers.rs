@@ -204,10 +204,16 @@ impl Peers {
 
     fn peer(&self, channel: &Registered, url: &ObjectUrl) -> Arc<Peer> {
         let key = (channel.number(), url.base());
+        // A channel's own code ends with them, which is not to run under the lock.
+        let mut spent = Vec::new();
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if !table.contains_key(&key) {
             // Peers that have gone are forgotten when a new one comes.
-            table.retain(|_, peer| Arc::strong_count(peer) > 1 || !peer.known().is_spent());
+            table.retain(|_, peer| {
+                let stays = Arc::strong_count(peer) > 1 || !peer.known().is_spent();
+                spent.extend((!stays).then(|| Arc::clone(peer)));
+                stays
+            });
         }
         Arc::clone(table.entry(key).or_default())
     }
@@ -367,7 +373,8 @@ impl Known {
     fn is_spent(&self) -> bool {
         let closed = match &self.route {
             Some(Route::Session(connection)) => connection.is_closed(),
-            Some(Route::Exchange(_)) => false,
+            // It has no connection: whoever needs it again makes another.
+            Some(Route::Exchange(exchange)) => Arc::strong_count(exchange) == 1,
             None => true,
         };
         closed && self.dialling.is_none()

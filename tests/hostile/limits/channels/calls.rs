@@ -96,6 +96,36 @@ fn a_call_that_is_too_long_for_the_callers_channel_is_not_sent() {
 }
 
 #[test]
+fn a_result_that_is_too_long_for_either_channel_is_an_error_of_a_call_that_ran() {
+    within_patience(async {
+        let two = Two::with(|limits| limits.max_message = Some(20_000)).await;
+        let narrow = || own(|limits| limits.max_message = Some(20_000));
+        let caller = Host::builder()
+            .channel(TcpChannel::client().limits(narrow()))
+            .channel(HttpChannel::client().limits(narrow()));
+        let caller = caller.start_client().unwrap();
+        for scheme in ["tcp", "http", "ws"] {
+            let at_server = two.probe(scheme, "narrow");
+            let at_caller: ProbeProxy = caller.get(&two.url(scheme, "wide")).unwrap();
+            for probe in [at_server, at_caller] {
+                let result = probe.bytes(30_000).await.map(|bytes| bytes.len());
+                let error = result.expect_err(scheme);
+                assert_eq!(
+                    refused(&error),
+                    (ErrorKind::TooLarge, Executed::Yes),
+                    "{scheme}: {error}"
+                );
+                assert_eq!(probe.bytes(10_000).await.unwrap().len(), 10_000);
+            }
+            let wide = two.probe(scheme, "wide").bytes(30_000).await;
+            assert_eq!(wide.unwrap().len(), 30_000, "{scheme}");
+        }
+        // Who calls by HTTP does not say how much it takes.
+        assert_eq!(two.count("max_message"), 5);
+    });
+}
+
+#[test]
 fn nothing_of_a_call_that_is_too_long_for_the_callers_channel_reaches_the_wire() {
     within_patience(async {
         let narrow = || own(|limits| limits.max_message = Some(20_000));
