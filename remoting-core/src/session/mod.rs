@@ -388,7 +388,7 @@ impl<T: Exported> Session<T> {
         self.peer
             .as_ref()
             .map_or(EARLY_BYTES, |peer| peer.max_frame)
-            .min(longest_body(&self.config.limits))
+            .min(self.config.limits.max_frame)
     }
 }
 
