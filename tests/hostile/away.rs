@@ -15,6 +15,8 @@ use crate::resume::{Ticket, begin_over, greet};
 use crate::support::*;
 
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Marks the first part of a message.
+const MORE: u8 = 0x40;
 /// As many sessions as there may be in all.
 const ALL: usize = 8;
 
@@ -36,6 +38,11 @@ async fn leave(server: &Server, raw: Raw, kept: u32) -> Option<Ticket> {
         raw.frame().await,
         Some(Seen::Return { call: 2, .. })
     ));
+    left(server, raw, ticket).await
+}
+
+/// The same for one that has done what it wanted to.
+async fn left(server: &Server, raw: Raw, ticket: Ticket) -> Option<Ticket> {
     let mut events = server.host.connection_events();
     drop(raw);
     loop {
@@ -77,6 +84,32 @@ fn bytes_kept_for_sessions_that_one_address_leaves_behind_take_nobody_elses_room
         // There may be 128 KiB in all, and a quarter of that from one address.
         let mut server = server(ALL).await;
         assert_eq!(attack(&mut server, 20_000).await, 1);
+    });
+}
+
+#[test]
+fn messages_that_are_not_whole_count_among_the_bytes_of_a_session_that_is_away() {
+    within_patience(async {
+        // There may be 128 KiB in all, and a quarter of that from one address.
+        let server = server(ALL).await;
+        for (length, waits) in [(30_000, true), (3_000, false)] {
+            let raw = Raw::connect_from(ATTACKER, &server.address).await;
+            let (mut raw, ticket) = begin_over(raw).await;
+            let mut begun = call(2, 0, "bytes", &vec![7; length]);
+            begun[3] |= MORE;
+            raw.send(&begun).await;
+            // Answered, it has been read.
+            raw.send(&call(3, 0, "bytes", &packed(&(0,)))).await;
+            assert!(matches!(
+                raw.frame().await,
+                Some(Seen::Return { call: 3, .. })
+            ));
+            assert_eq!(
+                left(&server, raw, ticket).await.is_some(),
+                waits,
+                "{length}"
+            );
+        }
     });
 }
 

@@ -284,11 +284,6 @@ impl<T: Exported> Session<T> {
         self.output.unsent().saturating_add(self.parts.bytes())
     }
 
-    /// How many bytes are kept for the peer, written or not.
-    pub fn held(&self) -> usize {
-        self.unsent().saturating_add(self.resume.kept.len())
-    }
-
     /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
     pub fn take_output(&mut self, spare: Vec<u8>) -> Gathered {
         if let Some(again) = self.output.take_again() {

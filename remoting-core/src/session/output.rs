@@ -44,6 +44,11 @@ impl Output {
         self.gathered.len().saturating_add(again)
     }
 
+    /// How many bytes wait that were never given away.
+    pub(super) fn new_len(&self) -> usize {
+        self.gathered.len()
+    }
+
     /// The position behind the last byte.
     pub(super) fn end(&self) -> u64 {
         self.taken.saturating_add(self.gathered.len() as u64)

@@ -48,6 +48,14 @@ impl<T: Exported> Session<T> {
         self.waiting() > self.most_waiting()
     }
 
+    /// How many bytes are held while there is no connection: what the peer may not have, what waits behind it, and
+    /// what has come of messages that are not whole.
+    pub fn held(&self) -> usize {
+        let parts = self.parts.bytes().saturating_add(self.assembly.bytes());
+        let new = self.output.new_len().saturating_add(parts);
+        self.resume.kept.len().saturating_add(new)
+    }
+
     /// Whether more waits to be written than a session may have that has no connection.
     pub fn holds_too_much(&self) -> bool {
         self.waiting() > self.most_held()
