@@ -1,7 +1,10 @@
 //! Several addresses in one URL.
 
+use std::time::Duration;
+
 use remoting::ConnectPolicy::{FailFast, Wait};
-use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, Host, Limits};
+use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, Host, Limits, TcpChannel};
+use tokio::net::TcpListener;
 
 use crate::desk::*;
 use crate::dials::Counting;
@@ -96,6 +99,28 @@ fn a_server_that_lets_nobody_in_is_passed_by() {
         let client = client(FailFast);
         let desk: DeskProxy = client.get(&url(&[&full, &other])).unwrap();
         assert_eq!(desk.name().await.unwrap(), "other");
+    });
+}
+
+#[test]
+fn a_server_that_stands_still_is_passed_by() {
+    within_patience(async {
+        // The system takes connections for it.
+        let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = frozen.local_addr().unwrap();
+        let other = Server::start("other").await;
+        let mut limits = Limits::default();
+        limits.handshake_time = Duration::from_millis(100);
+        let builder = Host::builder().limits(limits).channel(TcpChannel::client());
+        let client = builder.start_client().unwrap();
+        let url = format!("tcp://{address},{}/desk", other.address);
+        let desk: DeskProxy = client.get(&url).unwrap();
+        // It may still read the call.
+        let error = desk.name().await.unwrap_err();
+        assert_eq!(error.executed(), Executed::Unknown, "{error}");
+        for _ in 0..2 {
+            assert_eq!(desk.name().await.unwrap(), "other");
+        }
     });
 }
 

@@ -269,7 +269,7 @@ impl Peer {
             let probed = exchange.probe().await;
             return probed.map(|()| Route::Exchange(exchange));
         }
-        let first = self.known().first;
+        let first = self.known().first();
         let answered = addresses::dial(channel, url, first).await?;
         if let Some((number, _)) = answered.at {
             let mut known = self.known();
@@ -345,19 +345,19 @@ fn begin(
 impl Known {
     /// Notes that the peer was of no use.
     fn failed(&mut self) {
-        let unheard = match &self.route {
-            Some(Route::Session(connection)) => connection.is_closed() && !connection.is_greeted(),
-            Some(Route::Exchange(_)) => {
-                self.in_doubt = true;
-                false
-            }
-            None => false,
-        };
-        if unheard {
-            // Who has closed the door there does so for everybody: the next address is tried first.
-            self.first = self.at.saturating_add(1);
-        }
+        self.in_doubt |= matches!(&self.route, Some(Route::Exchange(_)));
         self.backoff.failed(clock::now());
+    }
+
+    /// Which of the addresses is to be dialled first.
+    fn first(&self) -> usize {
+        match &self.route {
+            // Who has let nobody in there, or stands still, does so for everybody: the next address is tried first.
+            Some(Route::Session(session)) if session.is_closed() && !session.is_greeted() => {
+                self.at.saturating_add(1)
+            }
+            _ => self.first,
+        }
     }
 
     fn ready(&self) -> Option<Route> {
