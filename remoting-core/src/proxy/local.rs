@@ -211,10 +211,8 @@ fn watch(
 
 /// The fault of a call whose task ended without a result.
 fn abandoned() -> Fault {
-    Fault::executed(
-        ErrorKind::Cancelled,
-        "the runtime that the call ran on was shut down",
-    )
+    let text = "the runtime that the call ran on was shut down";
+    Fault::Error(Error::new(ErrorKind::Cancelled, text).with_executed(Executed::Unknown))
 }
 
 struct CancelOnDrop {

@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 use super::endpoint::{CallState, Endpoint, Fetched};
 use super::keeping::{Keeper, until};
 use super::{Reference, ReplyHeaders, call, runtime};
-use crate::error::{ErrorKind, Executed, Fault};
+use crate::error::{Error, ErrorKind, Executed, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::CallId;
 use crate::object::Pinned;
@@ -134,6 +134,7 @@ impl Promise {
         if std::mem::replace(&mut self.lock().has_begun, true) {
             return;
         }
+        let driving = Driving(Arc::downgrade(self));
         // Here, for the call inherits from the one that is running now, and so that others can leave together with it.
         if self
             .poll_first(&mut Context::from_waker(Waker::noop()))
@@ -141,7 +142,6 @@ impl Promise {
         {
             return;
         }
-        let driving = Driving(Arc::downgrade(self));
         let driver = runtime().spawn(poll_fn(move |cx| match driving.0.upgrade() {
             Some(promise) => promise.poll_first(cx),
             None => Poll::Ready(()),
@@ -365,7 +365,7 @@ impl Drop for Promise {
     }
 }
 
-/// The task that sees to the answer. Dropped with its runtime, it says that there will be none.
+/// Who sees to the answer. Dropped before it is there, with its runtime or by a panic, it says that there will be none.
 struct Driving(Weak<Promise>);
 
 impl Drop for Driving {
@@ -381,7 +381,11 @@ impl Drop for Driving {
             state.first.take()
         };
         drop(first);
-        let text = "the runtime that the call ran on was shut down";
-        promise.end(Err(Fault::executed(ErrorKind::Cancelled, text)));
+        let text = match std::thread::panicking() {
+            true => "a sink of the call panicked",
+            false => "the runtime that the call ran on was shut down",
+        };
+        let error = Error::new(ErrorKind::Cancelled, text);
+        promise.end(Err(Fault::Error(error.with_executed(Executed::Unknown))));
     }
 }

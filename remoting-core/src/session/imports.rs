@@ -68,6 +68,11 @@ impl Imports {
         &self.due
     }
 
+    /// How many bytes the releases take that are due.
+    pub(super) fn due_bytes(&self) -> usize {
+        self.due.len().saturating_mul(size_of::<(Slot, u32)>())
+    }
+
     /// The releases that were due have been sent.
     pub(super) fn sent(&mut self) {
         self.due.clear();

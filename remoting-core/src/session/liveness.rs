@@ -72,9 +72,10 @@ impl Liveness {
         self.asked = None;
     }
 
-    /// HELLO has come.
+    /// HELLO has come. From now on the peer has to take bytes: before, this side may have let it speak first.
     pub(super) fn on_hello(&mut self) {
         self.hello_by = None;
+        self.stuck = self.stuck.map(|_| self.heard);
     }
 
     /// Bytes were appended to the output.
@@ -100,7 +101,9 @@ impl Liveness {
             self.counters.handshake_time.add();
             return Err(End::HandshakeTimeout);
         }
-        self.check_writing(now, facts.unsent)?;
+        if self.hello_by.is_none() {
+            self.check_writing(now, facts.unsent)?;
+        }
         self.check_use(now, facts)?;
         self.check_signs(now)
     }
@@ -119,6 +122,7 @@ impl Liveness {
         earliest([
             Some(signs),
             self.stuck
+                .filter(|_| self.hello_by.is_none())
                 .map(|since| after(since, self.limits.write_stall)),
             Some(after(unused, self.limits.idle_time)),
         ])
@@ -218,6 +222,29 @@ mod tests {
             (end, waited, pings),
             (End::HandshakeTimeout, Duration::from_secs(5), 0)
         );
+    }
+
+    #[test]
+    fn a_peer_that_is_let_speak_first_is_not_taken_for_one_that_takes_no_bytes() {
+        let now = Instant::now();
+        let limits = Limits {
+            handshake_time: Duration::from_secs(30),
+            ..Limits::default()
+        };
+        let waits = Facts { unsent: 7, ..QUIET };
+        let new = || Liveness::new(&Arc::new(limits.clone()), &Arc::default(), now);
+        let (end, waited, _) = run(new(), now, waits);
+        assert_eq!(
+            (end, waited),
+            (End::HandshakeTimeout, limits.handshake_time)
+        );
+        // Once it has spoken, it has the time that others have.
+        let mut liveness = new();
+        let spoken = now + Duration::from_secs(29);
+        liveness.on_frame(spoken);
+        liveness.on_hello();
+        let (end, waited, _) = run(liveness, spoken, waits);
+        assert_eq!((end, waited), (End::WriteStalled, limits.write_stall));
     }
 
     #[test]

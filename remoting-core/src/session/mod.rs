@@ -235,7 +235,11 @@ impl<T: Exported> Session<T> {
         if self.closed {
             return Ok(());
         }
-        if self.liveness.check(now, self.facts())? {
+        let asks = self.liveness.check(now, self.facts());
+        if let Err(end) = &asks {
+            self.take_no_more(end);
+        }
+        if asks? {
             let rx_count = self.resume.tell();
             let opaque = 0;
             write_ping(self.output.buffer(), Ping { rx_count, opaque });

@@ -68,10 +68,11 @@ impl<T: Exported> Session<T> {
     }
 
     fn waiting(&self) -> usize {
-        match self.config.dialled {
+        let bytes = match self.config.dialled {
             true => self.output.unsent(),
             false => self.unsent(),
-        }
+        };
+        bytes.saturating_add(self.imports.due_bytes())
     }
 
     fn most_waiting(&self) -> usize {

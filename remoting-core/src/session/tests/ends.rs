@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Executed};
 use crate::id::Slot;
 use crate::limits::Limits;
 use crate::session::{CancelReason, Cancellation, End, SessionStats, Start};
-use crate::wire::{Target, Violation};
+use crate::wire::{Ping, Target, Violation, write_ping};
 
 const SLOT: Target = Target::Slot(Slot(0));
 
@@ -222,4 +222,31 @@ fn a_peer_that_never_answers_a_ping_is_given_up() {
         pair.client.session.written(bytes.len(), at, effects);
     };
     assert_eq!((end, at - now), (End::PeerSilent, Duration::from_secs(25)));
+}
+
+#[test]
+fn a_call_that_is_made_when_the_session_has_been_found_idle_was_not_executed() {
+    let mut pair = Pair::new();
+    let side = &mut pair.client;
+    let mut now = pair.now;
+    let end = loop {
+        now = side.session.poll_timeout().unwrap().max(now);
+        // The peer is there, and takes what it is sent.
+        let (rx_count, opaque) = (0, 0);
+        let mut ping = Vec::new();
+        write_ping(&mut ping, Ping { rx_count, opaque });
+        let _read = side.read(&ping, now);
+        let _written = side.session.take_output(Vec::new());
+        let unsent = side.session.unsent();
+        side.session.written(unsent, now, &mut side.effects);
+        if let Err(end) = side.session.handle_timeout(now, &mut side.effects) {
+            break end;
+        }
+    };
+    assert_eq!(end, End::Idle);
+    // The driver has let go of the session, and has not ended it.
+    let Start::Refused(error) = side.call(Target::Slot(Slot(0)), b"", now) else {
+        panic!("it was sent");
+    };
+    assert_eq!(error.executed(), Executed::No);
 }

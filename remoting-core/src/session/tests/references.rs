@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::support::{Object, Pair, Side, result, sent};
 use crate::error::{ErrorKind, Fault};
-use crate::id::{InterfaceId, Slot};
+use crate::id::{InterfaceId, MethodId, Slot};
 use crate::limits::Limits;
 use crate::session::{ExportKey, Lent, Start};
-use crate::wire::Target;
+use crate::wire::{HeaderBlock, Referred, Target, write_post};
 
 fn own(name: &str, number: usize) -> Lent<Object> {
     let interface = InterfaceId(9);
@@ -173,4 +173,31 @@ fn what_comes_along_with_a_call_that_waits_counts_as_what_is_kept_for_it() {
         "all were given back"
     );
     assert_eq!(pair.server.counters.assembly.get(), 1);
+}
+
+#[test]
+fn releases_that_the_peer_does_not_take_count_as_what_waits_to_be_written() {
+    const EACH: u32 = 1000;
+    let limits = Limits {
+        unsent: 16 * 1024,
+        ..Limits::default()
+    };
+    let mut pair = Pair::with(Limits::default(), limits);
+    let slot = pair.connect("object");
+    let server = &mut pair.server;
+    for round in 0..3 {
+        assert!(!server.session.is_behind(), "{round}");
+        let table = (0..EACH).map(|number| Referred::Senders {
+            slot: Slot(round * EACH + number),
+            interface: InterfaceId(1),
+        });
+        let header = HeaderBlock::new().with_references(table);
+        let mut post = Vec::new();
+        write_post(&mut post, Target::Slot(slot), MethodId(7), &header, b"").unwrap();
+        server.read(&post, pair.now).unwrap();
+        for slot in std::mem::take(&mut server.borrowed) {
+            server.session.release(slot, 1);
+        }
+    }
+    assert!(server.session.is_behind());
 }
