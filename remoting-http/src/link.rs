@@ -272,7 +272,7 @@ mod tests {
         let bounds = Some(bounds(MAX_FRAME));
         let near = WebSocketStream::from_raw_socket(near, Role::Server, bounds).await;
         let mut far = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
-        let formatter = FormatterRef::from(MessagePack::default());
+        let formatter = FormatterRef::from(MessagePack);
         let mut link = link(near, |_| {}, Peer::named("test"), formatter);
         let mut cx = Context::from_waker(Waker::noop());
         let (mut sent, mut buffer) = (0_usize, Vec::new());
