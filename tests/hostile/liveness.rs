@@ -11,7 +11,7 @@ use crate::support::*;
 use crate::trap::*;
 
 /// Long enough for a busy machine to say what it has to first.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn short(limits: &mut Limits) {
     limits.ping_after = SHORT;

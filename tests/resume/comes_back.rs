@@ -20,8 +20,7 @@ async fn a_session_that_is_back_needs_no_place_among_those_that_are_away() {
     let mut of_server = Limits::default();
     of_server.detached_sessions = 1;
     let mut limits = Limits::default();
-    (limits.ping_after, limits.pong_within) =
-        (Duration::from_millis(100), Duration::from_millis(100));
+    (limits.ping_after, limits.pong_within) = (Duration::from_secs(1), Duration::from_secs(1));
     let ground = Ground::between(Way::Tcp, of_server, limits).await;
     let own = ground.own_ledger(0).await;
     // Another client is away, and has the one place.
