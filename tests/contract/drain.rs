@@ -5,6 +5,7 @@ use std::time::Duration;
 use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, GoneReason};
 use tokio::sync::oneshot;
 
+use crate::folder::{FolderProxy, Shelf, folder};
 use crate::objects::*;
 use crate::pair::{Pair, send, statements, until};
 
@@ -20,6 +21,7 @@ statements! { every channel:
 
 statements! { channels with references:
     who_holds_an_object_of_a_host_that_stops_is_told_so,
+    what_waits_for_a_call_that_is_cut_was_not_executed,
 }
 
 /// Publishes two rooms.
@@ -139,4 +141,28 @@ async fn who_holds_an_object_of_a_host_that_stops_is_told_so(pair: &Pair) {
     inside.await.unwrap().unwrap_err();
     let error = counter.next().await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), told, "{error}");
+}
+
+async fn what_waits_for_a_call_that_is_cut_was_not_executed(pair: &Pair) {
+    let (shelf, _) = folder(pair);
+    // The last answers have a quarter of a second.
+    let mut are_told = false;
+    for _ in 0..3 {
+        are_told = are_told || who_waits_learns_that_nothing_was_executed(pair, &shelf).await;
+    }
+    assert!(are_told);
+}
+
+async fn who_waits_learns_that_nothing_was_executed(pair: &Pair, shelf: &Shelf) -> bool {
+    let root = pair.get::<FolderProxy>("folder");
+    let called = shelf.called();
+    let late = root.open_later("a").pipelined();
+    let waits = send(late.path()).await;
+    until(|| shelf.waiting() == 1).await;
+    assert_eq!(root.path().await.unwrap(), "");
+    pair.server.run_until(std::future::ready(())).await;
+    let error = waits.await.unwrap().unwrap_err();
+    assert_eq!(shelf.called() - called, 1, "what did not wait");
+    pair.channel().start_listening().await.unwrap();
+    (error.kind(), error.executed()) == (ErrorKind::Overloaded, Executed::No)
 }

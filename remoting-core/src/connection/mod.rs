@@ -8,6 +8,7 @@
 
 mod aftermath;
 mod calls;
+mod closing;
 mod driver;
 mod events;
 mod export;
@@ -31,8 +32,8 @@ mod submit;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::task::Waker;
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -51,11 +52,9 @@ use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
 use crate::id::{InterfaceId, random_bytes};
 use crate::limits::{Counters, Limits};
-use crate::object::{Class, Hold, Keeper, Pinned, Trial, Workers};
+use crate::object::{Class, Keeper, Pinned, Trial, Workers};
 use crate::peer::Peer;
-use crate::session::{
-    Cancellation, Effects, End, Identity, ResumeConfig, Session, SessionConfig, SessionStats,
-};
+use crate::session::{End, Identity, ResumeConfig, Session, SessionConfig, SessionStats};
 use crate::sink::Sinks;
 use crate::wire::{ResumeSecret, SessionId};
 
@@ -289,45 +288,10 @@ impl Connection {
         self.lock().session.stats()
     }
 
-    /// Tells the peer to make no more calls; closes when those under way have ended.
-    pub(crate) fn go_away(&self, drain: Duration, reason: &str) {
-        let (then, is_news) = {
-            let mut state = self.lock();
-            let is_news = !state.session.is_draining() && state.end.is_none();
-            state.session.go_away(drain, reason);
-            (state.ask_driver(), is_news)
-        };
-        if is_news {
-            self.tell_draining();
-        }
-        self.act(then);
-    }
-
-    /// Gives the calls of the peer that run here, which are to be told that the host stops. Their callers learn how far
-    /// they had come, as long as the connection is there.
-    pub(crate) fn stop_calls(&self) -> Vec<Arc<Cancellation>> {
-        self.lock().session.stop_requests()
-    }
-
     /// Whether the session waits for another link, and none has come.
     pub(crate) fn is_away(&self) -> bool {
         let state = self.lock();
         state.is_away && state.arrival.is_none() && state.end.is_none()
-    }
-
-    /// Ends the connection, now. What can be written at once still goes out.
-    pub(crate) fn shut(&self, end: End) {
-        let speechless = end.is_speechless();
-        if !self.end(end) {
-            return;
-        }
-        if !speechless {
-            let _rest = self.poll_write(&mut Context::from_waker(Waker::noop()));
-        }
-        let waker = self.lock().driver.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 
     /// The incarnation of the peer's host, once it has told; nothing if it never will.
@@ -335,49 +299,8 @@ impl Connection {
         poll_fn(|cx| self.lock().session.poll_incarnation(cx.waker())).await
     }
 
-    /// Waits until the connection is closed.
-    pub(crate) async fn wait_closed(&self) {
-        loop {
-            let closed = self.closed.notified();
-            if self.is_closed() {
-                return;
-            }
-            closed.await;
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the session; the first end is the one that counts. Tells whether this was it.
-    fn end(&self, end: End) -> bool {
-        let mut effects = Effects::new();
-        let (lost, told) = (end.is_loss(), end.clone());
-        {
-            let mut state = self.lock();
-            if state.end.is_some() {
-                return false;
-            }
-            if !state.is_away {
-                state.assume_written();
-            }
-            let stats = state.session.stats();
-            state.was_busy = stats.streams > 0 || stats.outgoing > 0 || stats.incoming > 0;
-            state.session.close(&end, &mut effects);
-            state.end = Some(end);
-            state.flush = Flush::Due;
-        }
-        if lost {
-            let (_, rare) = effects.parts();
-            let dropped = rare.into_iter().flat_map(|rare| rare.dropped.iter());
-            dropped.filter_map(Export::hold).for_each(Hold::lose);
-        }
-        self.forget_session();
-        self.tell_end(&told);
-        self.closed.notify_waiters();
-        apply(effects);
-        true
     }
 }
 

@@ -176,8 +176,15 @@ impl<T: Clone + Send + Sync + 'static> Chained<T> {
 
     /// Takes out the calls that wait for an answer which holds nothing for them.
     pub(super) fn take_waiting_for(&mut self, answer: CallId) -> Vec<ChainedCall<T>> {
-        let waiting = self.waiting_for(answer).into_iter();
-        waiting.filter_map(|sequence| self.take(sequence)).collect()
+        let waiting = self.waiting_for(answer);
+        self.take_each(waiting)
+    }
+
+    /// Takes out all calls that wait.
+    pub(super) fn take_waiting(&mut self) -> Vec<ChainedCall<T>> {
+        let mut waiting: Vec<u64> = self.calls.keys().copied().collect();
+        waiting.sort_unstable();
+        self.take_each(waiting)
     }
 
     /// Takes out a call that waits.
@@ -205,8 +212,7 @@ impl<T: Clone + Send + Sync + 'static> Chained<T> {
             }
         }
         late.sort_unstable();
-        let late = late.into_iter();
-        late.filter_map(|sequence| self.take(sequence)).collect()
+        self.take_each(late)
     }
 
     /// Whether the caller is to take the ready calls: there are some, and nobody else does.
@@ -239,6 +245,11 @@ impl<T: Clone + Send + Sync + 'static> Chained<T> {
         self.next.clear();
         let waiting = self.calls.drain().map(|(_, call)| call);
         waiting.chain(self.ready.drain(..)).collect()
+    }
+
+    fn take_each(&mut self, calls: Vec<u64>) -> Vec<ChainedCall<T>> {
+        let calls = calls.into_iter();
+        calls.filter_map(|sequence| self.take(sequence)).collect()
     }
 
     fn waiting_for(&self, answer: CallId) -> Vec<u64> {

@@ -2,7 +2,7 @@
 
 use std::cell::LazyCell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cancellation::{CancelReason, Cancellation};
 use super::end::{End, LastWords, PeerText};
@@ -56,10 +56,22 @@ impl<T: Exported> Session<T> {
     }
 
     /// Gives the requests of the peer that run here, which are to be told that the host stops: those that have not begun, and
-    /// those that may be cut, are answered soon.
-    pub fn stop_requests(&mut self) -> Vec<Arc<Cancellation>> {
+    /// those that may be cut, are answered soon. Those that are not whole, or wait for other answers, are answered now.
+    pub fn stop_requests(
+        &mut self,
+        now: Instant,
+        effects: &mut Effects<T>,
+    ) -> Vec<Arc<Cancellation>> {
+        let reason = CancelReason::HostStopped;
         let mut stopped = Vec::new();
-        self.incoming.stop(CancelReason::HostStopped, &mut stopped);
+        self.incoming.stop(reason, &mut stopped);
+        let fault = Fault::Error(reason.error(false));
+        for waiting in self.chained.take_waiting() {
+            self.end_waiting(waiting, &fault, now, effects);
+        }
+        for call in self.assembly.numbers(|_| true) {
+            self.refuse_partial(call, &fault, now, effects);
+        }
         stopped.into_iter().map(|(call, _)| call).collect()
     }
 

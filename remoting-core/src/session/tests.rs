@@ -16,6 +16,7 @@ mod random;
 mod references;
 mod room;
 mod shared;
+mod stops;
 mod streams;
 mod support;
 
