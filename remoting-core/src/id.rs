@@ -84,9 +84,20 @@ impl InterfaceId {
 /// If the operating system has no randomness to give, which it tells only on a
 /// machine that is broken beyond this library's help.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system's random generator answers");
+    let [bytes] = random_arrays();
     bytes
+}
+
+/// The same for several arrays, by one call of the operating system.
+///
+/// # Panics
+///
+/// As [`random_bytes`] does.
+pub(crate) fn random_arrays<const N: usize, const COUNT: usize>() -> [[u8; N]; COUNT] {
+    let mut arrays = [[0; N]; COUNT];
+    getrandom::fill(arrays.as_flattened_mut())
+        .expect("the operating system's random generator answers");
+    arrays
 }
 
 const fn fnv1a32(bytes: &[u8]) -> u32 {

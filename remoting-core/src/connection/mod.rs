@@ -50,7 +50,7 @@ use crate::channel::Link;
 use crate::clock;
 use crate::error::{Error, Fault};
 use crate::formatter::FormatterRef;
-use crate::id::{InterfaceId, random_bytes};
+use crate::id::{InterfaceId, random_arrays};
 use crate::limits::{Counters, Limits};
 use crate::object::{Class, Keeper, Pinned, Trial, Workers};
 use crate::peer::Peer;
@@ -305,9 +305,10 @@ impl Connection {
 }
 
 fn new_identity() -> Identity {
+    let [id, secret] = random_arrays();
     Identity {
-        id: SessionId(random_bytes()),
-        secret: ResumeSecret(random_bytes()),
+        id: SessionId(id),
+        secret: ResumeSecret(secret),
     }
 }
 
