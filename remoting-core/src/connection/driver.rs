@@ -337,7 +337,10 @@ impl State {
         }
         let expected = self.session.output_len() > 0 && !reader.is_spoken_to_first();
         if self.flush == Flush::Idle && expected {
-            self.flush = Flush::Due;
+            self.flush = match self.session.has_only_to_tell() {
+                true => Flush::Asked,
+                false => Flush::Due,
+            };
         }
         if !matches!(&self.driver, Some(driver) if driver.will_wake(cx.waker())) {
             self.driver = Some(cx.waker().clone());

@@ -82,7 +82,8 @@ impl State {
             let split = split_frame(unread, longest).map_err(End::Violation)?;
             let Some((frame, length)) = split else {
                 // Half a HELLO is not answered: the rest may name another session.
-                let unsent = self.session.unsent() > 0 && !awaits_hello;
+                let anything = self.session.unsent() > 0 || self.session.has_only_to_tell();
+                let unsent = anything && !awaits_hello;
                 return Ok(Came::Nothing { unsent });
             };
             if is_behind {

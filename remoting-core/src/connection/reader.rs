@@ -192,6 +192,11 @@ impl Reader {
         if !unsent {
             return Ok(false);
         }
+        if connection.lock().session.has_only_to_tell() {
+            // Those who were just answered go first, and take it along.
+            self.paused = true;
+            return Ok(true);
+        }
         if let Poll::Ready(Err(end)) = connection.poll_write(cx) {
             return Err(end);
         }

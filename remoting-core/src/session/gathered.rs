@@ -146,6 +146,14 @@ impl Gathered {
         self.append_part(&other.small, &other.large);
     }
 
+    /// Puts bytes in front of others, of which nothing has been written.
+    pub(super) fn prepend(&mut self, bytes: &[u8]) {
+        self.small.splice(..0, bytes.iter().copied());
+        for (at, _) in &mut self.large {
+            *at = at.saturating_add(bytes.len());
+        }
+    }
+
     /// Adds the first frame to others.
     ///
     /// - `length`: how many bytes it has.

@@ -87,10 +87,7 @@ impl<T: Exported> Session<T> {
             }
         }
         let length = bytes.len().saturating_sub(rest.len());
-        if self.resume.on_counted(frames, length) {
-            self.acknowledge();
-            self.liveness.on_append(now);
-        }
+        self.resume.on_counted(frames, length);
         Ok(length)
     }
 }

@@ -51,6 +51,7 @@ mod routing;
 mod running;
 mod streaming;
 mod time;
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -270,46 +271,6 @@ impl<T: Exported> Session<T> {
             self.chained.next(),
             self.admission.next(),
         ])
-    }
-
-    /// How many bytes wait to be taken. Not zero if releases wait to be written out, or more of
-    /// a long message.
-    pub fn output_len(&self) -> usize {
-        if let Some(bytes) = self.output.again_len() {
-            return bytes;
-        }
-        let due = !self.imports.due().is_empty() || !self.parts.is_empty();
-        self.output.len().max(usize::from(due))
-    }
-
-    /// How many bytes the kernel has not taken yet, those that the driver holds
-    /// included.
-    pub fn unsent(&self) -> usize {
-        self.output.unsent().saturating_add(self.parts.bytes())
-    }
-
-    /// Gives the output away, in whole frames, and goes on in `spare`, which is emptied.
-    pub fn take_output(&mut self, spare: Vec<u8>) -> Gathered {
-        if let Some(again) = self.output.take_again() {
-            return again;
-        }
-        self.flush_releases(&[]);
-        self.write_parts();
-        if self.output.len() > 0 && self.resume.may_tell() {
-            self.acknowledge();
-        }
-        let gathered = self.output.take(spare);
-        let most = self.most_held();
-        self.resume.keep(&gathered, most);
-        gathered
-    }
-
-    /// The kernel has taken `bytes` more of what `take_output` gave.
-    pub fn written(&mut self, bytes: usize, now: Instant, effects: &mut Effects<T>) {
-        self.output.on_written(bytes);
-        self.liveness.on_written(now, self.output.unsent());
-        self.unchoke(effects);
-        self.admit(effects);
     }
 
     /// What the peer has said of itself, once it has.

@@ -77,6 +77,11 @@ impl Output {
         self.again = Some(again).filter(|again| !again.is_empty());
     }
 
+    /// So many bytes go in front of those that were taken last, and have no position.
+    pub(super) fn count_extra(&mut self, bytes: usize) {
+        self.again_left = self.again_left.saturating_add(bytes);
+    }
+
     /// How many bytes have to be written once more before all others.
     pub(super) fn again_len(&self) -> Option<usize> {
         self.again.as_ref().map(Gathered::len)

@@ -12,11 +12,9 @@ use super::gathered::Gathered;
 use super::time::after;
 use super::{Effects, End, Exported, Session, control};
 use crate::secret::Secret;
-use crate::wire::{
-    Hello, RESUMES, ResumeSecret, SessionId, Violation, kind, write_ack, write_hello,
-};
+use crate::wire::{Hello, RESUMES, ResumeSecret, SessionId, Violation, kind, write_hello};
 
-/// After how many frames of the peer it is told that they have come, even if nothing else is to be written.
+/// After how many frames of the peer it has to be told that they have come, even if nothing else is to be written.
 const FRAMES_PER_ACK: u64 = 256;
 /// The same in bytes.
 const BYTES_PER_ACK: usize = 256 * 1024;
@@ -156,27 +154,34 @@ impl Resume {
         }
     }
 
-    /// Counts frames of the peer, of kinds that are [counted](is_counted). Tells whether the peer should be told.
-    pub(super) fn on_counted(&mut self, frames: u64, length: usize) -> bool {
+    /// Counts frames of the peer, of kinds that are [counted](is_counted).
+    pub(super) fn on_counted(&mut self, frames: u64, length: usize) {
         if self.state != State::Ready {
-            return false;
+            return;
         }
         // Who writes on has seen what it was told.
         if self.previous.take().is_some() {
             self.failures = 0;
         }
-        if frames == 0 {
-            return false;
+        if frames > 0 {
+            self.received = self.received.saturating_add(frames);
+            self.untold = self.untold.saturating_add(length);
         }
-        self.received = self.received.saturating_add(frames);
-        self.untold = self.untold.saturating_add(length);
-        self.untold >= BYTES_PER_ACK || self.received.saturating_sub(self.told) >= FRAMES_PER_ACK
     }
 
-    /// Whether the peer is told along with something else, before it has to be.
-    pub(super) fn may_tell(&self) -> bool {
-        let frames = self.received.saturating_sub(self.told);
-        self.state == State::Ready && (frames >= FRAMES_BESIDE || self.untold >= BYTES_BESIDE)
+    /// Whether the peer has to be told how many of its frames have come.
+    pub(super) fn has_to_tell(&self) -> bool {
+        self.has_untold(FRAMES_PER_ACK, BYTES_PER_ACK)
+    }
+
+    /// Whether it is told along with something else.
+    pub(super) fn tells_beside(&self) -> bool {
+        self.has_untold(FRAMES_BESIDE, BYTES_BESIDE)
+    }
+
+    fn has_untold(&self, frames: u64, bytes: usize) -> bool {
+        let untold = self.received.saturating_sub(self.told);
+        (untold >= frames || self.untold >= bytes) && self.state == State::Ready
     }
 
     /// How many frames of the peer have come, to tell it.
@@ -390,11 +395,5 @@ impl<T: Exported> Session<T> {
         self.liveness.go_on(now, self.output.unsent());
         self.unchoke(effects);
         self.admit(effects);
-    }
-
-    /// Tells the peer how many of its frames have come.
-    pub(super) fn acknowledge(&mut self) {
-        let count = self.resume.tell();
-        write_ack(self.output.buffer(), count);
     }
 }

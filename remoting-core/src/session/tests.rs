@@ -19,6 +19,7 @@ mod shared;
 mod stops;
 mod streams;
 mod support;
+mod told;
 
 impl super::Exported for support::Object {
     fn shared(&self) -> Self {
