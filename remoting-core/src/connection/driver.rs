@@ -333,6 +333,8 @@ impl State {
     /// What is left of a turn of the driver when the time has been looked at.
     fn poll_rest(&mut self, cx: &Context<'_>, reader: &Reader) -> Poll<End> {
         if self.session.is_drained() && self.session.unsent() == 0 {
+            // Who calls before the connection has ended is told that it was not sent.
+            self.session.take_no_more(&End::Drained);
             return Poll::Ready(End::Drained);
         }
         let expected = self.session.output_len() > 0 && !reader.is_spoken_to_first();

@@ -26,6 +26,9 @@ use crate::wire::{Hello, ResumeSecret};
 static AWAY: Rate = Rate::new();
 static BACK: Rate = Rate::new();
 
+/// What is said of a session that had more to say than is kept for it.
+const TOO_MUCH: &str = "more was waiting for the peer, which had lost its connection, than the limit `unsent` lets one session have";
+
 /// A link for a session that had another one.
 pub(super) struct Arrival {
     pub(super) reader: Box<dyn LinkReader>,
@@ -231,8 +234,8 @@ impl Connection {
         if end.is_pending() {
             let mut state = self.lock();
             if state.session.holds_too_much() {
-                // Nobody takes it, and it grows.
-                return Poll::Ready(End::WriteStalled);
+                self.counters.unsent.add();
+                return Poll::Ready(End::Away(TOO_MUCH.to_owned()));
             }
             // Who appends more asks again.
             state.flush = Flush::Idle;

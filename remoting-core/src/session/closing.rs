@@ -83,7 +83,7 @@ impl<T: Exported> Session<T> {
 
     /// Takes no more calls of this side, since the session is about to end: who comes before that is told that nothing was
     /// executed. A session that may go on over another link takes them.
-    pub(super) fn take_no_more(&mut self, end: &End) {
+    pub fn take_no_more(&mut self, end: &End) {
         if !end.is_of_link() {
             self.refusal = Some(end.error(Executed::No));
         }

@@ -275,9 +275,12 @@ impl<T: Exported> Session<T> {
             return Err(Violation::UnknownCallAnswered);
         }
         let payload = self.keep_result(message)?;
+        let length = payload.len();
         self.assembly.begin_answer(call, payload);
         if !self.outgoing.is_awaited(call) {
             self.keep_no_answer(call, Fault::of(ErrorKind::Cancelled), effects);
+        } else if let Some(fault) = self.too_much(length) {
+            self.keep_no_answer(call, fault.after_execution(), effects);
         }
         Ok(())
     }

@@ -291,6 +291,33 @@ fn what_is_kept_of_answers_that_nobody_reads_is_bounded() {
 }
 
 #[test]
+fn answers_that_have_only_begun_are_bounded_together() {
+    let client = Limits {
+        assembly: 30_000,
+        ..small_frames()
+    };
+    let mut pair = Pair::with(client, small_frames());
+    let slot = Target::Slot(pair.connect("object"));
+    let calls = [(); 3].map(|()| sent(pair.client.call(slot, b"", pair.now)));
+    for call in calls {
+        let body = [&[call.0 as u8][..], &[0; 13_000]].concat();
+        let [low, middle, ..] = body.len().to_le_bytes();
+        let head = [low, middle, 0, 0x40 | frame::kind::RETURN];
+        pair.client
+            .read(&[&head[..], &body].concat(), pair.now)
+            .unwrap();
+    }
+    assert_eq!(pair.client.counters.assembly.get(), 1, "two fit");
+    assert!(pair.client.session.held() < 30_000);
+    // The end of the one that is not kept.
+    let end = [2, 0, 0, frame::kind::CONT, calls[2].0 as u8 * 4 + 1, 0];
+    pair.client.read(&end, pair.now).unwrap();
+    let error = pair.client.error(calls[2]);
+    let expected = (ErrorKind::ResourceExhausted, Executed::Yes);
+    assert_eq!((error.kind(), error.executed()), expected);
+}
+
+#[test]
 fn an_answer_that_is_longer_than_was_announced_fails_its_call() {
     let mut pair = Pair::with(
         Limits {
