@@ -139,7 +139,7 @@ fn length_of(message: &[u8]) -> Result<[u8; LENGTH], LinkError> {
 
 /// The end of a peer that sends what is no frame. Its calls may have run before.
 fn no_frame(what: &str) -> LinkError {
-    LinkError::Io(io::Error::new(io::ErrorKind::InvalidData, what))
+    LinkError::NotOurProtocol(what.to_owned())
 }
 
 fn ended(error: Error) -> Result<usize, LinkError> {
@@ -147,6 +147,10 @@ fn ended(error: Error) -> Result<usize, LinkError> {
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ok(0),
+        // Another connection would bring no more sense.
+        nonsense @ (Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_)) => {
+            Err(LinkError::NotOurProtocol(nonsense.to_string()))
+        }
         other => Err(LinkError::Io(broken(other))),
     }
 }

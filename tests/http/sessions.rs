@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remoting::prelude::*;
-use remoting::{ErrorKind, Executed, Limits};
+use remoting::{ConnectionChange, ErrorKind, Executed, Limits};
+use remoting_core::wire::{Hello, RESUMES, write_hello};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::calc::{CalcProxy, Server};
@@ -215,6 +216,35 @@ async fn a_session_of_nonsense_is_ended_and_the_server_goes_on() {
         .get(&format!("ws://{}/calc", server.authority))
         .unwrap();
     assert_eq!(calc.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_session_that_turns_to_nonsense_does_not_wait_for_another_connection() {
+    let server = Server::start().await;
+    let mut hello = Vec::new();
+    let greeting = Hello {
+        features: RESUMES,
+        resume_ms: 60_000,
+        ..Hello::default()
+    };
+    write_hello(&mut hello, &greeting);
+    // A message goes without the length of its frame.
+    let hello = &hello[3..];
+    let length = 0x80 | u8::try_from(hello.len()).unwrap();
+    assert!(length < 0x80 | 126);
+    for nonsense in [&[0x81, 0x80, 0, 0, 0, 0][..], &[0x83, 0x80, 0, 0, 0, 0]] {
+        let mut events = server.host.connection_events();
+        let mut raw = Raw::connect(&server.authority).await;
+        raw.send(&opening(&[])).await;
+        assert_eq!(raw.answer().await.unwrap().status, 101);
+        let head = [0x82, length, 0, 0, 0, 0];
+        raw.0.write_all(&[&head, hello].concat()).await.unwrap();
+        let connected = events.next().await.unwrap().what;
+        assert_eq!(connected, ConnectionChange::Connected);
+        raw.0.write_all(nonsense).await.unwrap();
+        let what = events.next().await.unwrap().what;
+        assert!(matches!(&what, ConnectionChange::Ended(_)), "{what:?}");
+    }
 }
 
 #[tokio::test]
