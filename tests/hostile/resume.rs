@@ -19,7 +19,7 @@ pub struct Ticket {
 }
 
 /// A greeting of somebody whose sessions come back.
-fn hello(wanted: Option<Ticket>) -> Vec<u8> {
+pub fn hello(wanted: Option<Ticket>) -> Vec<u8> {
     hello_of(wanted, None)
 }
 

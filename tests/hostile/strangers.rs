@@ -1,9 +1,17 @@
 //! Peers that speak something else, and noise.
 
+use std::time::Duration;
+
+use remoting::prelude::*;
+use remoting::{Admitted, Authenticator, Credentials, Limits};
 use remoting_core::wire::{PREFACE, PREFACE_LENGTH, Violation};
 
 use crate::raw::*;
+use crate::resume::hello;
 use crate::support::*;
+
+/// When a peer that says nothing is asked, and how long it has to answer.
+const SOON: Duration = Duration::from_millis(20);
 
 #[test]
 fn other_protocols_are_answered_by_nothing_and_closed() {
@@ -158,4 +166,32 @@ impl Raw {
         let ended = tokio::time::timeout(std::time::Duration::from_secs(10), self.abort()).await;
         ended.unwrap_or_else(|_| panic!("the connection stays open after {sent:02x?}"))
     }
+}
+
+/// Never knows whom it looks at.
+struct Undecided;
+
+impl Authenticator for Undecided {
+    fn authenticate<'a>(&'a self, _: Credentials<'a>) -> Admitted<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn nothing_is_kept_for_who_is_lost_before_it_was_let_in() {
+    within_patience(async {
+        let mut limits = Limits::default();
+        limits.handshake_time = Duration::from_secs(3600);
+        (limits.ping_after, limits.pong_within) = (SOON, SOON);
+        let builder = Host::builder().channel(TcpChannel::listen("127.0.0.1:0"));
+        let builder = builder.limits(limits).authenticator(Undecided);
+        let server = builder.start().await.unwrap();
+        let url = server.channel("tcp").unwrap().address().unwrap();
+        let mut raw = Raw::connect(url.trim_start_matches("tcp://")).await;
+        raw.send(&hello(None)).await;
+        until(|| server.connections().len() == 1).await;
+        // It is taken for silent, since it gets nothing that it could answer.
+        let _said = raw.rest().await;
+        until(|| server.connections().is_empty()).await;
+    });
 }

@@ -35,6 +35,10 @@ pub(super) async fn drive(mut driven: Driven, mut reader: Reader) {
         if end == End::Resumed {
             return hand_over(driven, reader);
         }
+        if reader.is_spoken_to_first() {
+            // Nobody was let in, so nobody can come back.
+            break (end, Some(reader));
+        }
         let place = match connection.detach(end) {
             Ok(place) => place,
             Err(end) => break (end, Some(reader)),

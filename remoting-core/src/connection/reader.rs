@@ -93,9 +93,9 @@ impl Reader {
         }
     }
 
-    /// Whether reading waits for the peer to take what was written.
+    /// Whether reading waits for nothing but that the peer takes what was written.
     pub(super) fn is_paused(&self) -> bool {
-        self.paused
+        self.paused && self.trial.is_none()
     }
 
     /// Whether the peer has dialled and not spoken yet. It is answered when it has: the HELLO of this side
@@ -192,7 +192,7 @@ impl Reader {
         if !unsent {
             return Ok(false);
         }
-        if connection.lock().session.has_only_to_tell() {
+        if self.trial.is_none() && connection.lock().session.has_only_to_tell() {
             // Those who were just answered go first, and take it along.
             self.paused = true;
             return Ok(true);

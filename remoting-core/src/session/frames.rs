@@ -90,7 +90,7 @@ impl<T: Exported> Session<T> {
         self.liveness.on_frame(now);
         let length = frame.body.len().saturating_add(HEAD_LENGTH);
         let counted = u64::from(is_counted(frame.kind));
-        self.resume.on_counted(counted, length);
+        self.count(counted, length, now);
         // Almost all frames are of these kinds.
         match frame.kind {
             kind::CALL if self.peer.is_some() => {

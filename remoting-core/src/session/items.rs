@@ -87,7 +87,7 @@ impl<T: Exported> Session<T> {
             }
         }
         let length = bytes.len().saturating_sub(rest.len());
-        self.resume.on_counted(frames, length);
+        self.count(frames, length, now);
         Ok(length)
     }
 }

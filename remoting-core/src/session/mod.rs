@@ -333,8 +333,13 @@ impl<T: Exported> Session<T> {
 
     fn facts(&self) -> Facts {
         let stats = self.stats();
+        // What this side holds back, the peer cannot take.
+        let unsent = match self.output.is_begun() {
+            true => self.output.unsent(),
+            false => 0,
+        };
         Facts {
-            unsent: self.output.unsent(),
+            unsent,
             in_use: stats != SessionStats::default(),
             requests: self
                 .outgoing

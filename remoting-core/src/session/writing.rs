@@ -34,12 +34,14 @@ impl<T: Exported> Session<T> {
         }
         self.flush_releases(&[]);
         self.write_parts();
+        // The first frame is HELLO.
+        let is_greeted = self.output.is_begun();
         let mut gathered = self.output.take(spare);
         let most = self.most_held();
         self.resume.keep(&gathered, most);
         let is_due = match gathered.is_empty() {
             true => self.has_to_tell(),
-            false => !self.closed && self.resume.tells_beside(),
+            false => is_greeted && !self.closed && self.resume.tells_beside(),
         };
         if is_due {
             // In front: so the peer lets go of what it keeps before it makes room for what comes.
@@ -57,6 +59,15 @@ impl<T: Exported> Session<T> {
         self.liveness.on_written(now, self.output.unsent());
         self.unchoke(effects);
         self.admit(effects);
+    }
+
+    /// Counts frames of the peer that it is told of.
+    pub(super) fn count(&mut self, frames: u64, length: usize, now: Instant) {
+        self.resume.on_counted(frames, length);
+        if self.has_to_tell() {
+            // It has to take that, too.
+            self.liveness.on_append(now);
+        }
     }
 
     /// Whether the peer has to be told how much of it has come.

@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::support::{Pair, Side, result, sent};
+use crate::id::CallId;
 use crate::limits::Limits;
 use crate::session::{End, Identity, ResumeConfig};
-use crate::wire::{MAX_BODY, Message, ResumeSecret, SessionId, Target, kind, split_frame};
+use crate::wire::{
+    MAX_BODY, Message, ResumeSecret, SessionId, Target, kind, split_frame, write_cancel,
+};
 
-/// Two sides whose session outlives its connection, and an object of the server's that the client holds.
-fn pair() -> (Pair, Target) {
-    let now = Instant::now();
+/// A client and a server whose session may outlive its connection, and that have said nothing yet.
+fn sides(limits: Limits, now: Instant) -> (Side, Side) {
     let window = Duration::from_secs(60);
     let identity = Identity {
         id: SessionId([1; 16]),
@@ -17,9 +19,15 @@ fn pair() -> (Pair, Target) {
     };
     let side = |identity| {
         let resume = ResumeConfig { window, identity };
-        Side::resuming(resume, Limits::default(), now)
+        Side::resuming(resume, limits.clone(), now)
     };
-    let (client, server) = (side(None), side(Some(identity)));
+    (side(None), side(Some(identity)))
+}
+
+/// The same when they have greeted each other, and an object of the server's that the client holds.
+fn pair() -> (Pair, Target) {
+    let now = Instant::now();
+    let (client, server) = sides(Limits::default(), now);
     let mut pair = Pair {
         client,
         server,
@@ -111,4 +119,43 @@ fn who_says_goodbye_says_nothing_else_behind_it() {
     let kinds = written(&mut pair.server, pair.now);
     assert_eq!(kinds, [kind::GO_AWAY, kind::ABORT]);
     assert_eq!(pair.server.session.output_len(), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_take_what_it_is_told_is_given_up() {
+    let (mut pair, slot) = pair();
+    post(&mut pair, slot, &[1; 300_000]);
+    let server = &mut pair.server;
+    let bytes = server.session.take_output(Vec::new());
+    assert!(!bytes.is_empty(), "and none of it is taken");
+    let due = server.session.poll_timeout().unwrap();
+    assert_eq!(due - pair.now, Limits::default().write_stall);
+    let end = server.session.handle_timeout(due, &mut server.effects);
+    assert_eq!(end, Err(End::WriteStalled));
+}
+
+#[test]
+fn hello_is_the_first_of_all() {
+    let now = Instant::now();
+    let (mut client, mut server) = sides(Limits::default(), now);
+    let mut bytes = client.session.take_output(Vec::new()).flat();
+    (0..128).for_each(|call| write_cancel(&mut bytes, CallId(call)));
+    server.read(&bytes, now).unwrap();
+    assert_eq!(written(&mut server, now), [kind::HELLO]);
+}
+
+#[test]
+fn a_peer_cannot_take_what_it_was_not_given() {
+    let limits = Limits {
+        write_stall: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let now = Instant::now();
+    let (mut client, mut server) = sides(limits, now);
+    let bytes = client.session.take_output(Vec::new()).flat();
+    server.read(&bytes, now).unwrap();
+    // It is looked at who that is, and it is answered when that is known.
+    let later = now + Duration::from_secs(3);
+    let looked = server.session.handle_timeout(later, &mut server.effects);
+    assert_eq!(looked, Ok(()));
 }
