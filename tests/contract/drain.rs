@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use remoting::prelude::*;
 use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, GoneReason};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::folder::{FolderProxy, Shelf, folder};
 use crate::objects::*;
@@ -22,6 +23,7 @@ statements! { every channel:
 statements! { channels with references:
     who_holds_an_object_of_a_host_that_stops_is_told_so,
     what_waits_for_a_call_that_is_cut_was_not_executed,
+    a_client_that_stops_tells_its_server_how_far_its_calls_had_come,
 }
 
 /// Publishes two rooms.
@@ -165,4 +167,65 @@ async fn who_waits_learns_that_nothing_was_executed(pair: &Pair, shelf: &Shelf) 
     assert_eq!(shelf.called() - called, 1, "what did not wait");
     pair.channel().start_listening().await.unwrap();
     (error.kind(), error.executed()) == (ErrorKind::Overloaded, Executed::No)
+}
+
+#[remote(name = "drain.Landlord")]
+trait Landlord {
+    /// Visits the caller.
+    async fn visit(&self, room: RoomProxy) -> remoting::Result<()>;
+}
+
+/// Tells what became of its visits.
+struct Owner(mpsc::UnboundedSender<(ErrorKind, Executed)>);
+
+impl Landlord for Owner {
+    async fn visit(&self, room: RoomProxy) -> remoting::Result<()> {
+        let visited = room.borrow().await;
+        if let Err(error) = &visited {
+            let _unheard = self.0.send((error.kind(), error.executed()));
+        }
+        visited
+    }
+}
+
+async fn a_client_that_stops_tells_its_server_how_far_its_calls_had_come(pair: &Pair) {
+    let (told, mut seen) = mpsc::unbounded_channel();
+    let owner = LandlordDispatcher::new(Owner(told));
+    pair.server.marshal("owner", owner).unwrap();
+    // The last answers have a quarter of a second.
+    let mut are_told = false;
+    for _ in 0..3 {
+        are_told = are_told || the_server_learns_it(pair, &mut seen).await;
+    }
+    assert!(are_told);
+}
+
+async fn the_server_learns_it(
+    pair: &Pair,
+    seen: &mut mpsc::UnboundedReceiver<(ErrorKind, Executed)>,
+) -> bool {
+    let client = pair.another_client().await;
+    let landlord: LandlordProxy = client.get(&pair.url("owner")).unwrap();
+    let hall = Hall::new();
+    let room = RoomProxy::local(hall.room());
+    let inside = send(landlord.visit(room.clone())).await;
+    take(&hall.entered, 1).await;
+    let queued = send(landlord.visit(room.clone())).await;
+    until(|| {
+        client
+            .connections()
+            .iter()
+            .any(|session| session.calls_in == 2)
+    })
+    .await;
+    client.run_until(std::future::ready(())).await;
+    drop((inside.await, queued.await));
+    let both = [seen.recv().await, seen.recv().await];
+    both.iter()
+        .flatten()
+        .all(|(kind, _)| *kind == ErrorKind::Overloaded)
+        && both
+            .iter()
+            .flatten()
+            .any(|(_, executed)| *executed == Executed::No)
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use remoting::ConnectPolicy::{FailFast, Wait};
-use remoting::{ConnectionInfo, ConnectionState, ErrorKind, Executed, Host, Limits, TcpChannel};
+use remoting::{
+    ConnectionInfo, ConnectionState, ErrorKind, Executed, GoneReason, Host, Limits, TcpChannel,
+};
 use tokio::net::TcpListener;
 
 use crate::desk::*;
@@ -99,6 +101,34 @@ fn a_server_that_lets_nobody_in_is_passed_by() {
         let client = client(FailFast);
         let desk: DeskProxy = client.get(&url(&[&full, &other])).unwrap();
         assert_eq!(desk.name().await.unwrap(), "other");
+    });
+}
+
+#[test]
+fn all_that_let_nobody_in_are_passed_by() {
+    within_patience(async {
+        let [(one, _in_one), (two, _in_two)] = [Server::full().await, Server::full().await];
+        let other = Server::start("other").await;
+        let client = client(FailFast);
+        let desk: DeskProxy = client.get(&url(&[&one, &two, &other])).unwrap();
+        assert_eq!(desk.name().await.unwrap(), "other");
+    });
+}
+
+#[test]
+fn a_reference_of_a_server_that_stopped_is_told_nothing_of_another_one() {
+    within_patience(async {
+        let first = Server::start("first").await;
+        let second = Server::start("second").await;
+        let client = client(FailFast);
+        let desks = url(&[&first, &second]).replace("/desk", "/desks");
+        let opened = client.activate::<DeskProxy>(&desks).open().await.unwrap();
+        assert_eq!(opened.name().await.unwrap(), "opened");
+        first.host().run_until(std::future::ready(())).await;
+        let desk: DeskProxy = client.get(&url(&[&first, &second])).unwrap();
+        assert_eq!(desk.name().await.unwrap(), "second");
+        let gone = opened.name().await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::ObjectGone(GoneReason::Drained));
     });
 }
 

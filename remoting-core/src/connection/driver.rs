@@ -39,14 +39,15 @@ pub(super) async fn drive(mut driven: Driven, mut reader: Reader) {
             // Nobody was let in, so nobody can come back.
             break (end, Some(reader));
         }
-        let place = match connection.detach(end) {
+        let mut place = match connection.detach(end) {
             Ok(place) => place,
             Err(end) => break (end, Some(reader)),
         };
         // The link closes, and gives back its place.
         drop(reader);
-        driven.guard = Box::new(place);
-        let next = connection.next_link(&mut timer).await;
+        driven.guard = Box::new(());
+        let next = connection.next_link(&mut timer, &mut place).await;
+        drop(place);
         match next.and_then(|arrival| connection.attach(arrival)) {
             Ok(next) => (reader, driven.guard) = next,
             Err(end) => break (end, None),

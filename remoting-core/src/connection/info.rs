@@ -76,6 +76,11 @@ impl ConnectionInfo {
 }
 
 impl Connection {
+    /// Whether this side has dialled that URL, without an object's name, for it.
+    pub(crate) fn is_at(&self, base: &str) -> bool {
+        self.beginning.label.dialled.as_deref() == Some(base)
+    }
+
     /// How it is now; nothing once it has ended.
     pub(crate) fn info(&self) -> Option<ConnectionInfo> {
         let (state, stats) = {

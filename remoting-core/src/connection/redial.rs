@@ -41,11 +41,9 @@ pub(super) async fn redial(
     let mut pauses = Pauses::new();
     let mut refusals = 0;
     loop {
-        let attempt = try_once(&connection, &*origin);
-        let failed = match timeout(connection.limits.handshake_time, attempt).await {
-            Ok(Ok(arrival)) => return Ok(arrival),
-            Ok(Err(failed)) => failed,
-            Err(_) => Failed::ForNow(MUTE.to_owned()),
+        let failed = match try_once(&connection, &*origin).await {
+            Ok(arrival) => return Ok(arrival),
+            Err(failed) => failed,
         };
         let why = match failed {
             Failed::For(end) => return Err(end),
@@ -69,7 +67,20 @@ pub(super) async fn redial(
 }
 
 async fn try_once(connection: &Arc<Connection>, origin: &dyn Origin) -> Result<Arrival, Failed> {
-    let mut link = origin.dial().await.map_err(|error| of_dialling(&error))?;
+    // However long that takes: it has bounds of its own, and a name may have several addresses.
+    let link = origin.dial().await.map_err(|error| of_dialling(&error))?;
+    let asking = ask(connection, origin, link);
+    let mute = |_| Err(Failed::ForNow(MUTE.to_owned()));
+    let asked = timeout(connection.limits.handshake_time, asking).await;
+    asked.unwrap_or_else(mute)
+}
+
+/// Asks the peer on a link to go on.
+async fn ask(
+    connection: &Arc<Connection>,
+    origin: &dyn Origin,
+    mut link: Link,
+) -> Result<Arrival, Failed> {
     let plea = {
         let token = origin.token();
         let token = token.as_ref().map(Token::mint);

@@ -29,6 +29,9 @@ static BACK: Rate = Rate::new();
 /// What is said of a session that had more to say than is kept for it.
 const TOO_MUCH: &str = "more was waiting for the peer, which had lost its connection, than the limit `unsent` lets one session have";
 
+/// The same where it was not too much of that one.
+const TOO_MUCH_OF_ALL: &str = "more was waiting for peers that had lost their connections than the limit `detached_sessions` has room for";
+
 /// A link for a session that had another one.
 pub(super) struct Arrival {
     pub(super) reader: Box<dyn LinkReader>,
@@ -167,9 +170,12 @@ impl Connection {
     }
 
     /// Waits for another link, which this side dials if it has dialled the last.
+    ///
+    /// - `place`: that of the session, if it was dialled.
     pub(super) async fn next_link(
         self: &Arc<Self>,
         timer: &mut Pin<Box<Sleep>>,
+        place: &mut Option<Place>,
     ) -> Result<Arrival, End> {
         let mut redialling = self
             .origin
@@ -179,7 +185,7 @@ impl Connection {
             if let Some(arrival) = self.lock().arrival.take() {
                 return Poll::Ready(Ok(arrival));
             }
-            if let Poll::Ready(end) = self.poll_away(cx, timer) {
+            if let Poll::Ready(end) = self.poll_away(cx, timer, place.as_mut()) {
                 return Poll::Ready(Err(end));
             }
             match &mut redialling {
@@ -229,13 +235,22 @@ impl Connection {
     }
 
     /// Keeps time while there is no link.
-    fn poll_away(&self, cx: &mut Context<'_>, timer: &mut Pin<Box<Sleep>>) -> Poll<End> {
+    fn poll_away(
+        &self,
+        cx: &mut Context<'_>,
+        timer: &mut Pin<Box<Sleep>>,
+        place: Option<&mut Place>,
+    ) -> Poll<End> {
         let end = self.poll_due(cx, timer, None);
         if end.is_pending() {
             let mut state = self.lock();
             if state.session.holds_too_much() {
                 self.counters.unsent.add();
                 return Poll::Ready(End::Away(TOO_MUCH.to_owned()));
+            }
+            let held = state.session.held();
+            if place.is_some_and(|place| !place.keeps(held, &self.counters)) {
+                return Poll::Ready(End::Away(TOO_MUCH_OF_ALL.to_owned()));
             }
             // Who appends more asks again.
             state.flush = Flush::Idle;

@@ -28,6 +28,14 @@ pub(super) struct Place {
     among: Arc<Mutex<Detached>>,
     source: Option<IpAddr>,
     held: usize,
+    bounds: Bounds,
+}
+
+/// How much there may be without a connection: of all, and of one address.
+#[derive(Clone, Copy)]
+struct Bounds {
+    all: Share,
+    of_address: Share,
 }
 
 /// The sessions that have no connection: all, and those of each address.
@@ -45,8 +53,37 @@ struct Share {
 }
 
 impl Detached {
-    fn of(&self, source: IpAddr) -> Share {
-        self.of_address.get(&source).copied().unwrap_or_default()
+    /// Counts one more if there may be one.
+    fn enter(&mut self, source: Option<IpAddr>, held: usize, bounds: Bounds) -> bool {
+        let there = source.and_then(|source| self.of_address.get(&source));
+        let there = there.copied().unwrap_or_default().with(held);
+        let has_room = source.is_none() || there.is_within(bounds.of_address);
+        let enters = has_room && self.all.with(held).is_within(bounds.all);
+        if enters {
+            self.add(source, held);
+        }
+        enters
+    }
+
+    /// Counts one more, whether there may be one or not.
+    fn add(&mut self, source: Option<IpAddr>, held: usize) {
+        self.all = self.all.with(held);
+        if let Some(source) = source {
+            let there = self.of_address.entry(source).or_default();
+            *there = there.with(held);
+        }
+    }
+
+    /// Counts one less.
+    fn leave(&mut self, source: Option<IpAddr>, held: usize) {
+        self.all = self.all.without(held);
+        let Some(source) = source else { return };
+        if let Some(there) = self.of_address.get_mut(&source) {
+            *there = there.without(held);
+            if there.sessions == 0 {
+                self.of_address.remove(&source);
+            }
+        }
     }
 }
 
@@ -67,8 +104,24 @@ impl Share {
         }
     }
 
-    fn is_within(self, sessions: usize, bytes: usize) -> bool {
-        self.sessions <= sessions && self.bytes <= bytes
+    fn is_within(self, most: Self) -> bool {
+        self.sessions <= most.sessions && self.bytes <= most.bytes
+    }
+}
+
+impl Bounds {
+    fn of(limits: &Limits) -> Self {
+        let bytes = limits.detached_sessions.saturating_mul(BYTES_EACH);
+        Self {
+            all: Share {
+                sessions: limits.detached_sessions,
+                bytes: bytes.max(limits.unsent),
+            },
+            of_address: Share {
+                sessions: limits.connections_per_address,
+                bytes: (bytes / ADDRESS_PART).max(limits.unsent),
+            },
+        }
     }
 }
 
@@ -96,42 +149,43 @@ impl Sessions {
         limits: &Limits,
         counters: &Counters,
     ) -> Option<Place> {
-        let bytes = limits.detached_sessions.saturating_mul(BYTES_EACH);
-        let part = (bytes / ADDRESS_PART).max(limits.unsent);
-        let mut detached = lock(&self.detached);
-        let all = detached.all.with(held);
-        let there = source.map(|source| (source, detached.of(source).with(held)));
-        if !all.is_within(limits.detached_sessions, bytes.max(limits.unsent))
-            || there
-                .is_some_and(|(_, there)| !there.is_within(limits.connections_per_address, part))
-        {
-            drop(detached);
+        let bounds = Bounds::of(limits);
+        let entered = lock(&self.detached).enter(source, held, bounds);
+        if !entered {
             counters.detached_sessions.add();
             return None;
         }
-        detached.all = all;
-        detached.of_address.extend(there);
-        drop(detached);
-        let among = Arc::clone(&self.detached);
         Some(Place {
-            among,
+            among: Arc::clone(&self.detached),
             source,
             held,
+            bounds,
         })
+    }
+}
+
+impl Place {
+    /// Notes how many bytes are kept for the session now. Tells whether so many may be.
+    pub(super) fn keeps(&mut self, held: usize, counters: &Counters) -> bool {
+        if held == self.held {
+            return true;
+        }
+        let mut detached = lock(&self.among);
+        detached.leave(self.source, self.held);
+        let fits = detached.enter(self.source, held, self.bounds);
+        if fits {
+            self.held = held;
+        } else {
+            detached.add(self.source, self.held);
+            counters.detached_sessions.add();
+        }
+        fits
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut detached = lock(&self.among);
-        detached.all = detached.all.without(self.held);
-        let Some(source) = self.source else { return };
-        if let Some(there) = detached.of_address.get_mut(&source) {
-            *there = there.without(self.held);
-            if there.sessions == 0 {
-                detached.of_address.remove(&source);
-            }
-        }
+        lock(&self.among).leave(self.source, self.held);
     }
 }
 
@@ -173,6 +227,22 @@ mod tests {
         drop(there);
         let detached = lock(&sessions.detached);
         assert_eq!((detached.all.sessions, detached.of_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_comes_to_be_kept_counts_as_well() {
+        let (sessions, limits, counters) = (Sessions::default(), limits(), Counters::default());
+        let enter = |source, held| sessions.enter(source, held, &limits, &counters);
+        let mut first = enter(HERE, 0).unwrap();
+        let second = enter(HERE, 10).unwrap();
+        assert!(first.keeps(BYTES_EACH - 10, &counters));
+        assert!(!first.keeps(BYTES_EACH - 9, &counters), "of one address");
+        assert_eq!(counters.detached_sessions.get(), 1);
+        drop(second);
+        assert!(first.keeps(BYTES_EACH, &counters));
+        assert!(first.keeps(1, &counters), "and less again");
+        drop(first);
+        assert_eq!(lock(&sessions.detached).all.bytes, 0);
     }
 
     #[test]

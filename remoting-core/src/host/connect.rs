@@ -16,12 +16,13 @@ impl NamedEndpoint {
     /// Connects and makes sure that the name is there and has the interface.
     pub(super) async fn connect(&self) -> Result<(), Error> {
         let deadline = clock::now().checked_add(self.default_deadline);
-        let (mut last, mut again) = (None, false);
+        let (mut last, mut retries) = (None, 0_usize);
         loop {
             let mut call = CallState::probe(self.interface);
             call.deadline = deadline;
             // The connection, or the dialling, may have ended with somebody else's runtime.
-            call.retried = std::mem::replace(&mut again, true);
+            call.retries = retries;
+            retries = retries.saturating_add(1);
             match self.connect_once(&mut call, last.take()).await {
                 Err(error) if self.goes_out_again(&call, &error) => {
                     self.note_failure(&error);

@@ -73,17 +73,15 @@ pub(super) async fn dismiss(
             connection.wait_closed().await;
         }
     };
-    let waiting = || {
-        here.iter()
-            .map(|connection| connection.stats().outgoing)
-            .sum()
+    let underway = || {
+        let stats = here.iter().map(|connection| connection.stats());
+        stats.map(|stats| stats.outgoing + stats.incoming).sum()
     };
-    finished(closed, time_is_up, waiting).await;
-    cut.extend(
-        here.iter()
-            .filter(|connection| !connection.is_closed())
-            .cloned(),
-    );
+    finished(closed, time_is_up, underway).await;
+    let is_late = |connection: &&Arc<Connection>| !connection.is_closed();
+    let late: Vec<_> = here.iter().filter(is_late).cloned().collect();
+    stop_calls(&late).await;
+    cut.extend(late);
     for connection in &cut {
         connection.shut(End::Cut);
     }
@@ -91,6 +89,22 @@ pub(super) async fn dismiss(
         closed: count - cut.len(),
         cut: cut.len(),
     }
+}
+
+/// Has the calls that run for peers told how far they had come, as long as it takes no time.
+async fn stop_calls(connections: &[Arc<Connection>]) {
+    let calls = connections.iter();
+    let calls: Vec<_> = calls.flat_map(|peer| peer.stop_calls()).collect();
+    if calls.is_empty() {
+        return;
+    }
+    Cancellation::cancel_all(&calls, CancelReason::HostStopped);
+    let closed = async {
+        for connection in connections {
+            connection.wait_closed().await;
+        }
+    };
+    let _slow = timeout(LAST_ANSWERS, closed).await;
 }
 
 /// Waits until something has ended, and tells now and then how many calls are under way. Gives whether it has before the

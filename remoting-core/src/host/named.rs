@@ -281,7 +281,7 @@ impl Endpoint for NamedEndpoint {
             match result {
                 Err(Fault::Error(error)) if self.goes_out_again(call, &error) => {
                     self.note_failure(&error);
-                    call.retried = true;
+                    call.retries = call.retries.saturating_add(1);
                     call.flight = match self.waits(call) {
                         true => self.reach(call, Some(error))?,
                         false => Flight::Grounded,

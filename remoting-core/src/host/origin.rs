@@ -31,10 +31,15 @@ impl Origin for Dialled {
         let place = (&channel, &self.url);
         let dialling = host.peers.dial(place, config, own, &host.runtime());
         let patience = channel.limits().handshake_time;
+        let address = self.address.as_ref().map(ObjectUrl::base);
         Box::pin(OnRuntime::new(async move {
             let told = async {
                 let route = dialling.await.ok()?;
                 match route.downcast_ref::<Route>()? {
+                    // Somebody else at another address tells nothing of the one here.
+                    Route::Session(other) if address.is_some_and(|here| !other.is_at(&here)) => {
+                        None
+                    }
                     Route::Session(connection) => connection.incarnation().await,
                     Route::Exchange(_) => None,
                 }

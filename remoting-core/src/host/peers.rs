@@ -97,6 +97,8 @@ impl Peers {
         runtime: &Handle,
     ) -> Reaching {
         let peer = self.peer(channel, url);
+        // The channel's own code runs without a lock.
+        config.token = channel.channel().settings().token.clone();
         let (dialling, is_first) = {
             let mut known = peer.known();
             if let Some(route) = known.ready().filter(|_| !known.in_doubt) {
@@ -105,7 +107,6 @@ impl Peers {
             match known.dialling.clone().filter(Dialling::is_under_way) {
                 Some(dialling) => (dialling, false),
                 None => {
-                    config.token = channel.channel().settings().token.clone();
                     let (channel, url) = (Arc::clone(channel), url.clone());
                     let peer = Arc::clone(&peer);
                     let dial = async move { peer.dial((&channel, &url), config, &host).await };
@@ -165,12 +166,11 @@ impl Peers {
 
     /// What is being dialled by a channel, or will be again because calls wait.
     pub(super) fn under_way(&self, channel: &Registered) -> Vec<ConnectionInfo> {
+        let (name, own) = (channel.name(), channel.number());
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let peers = table
-            .iter()
-            .filter(|((number, _), _)| channel.number() == *number);
+        let peers = table.iter().filter(|((number, _), _)| own == *number);
         peers
-            .filter_map(|((_, base), peer)| peer.wanted(channel.name(), base))
+            .filter_map(|((_, base), peer)| peer.wanted(name, base))
             .collect()
     }
 

@@ -86,15 +86,14 @@ impl NamedEndpoint {
 
     /// Whether a call that has failed so may go out again.
     pub(super) fn goes_out_again(&self, call: &CallState, error: &Error) -> bool {
-        // The connection had ended, or was ending, before the call was taken: once, in any case.
-        let is_first = !call.retried
-            && match error.kind() {
-                ErrorKind::Disconnected => true,
-                // There may be room at the next address.
-                ErrorKind::Overloaded => self.url.addresses().nth(1).is_some(),
-                _ => false,
-            };
-        let wanted = may_pass(error) && (is_first || self.waits(call));
+        let others = match error.kind() {
+            // The connection had ended, or was ending, before the call was taken: once, in any case.
+            ErrorKind::Disconnected => 1,
+            // There may be room at the next address.
+            ErrorKind::Overloaded => self.url.addresses().count().saturating_sub(1),
+            _ => 0,
+        };
+        let wanted = may_pass(error) && (call.retries < others || self.waits(call));
         wanted && !is_spent(&call.payload) && self.host.strong_count() > 0
     }
 }

@@ -65,6 +65,8 @@ impl Host {
         for channel in &channels {
             channel.send_away(drain);
             channel.stop_at_once();
+            // Some have come meanwhile, while the others were told.
+            channel.send_away(drain);
         }
         let channels: Vec<&Registered> = channels.iter().map(|channel| &**channel).collect();
         let came = |channel: &&Registered| channel.connections().len() + channel.visits();

@@ -148,8 +148,8 @@ pub(crate) struct CallState {
     pub(crate) flight: Flight,
     /// Where values go that flow back; set at the first poll.
     pub(crate) flow: Option<Flow>,
-    /// Whether the call has been tried on a second connection.
-    pub(crate) retried: bool,
+    /// How often the call has been tried on another connection.
+    pub(crate) retries: usize,
     /// What is to know where the answer is kept, if that is asked for.
     pub(crate) promise: Option<Weak<Promise>>,
 }
@@ -182,7 +182,7 @@ impl CallState {
             depth: 0,
             flight: Flight::Grounded,
             flow: None,
-            retried: false,
+            retries: 0,
             promise: None,
         }
     }

@@ -99,10 +99,8 @@ impl Pipelined {
                 }
                 let refused = matches!(&polled, Poll::Ready(Err(Fault::Error(error)))
                     if error.kind() == ErrorKind::Disconnected && error.executed() == Executed::No);
-                if refused
-                    && !is_spent(&call.payload)
-                    && !std::mem::replace(&mut call.retried, true)
-                {
+                if refused && !is_spent(&call.payload) && call.retries == 0 {
+                    call.retries = 1;
                     call.flight = Flight::Grounded;
                     return None;
                 }

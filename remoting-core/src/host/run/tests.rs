@@ -95,6 +95,7 @@ impl Drop for Look {
     fn drop(&mut self) {
         if let Some(host) = self.0.get().and_then(Weak::upgrade) {
             let _channels = host.channels().len();
+            let _connections = host.peers.connections(None);
         }
     }
 }
@@ -139,6 +140,11 @@ async fn channels_may_look_at_their_host_when_they_are_added_and_stopped() {
     let taken = host.register_channel(curious("one")).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::ChannelTaken);
     assert_eq!(host.channels().len(), 2);
+
+    let desk: DeskProxy = host.get("curious://here/desk").unwrap();
+    let error = desk.ask().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectFailed);
+    assert_eq!(host.connections().len(), 0);
 
     let stopped = host.run_until(std::future::ready(())).await;
     assert_eq!(stopped, Drained { closed: 0, cut: 0 });
