@@ -86,7 +86,7 @@ pub(crate) async fn run(
     peer: Arc<Peer>,
     admission: Admission,
     service: Arc<Service>,
-    mut stop: watch::Receiver<()>,
+    stop: watch::Receiver<()>,
 ) {
     let (limits, counters) = (service.limits(), service.counters());
     let place = Place::new(admission);
@@ -113,10 +113,7 @@ pub(crate) async fn run(
     let stream = Patient::new(stream, limits.write_stall);
     let connection = bounded().serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection.with_upgrades());
-    let mut stopping = pin!(async move {
-        let _stopped = stop.changed().await;
-        sleep(LINGER).await;
-    });
+    let mut stopping = pin!(has_stopped(stop));
     let mut cut = service.acceptor.cut();
     let mut stopped = false;
     let mut first = pin!(sleep(limits.handshake_time));
@@ -130,16 +127,25 @@ pub(crate) async fn run(
         if cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        if !stopped && stopping.as_mut().poll(cx).is_ready() {
-            stopped = true;
-            connection.as_mut().graceful_shutdown();
+        // A request that has come by now is read before the connection is told that it is the last.
+        let polled = connection.as_mut().poll(cx);
+        if polled.is_ready() || stopped || stopping.as_mut().poll(cx).is_pending() {
+            return polled;
         }
+        stopped = true;
+        connection.as_mut().graceful_shutdown();
         connection.as_mut().poll(cx)
     })
     .await;
     if let Err(error) = ended {
         tell_of(&error, &counters);
     }
+}
+
+/// Is ready when no request is waited for any more.
+async fn has_stopped(mut stop: watch::Receiver<()>) {
+    let _stopped = stop.changed().await;
+    sleep(LINGER).await;
 }
 
 /// HTTP/1.1 with bounds on heads.
@@ -171,6 +177,8 @@ fn tell_of(error: &hyper::Error, counters: &Counters) {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use remoting_core::Host;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::Instant;
@@ -191,24 +199,27 @@ mod tests {
 
     /// - `room`: how many bytes are on their way at most.
     async fn serve(room: usize) -> Served {
+        let (served, running) = connect(room).await;
+        tokio::spawn(running);
+        served
+    }
+
+    /// Gives beside it what has to be polled for it to be served.
+    async fn connect(room: usize) -> (Served, impl Future<Output = ()>) {
         let (host, acceptor) = acceptor().await;
         let (client, stream) = duplex(room);
         let (stop, stopping) = watch::channel(());
         let admission = acceptor.admit(None).unwrap();
         let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
-        tokio::spawn(run(
-            stream,
-            Arc::new(Peer::named("test")),
-            admission,
-            service,
-            stopping,
-        ));
-        Served {
+        let peer = Arc::new(Peer::named("test"));
+        let running = run(stream, peer, admission, service, stopping);
+        let served = Served {
             host,
             client,
             begin: Instant::now(),
             stop: Some(stop),
-        }
+        };
+        (served, running)
     }
 
     impl Served {
@@ -257,6 +268,30 @@ mod tests {
             let expected = if before.is_empty() { 1 } else { 2 };
             assert_eq!(answers.matches("200 OK").count(), expected, "{answers}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_has_come_when_the_time_for_the_last_one_is_found_to_be_over_is_answered()
+     {
+        for before in [&b""[..], ASK] {
+            let (mut served, running) = connect(4096).await;
+            let mut running = pin!(running);
+            served.client.write_all(before).await.unwrap();
+            served.stop = None;
+            poll_once(running.as_mut()).await;
+            served.client.write_all(ASK).await.unwrap();
+            sleep(LINGER * 2).await;
+            let mut answers = String::new();
+            let (read, ()) = tokio::join!(served.client.read_to_string(&mut answers), running);
+            read.unwrap();
+            let expected = if before.is_empty() { 1 } else { 2 };
+            assert_eq!(answers.matches("200 OK").count(), expected, "{answers}");
+        }
+    }
+
+    async fn poll_once(mut future: Pin<&mut impl Future<Output = ()>>) {
+        let pending = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+        assert!(pending);
     }
 
     #[tokio::test(start_paused = true)]
