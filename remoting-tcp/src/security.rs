@@ -1,7 +1,8 @@
 //! From a socket to a stream of bytes, through TLS or not.
 
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use remoting_core::channel::{Acceptor, Lines};
@@ -35,7 +36,8 @@ pub enum Unwelcome {
     Failed(TcpStream),
 }
 
-/// Takes in a socket that was accepted, within the time that a handshake has, and tells the operator
+/// Takes in a socket that was accepted, within the time that a handshake has and until the host
+/// [cuts](Acceptor::cut) what is under way, and tells the operator
 /// of those who do not get through. Gives the certificate that the peer has shown.
 ///
 /// # Errors
@@ -50,13 +52,20 @@ pub async fn accept_secure(
 ) -> Result<(Socket, Option<Certificate>), Option<Unwelcome>> {
     static LINES: Lines = Lines::new();
     let patience = acceptor.limits().handshake_time;
-    let Ok(accepted) = timeout(patience, security.accept(stream, protocol)).await else {
-        acceptor.counters().handshake_time.add();
-        return Err(None);
-    };
-    let refused = match accepted {
-        Ok(accepted) => return Ok(accepted),
-        Err(refused) => refused,
+    let mut accepting = pin!(timeout(patience, security.accept(stream, protocol)));
+    let mut cut = acceptor.cut();
+    let accepted = poll_fn(|cx| match accepting.as_mut().poll(cx) {
+        Poll::Pending => cut.as_mut().poll(cx).map(|()| None),
+        ready => ready.map(Some),
+    });
+    let refused = match accepted.await {
+        Some(Ok(Ok(accepted))) => return Ok(accepted),
+        Some(Ok(Err(refused))) => refused,
+        Some(Err(_)) => {
+            acceptor.counters().handshake_time.add();
+            return Err(None);
+        }
+        None => return Err(None),
     };
     let (why, unwelcome) = match refused {
         Refused::ClearText(stream) => {

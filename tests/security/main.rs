@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "other tests write them into files")]
 #[path = "../support/certificates.rs"]
 mod certificates;
+mod cut;
 mod detail;
 mod detours;
 mod exposure;
