@@ -17,6 +17,7 @@ use crate::client::{Pool, Server, pool};
 use crate::door::Door;
 use crate::gate::Gate;
 use crate::mount::{HttpService, Mount, Opened};
+use crate::once::Kept;
 use crate::serve::Service;
 use crate::websocket;
 
@@ -58,6 +59,8 @@ pub struct HttpChannel {
     gate: Gate,
     security: Arc<Security>,
     pool: OnceLock<Pool>,
+    /// Made when the channel listens first: a clone in another host has its own.
+    kept: OnceLock<Kept>,
 }
 
 impl HttpChannel {
@@ -106,6 +109,7 @@ impl HttpChannel {
             gate: Gate::default(),
             security: Arc::default(),
             pool: OnceLock::new(),
+            kept: OnceLock::new(),
         }
     }
 
@@ -231,7 +235,7 @@ impl HttpChannel {
             return Ok(None);
         };
         let (stop, stopping) = watch::channel(());
-        let service = Arc::new(Service::new(acceptor.clone(), self.gate.clone(), ""));
+        let service = self.serve(acceptor.clone(), self.gate.clone(), "");
         let opened = self.mount.open(&service);
         let own = acceptor.clone();
         let door = Arc::new(Door {
@@ -256,11 +260,19 @@ impl HttpChannel {
         }))
     }
 
+    fn serve(&self, acceptor: Acceptor, gate: Gate, path: &str) -> Arc<Service> {
+        let kept = self
+            .kept
+            .get_or_init(|| Kept::new(acceptor.limits().kept_answers))
+            .clone();
+        Arc::new(Service::new(acceptor, gate, path, kept))
+    }
+
     fn start_mounted(&self, base: &str, acceptor: Acceptor) -> Result<Listener, Error> {
         let Base { name, path, url } = read_base(base)?;
         let mut gate = self.gate.clone();
         gate.hosts.push(name);
-        let service = Arc::new(Service::new(acceptor, gate, &path));
+        let service = self.serve(acceptor, gate, &path);
         let opened = self.mount.open(&service).ok_or_else(|| {
             let text = format!("a clone of the channel at `{url}` is mounted already");
             Error::new(ErrorKind::ChannelTaken, text)

@@ -185,6 +185,7 @@ mod tests {
 
     use super::*;
     use crate::gate::Gate;
+    use crate::once::Kept;
     use crate::planted::acceptor;
 
     const ASK: &[u8] = b"GET /.well-known/remoting HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -210,7 +211,7 @@ mod tests {
         let (client, stream) = duplex(room);
         let (stop, stopping) = watch::channel(());
         let admission = acceptor.admit(None).unwrap();
-        let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
+        let service = Arc::new(Service::new(acceptor, Gate::default(), "", Kept::new(10)));
         let peer = Arc::new(Peer::named("test"));
         let running = run(stream, peer, admission, service, stopping);
         let served = Served {

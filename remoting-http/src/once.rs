@@ -7,8 +7,27 @@ use remoting_core::{CallMessage, ErrorKind, Executed, Fault, Peer};
 
 use crate::answer::Answer;
 use crate::codes::KEY_REUSED;
-use crate::replay::{Keeping, Known, Outcome, Refused};
+use crate::replay::{Keeping, Known, Outcome, Refused, Replays};
 use crate::serve::{Service, refused, unreadable_header};
+
+/// The answers of requests that may be sent again, as long as the channel is there: it may stop to listen meanwhile, and
+/// listen again. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    known: Replays,
+    /// Those of callers that the host does not know: they cannot make it forget those of others.
+    strangers: Replays,
+}
+
+impl Kept {
+    /// - `most`: how many answers of either kind there may be.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            known: Replays::new(most),
+            strangers: Replays::new(most),
+        }
+    }
+}
 
 /// What becomes of a call.
 pub(crate) enum Turn {
@@ -41,8 +60,8 @@ impl Service {
         };
         let owner = caller_of(peer);
         let replays = match peer.principal() {
-            Some(_) => &self.replays,
-            None => &self.replays_of_strangers,
+            Some(_) => &self.kept.known,
+            None => &self.kept.strangers,
         };
         let request = [
             head.uri.path().as_bytes(),

@@ -25,8 +25,8 @@ pub(crate) const LONGEST_KEY: usize = 64;
 /// An answer that has come, or will.
 pub(crate) type Outcome = watch::Receiver<Option<Answer>>;
 
-/// The answers of a channel that are kept.
-#[derive(Debug)]
+/// The answers of a channel that are kept. Clones share them.
+#[derive(Debug, Clone)]
 pub(crate) struct Replays {
     table: Arc<Mutex<Table>>,
     /// How many there may be.

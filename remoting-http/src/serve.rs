@@ -30,9 +30,9 @@ use crate::gate::{Gate, METHODS, Visit};
 use crate::headers::{CallHeaders, READ_BY_PAGES, SENT_BY_PAGES, prefers_no_answer};
 use crate::health;
 use crate::login;
+use crate::once::Kept;
 use crate::openapi;
 use crate::query;
-use crate::replay::Replays;
 use crate::room::{Place, Room};
 use crate::route::{HEALTH, Route, is_ticket};
 use crate::stream::{Lingering, ReplyBody};
@@ -55,10 +55,7 @@ pub(crate) struct Service {
     unawaited: Arc<Semaphore>,
     /// The same of callers that the host does not know: they take no place of others.
     unawaited_of_strangers: Arc<Semaphore>,
-    /// The answers of requests that may be sent again.
-    pub(crate) replays: Replays,
-    /// The same of callers that the host does not know: they cannot make it forget those of others.
-    pub(crate) replays_of_strangers: Replays,
+    pub(crate) kept: Kept,
     /// The streams whose callers may go on with them.
     pub(crate) lingering: Lingering,
     /// The same of callers that the host does not know: they push nobody else's out.
@@ -67,15 +64,14 @@ pub(crate) struct Service {
 
 impl Service {
     /// - `path`: that of the URL where the channel is mounted, else empty.
-    pub(crate) fn new(acceptor: Acceptor, gate: Gate, path: &str) -> Self {
+    pub(crate) fn new(acceptor: Acceptor, gate: Gate, path: &str, kept: Kept) -> Self {
         let limits = acceptor.limits();
         let unawaited = limits.calls_per_session.min(Semaphore::MAX_PERMITS);
         Self {
             room: Room::new(limits.max_message),
             unawaited: Arc::new(Semaphore::new(unawaited)),
             unawaited_of_strangers: Arc::new(Semaphore::new(unawaited)),
-            replays: Replays::new(limits.kept_answers),
-            replays_of_strangers: Replays::new(limits.kept_answers),
+            kept,
             lingering: Lingering::new(limits.lingering_streams, acceptor.counters()),
             lingering_of_strangers: Lingering::new(limits.lingering_streams, acceptor.counters()),
             formatters: acceptor.formatters(),

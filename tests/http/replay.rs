@@ -1,7 +1,9 @@
-//! What a proxy sends is plain HTTP: recorded, and sent again by `curl`, it gets the same answers.
+//! What is sent again: what a proxy sends is plain HTTP, and gets the same answers when `curl` sends it; what was sent with a
+//! key gets the answer of the first time.
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use remoting::formatter::FormatterRef;
@@ -11,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::calc::{CalcError, CalcProxy, Server};
+use crate::raw::{ask, post};
 
 /// What went each way over one connection.
 #[derive(Default)]
@@ -161,4 +164,25 @@ async fn what_a_proxy_sends_gets_the_same_answers_when_curl_sends_it() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_sent_again_after_the_channel_has_stopped_and_listens_anew_does_not_run_again()
+ {
+    let server = Server::start().await;
+    let call = post("/calc/echo", &["Idempotency-Key: 7d2e90bb"], r#"["hello"]"#);
+    let first = ask(&server.authority, &call).await.unwrap();
+    assert_eq!(
+        (first.status, first.header("remoting-replayed")),
+        (200, None)
+    );
+    let http = server.host.channel("http").unwrap();
+    http.stop_listening().await;
+    http.start_listening().await.unwrap();
+    let address = http.address().unwrap();
+    let authority = address.trim_start_matches("http://");
+    let again = ask(authority, &call).await.unwrap();
+    assert_eq!(again.header("remoting-replayed"), Some("yes"));
+    assert_eq!((again.status, again.body), (200, first.body));
+    assert_eq!(server.calc.echoed.load(Ordering::SeqCst), 1);
 }

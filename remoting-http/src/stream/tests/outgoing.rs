@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::feed::{FeedDispatcher, Lines, Reel, Server};
 use crate::connection;
 use crate::gate::Gate;
+use crate::once::Kept;
 use crate::planted::acceptor;
 use crate::serve::Service;
 
@@ -188,7 +189,7 @@ async fn a_reader_that_stalls_is_given_up_and_its_producer_dropped() {
     host.publish("feed", publication).unwrap();
     let (mut client, stream) = duplex(1024);
     let admission = acceptor.admit(None).unwrap();
-    let service = Arc::new(Service::new(acceptor, Gate::default(), ""));
+    let service = Arc::new(Service::new(acceptor, Gate::default(), "", Kept::new(10)));
     let (_stop, stopping) = watch::channel(());
     let peer = Arc::new(Peer::named("test"));
     tokio::spawn(connection::run(stream, peer, admission, service, stopping));
