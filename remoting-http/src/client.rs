@@ -37,6 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many tickets are given back to a server at a time.
 const RELEASES: usize = 8;
 
+/// How many at most are on their way to a server, or wait for their turn: as many as some of the largest answers hold. One
+/// more is left to its lease, so that a server which does not take them back fills no memory here.
+const UNRELEASED: usize = 4096;
+
 /// The longest time, in seconds, that a server can ask to wait before another try.
 const MOST_WAIT: u64 = 24 * 60 * 60;
 
@@ -62,6 +66,8 @@ pub(crate) struct Server {
     base: String,
     /// Turns of requests that give tickets back: a server may have given out many.
     releases: Arc<Semaphore>,
+    /// Room for those that wait for a turn or have one.
+    unreleased: Arc<Semaphore>,
 }
 
 impl Server {
@@ -71,13 +77,13 @@ impl Server {
         base: String,
         token: &Option<Token>,
     ) -> Self {
-        let releases = Arc::new(Semaphore::new(RELEASES));
         Self {
             pool,
             security: Arc::clone(security),
             token: token.clone(),
             base,
-            releases,
+            releases: Arc::new(Semaphore::new(RELEASES)),
+            unreleased: Arc::new(Semaphore::new(UNRELEASED)),
         }
     }
 
@@ -224,6 +230,9 @@ impl Exchange for Server {
     }
 
     fn release(&self, name: &str) -> BoxFuture<'static, ()> {
+        let Ok(room) = Arc::clone(&self.unreleased).try_acquire_owned() else {
+            return Box::pin(std::future::ready(()));
+        };
         let target = format!("{}/{name}", self.base);
         let (pool, releases) = (self.pool.clone(), Arc::clone(&self.releases));
         let mut request = Request::delete(target).body(Full::default());
@@ -236,6 +245,37 @@ impl Exchange for Server {
             };
             // If it gets lost the lease ends by itself.
             let _lost = timeout(PATIENCE, pool.request(request)).await;
+            drop(room);
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn has_ended(release: &mut BoxFuture<'static, ()>) -> bool {
+        poll_fn(|cx| Poll::Ready(release.as_mut().poll(cx).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn one_ticket_more_than_may_wait_to_be_given_back_is_left_to_its_lease() {
+        // It takes connections, and answers nothing.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let security = Arc::default();
+        let server = Server::new(pool(Arc::clone(&security)), &security, base, &None);
+        let mut waiting: Vec<_> = (0..UNRELEASED).map(|_| server.release("~/one")).collect();
+        for release in &mut waiting {
+            assert!(!has_ended(release).await);
+        }
+        assert!(has_ended(&mut server.release("~/one")).await);
+        waiting.pop();
+        assert!(!has_ended(&mut server.release("~/one")).await);
     }
 }
