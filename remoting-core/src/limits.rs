@@ -154,7 +154,7 @@ limits! {
     /// the two sides holds.
     resume_window: Duration = Duration::from_secs(60), instead;
     /// How many accepted sessions of a host may wait so, with 16 KiB kept for each on the average. One more ends when it loses
-    /// its connection. One address may have as many of them as connections, and a quarter of the bytes.
+    /// its connection, and so does one that comes to keep more than there is room for. One address may have as many of them as connections, and a quarter of the bytes.
     detached_sessions: usize = 10_000;
     /// How many bytes may wait to be written to one connection until nothing more is read from
     /// it; at the side that has dialled, eight times as many, or eight frames, or both could wait for each other. Answers of calls that run already still come on top: at most one frame of
