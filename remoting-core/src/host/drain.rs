@@ -68,16 +68,11 @@ pub(super) async fn dismiss(
     let (mut cut, here): (Vec<_>, Vec<_>) = dialled
         .into_iter()
         .partition(|connection| connection.is_away());
-    let closed = async {
-        for connection in &here {
-            connection.wait_closed().await;
-        }
-    };
     let underway = || {
         let stats = here.iter().map(|connection| connection.stats());
         stats.map(|stats| stats.outgoing + stats.incoming).sum()
     };
-    finished(closed, time_is_up, underway).await;
+    finished(all_closed(&here), time_is_up, underway).await;
     let is_late = |connection: &&Arc<Connection>| !connection.is_closed();
     let late: Vec<_> = here.iter().filter(is_late).cloned().collect();
     stop_calls(&late).await;
@@ -99,12 +94,13 @@ async fn stop_calls(connections: &[Arc<Connection>]) {
         return;
     }
     Cancellation::cancel_all(&calls, CancelReason::HostStopped);
-    let closed = async {
-        for connection in connections {
-            connection.wait_closed().await;
-        }
-    };
-    let _slow = timeout(LAST_ANSWERS, closed).await;
+    let _slow = timeout(LAST_ANSWERS, all_closed(connections)).await;
+}
+
+async fn all_closed(connections: &[Arc<Connection>]) {
+    for connection in connections {
+        connection.wait_closed().await;
+    }
 }
 
 /// Waits until something has ended, and tells now and then how many calls are under way. Gives whether it has before the
